@@ -1,0 +1,159 @@
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/buffer.h"
+#include "core/intrusive_list.h"
+#include "core/io.h"
+#include "core/mailbox.h"
+#include "core/task.h"
+#include "core/time.h"
+#include "core/timer.h"
+#include "core/types.h"
+
+namespace core {
+
+/// What a shard's loop has done; read by the metrics of the same shard.
+struct ReactorCounters {
+  uint64_t ticks = 0;
+  uint64_t resumes = 0;
+  uint64_t stalls = 0;  // ticks longer than ReactorOptions::stall_limit
+  absl::Duration longest_tick;
+  uint64_t calls_sent = 0;  // messages to other shards
+  uint64_t calls_received = 0;
+};
+
+struct ReactorOptions {
+  /// A tick longer than this is counted and logged with what ran. Zero: off.
+  absl::Duration stall_limit = absl::Milliseconds(50);
+  /// The pool keeps at most this many free bytes for reuse.
+  size_t pool_keep_bytes = size_t{32} << 20;
+};
+
+/// Chooses which ready coroutine runs next; the simulation makes the schedule itself random through it.
+class SchedulePolicy {
+ public:
+  virtual size_t Pick(size_t ready_count) = 0;
+
+ protected:
+  ~SchedulePolicy() = default;
+};
+
+/// The event loop of one shard: resumes ready coroutines, expires timers, runs calls from other shards, then polls the Io.
+/// One tick is: ready coroutines until none is left, those that asked for the end of the tick, and so on, then one Poll.
+/// Everything here is called on the owning shard.
+class Reactor {
+ public:
+  /// `mailboxes` connects the shards of one process and outlives them.
+  Reactor(ShardId shard, Io& io, Mailboxes& mailboxes, ReactorOptions options);
+  Reactor(const Reactor&) = delete;
+  Reactor& operator=(const Reactor&) = delete;
+  ~Reactor();
+
+  /// The reactor whose tick is running on this thread.
+  static Reactor& Current();
+  static bool HasCurrent();
+  /// Makes `reactor` the current one while it lives; for loops, the simulation and tests.
+  class Enter {
+   public:
+    explicit Enter(Reactor& reactor);
+    ~Enter();
+    Enter(const Enter&) = delete;
+    Enter& operator=(const Enter&) = delete;
+
+   private:
+    Reactor* previous_;
+  };
+
+  ShardId shard() const { return shard_; }
+  size_t shard_count() const { return mailboxes_.shard_count(); }
+  Io& io() { return io_; }
+  BufferPool& buffers() { return buffers_; }
+  TimerQueue& timers() { return timers_; }
+  /// The clock as of the start of this tick: cheap, and the same for all that runs in it.
+  MonoTime now() const { return now_; }
+  WallMillis wall_now() const { return wall_now_; }
+  uint64_t RandomBits() { return io_.RandomBits(); }
+  const ReactorCounters& counters() const { return counters_; }
+
+  /// Resumes `handle` later in this tick.
+  void Schedule(std::coroutine_handle<> handle) { ready_.push_back(handle); }
+  /// Resumes `handle` when nothing else is ready in this tick.
+  void ScheduleAtTickEnd(std::coroutine_handle<> handle) { tick_end_.push_back(handle); }
+  /// Resumes `handle` in the next tick, after a poll.
+  void ScheduleNextTick(std::coroutine_handle<> handle) { next_tick_.push_back(handle); }
+
+  /// Sends `message` to `target`; it runs there and belongs to it from now on. Order is kept per pair of shards.
+  void SendTo(ShardId target, ShardMessage& message);
+
+  /// Names what runs, for the stall report; a string literal.
+  void SetActivity(const char* activity) { activity_ = activity; }
+
+  /// Runs one tick and polls. Returns whether anything ran.
+  bool RunOnce(MonoTime poll_limit);
+  /// Runs until Stop.
+  void Run();
+  /// Ends Run after this tick. Any thread.
+  void Stop();
+  /// True while the reactor is being torn down with tasks still suspended (a killed process of the simulation): then
+  /// scopes destroy what they still hold instead of insisting on Join.
+  bool abandoned() const { return abandoned_; }
+  void Abandon() { abandoned_ = true; }
+  void set_schedule_policy(SchedulePolicy* policy) { policy_ = policy; }
+
+  /// The scope in which calls from other shards run.
+  Scope& call_scope() { return *call_scope_; }
+
+  /// For the loop of the simulation: something can run now, without a poll.
+  bool HasReady() const { return !ready_.empty() || !tick_end_.empty() || !next_tick_.empty(); }
+
+ private:
+  void RunReady();
+  void RunTick();
+  void Resume(std::coroutine_handle<> handle);
+  bool Idle() const;
+  void NoteTick(MonoTime started);
+
+  const ShardId shard_;
+  Io& io_;
+  Mailboxes& mailboxes_;
+  const ReactorOptions options_;
+  MonoTime now_;
+  WallMillis wall_now_ = 0;
+  BufferPool buffers_;
+  TimerQueue timers_;
+  std::vector<std::coroutine_handle<>> ready_;
+  std::vector<std::coroutine_handle<>> running_;
+  std::vector<std::coroutine_handle<>> tick_end_;
+  std::vector<std::coroutine_handle<>> next_tick_;
+  SchedulePolicy* policy_ = nullptr;
+  const char* activity_ = "";
+  ReactorCounters counters_;
+  std::atomic<bool> stop_{false};
+  bool abandoned_ = false;
+  std::unique_ptr<Scope> call_scope_;
+};
+
+namespace internal {
+struct TickEndAwaiter {
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle) { Reactor::Current().ScheduleAtTickEnd(handle); }
+  void await_resume() const noexcept {}
+};
+struct YieldAwaiter {
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle) { Reactor::Current().ScheduleNextTick(handle); }
+  void await_resume() const noexcept {}
+};
+}  // namespace internal
+
+/// Waits until everything else that is ready in this tick has run: where batching happens.
+inline internal::TickEndAwaiter EndOfTick() { return {}; }
+/// Lets a poll and everyone else go first. For long work, in slices.
+inline internal::YieldAwaiter Yield() { return {}; }
+
+}  // namespace core

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "core/buffer.h"
+#include "net/response_code.h"
+
+namespace net {
+
+/// The answer to a request, as a handler gives it; the connection encodes it in the serialization that the request used.
+/// Header fields are kept as text in one inline buffer: no allocation for the usual ones.
+class Reply {
+ public:
+  Reply() = default;
+  explicit Reply(ResponseCode code) : code_(code) {}
+  Reply(ResponseCode code, std::string remark) : code_(code), remark_(std::move(remark)) {}
+  Reply(Reply&&) noexcept = default;
+  Reply& operator=(Reply&&) noexcept = default;
+
+  /// Nothing is sent (RocketMQ answers some requests never).
+  static Reply None() {
+    Reply reply;
+    reply.none_ = true;
+    return reply;
+  }
+
+  ResponseCode code() const { return code_; }
+  std::string_view remark() const { return remark_; }
+  bool none() const { return none_; }
+  void set_code(ResponseCode code) { code_ = code; }
+  void set_remark(std::string remark) { remark_ = std::move(remark); }
+
+  /// Adds one header field. `name` is a literal (kept by pointer); the value is copied.
+  Reply& Add(std::string_view name, std::string_view value);
+  Reply& Add(std::string_view name, int64_t value);
+  /// Adds every field of a response header struct (header.h); absent optionals are left out.
+  template <typename Header>
+  Reply& AddHeader(const Header& header);
+
+  /// The body is sent as it lies, part by part. Slices of this shard only.
+  Reply& AddBody(core::Slice part) {
+    if (!part.empty()) body_.push_back(std::move(part));
+    return *this;
+  }
+  /// A body made as text (JSON).
+  Reply& SetBody(std::string text) {
+    body_text_ = std::move(text);
+    return *this;
+  }
+  /// Keeps `holder` alive until the bytes of `parts` are sent: how records of another shard (core::Foreign) are sent as they lie.
+  template <typename Holder>
+  Reply& SetForeignBody(Holder holder, absl::InlinedVector<std::string_view, 8> parts);
+
+  struct HeaderField {
+    std::string_view name;
+    uint32_t value_offset;
+    uint32_t value_size;
+  };
+  const absl::InlinedVector<HeaderField, 8>& fields() const { return fields_; }
+  std::string_view ValueOf(const HeaderField& field) const {
+    return std::string_view(values_.data(), values_.size()).substr(field.value_offset, field.value_size);
+  }
+
+  /// Type-erased owner of foreign body parts; deleted on this shard when sent.
+  class BodyHolder {
+   public:
+    virtual ~BodyHolder() = default;
+  };
+  const absl::InlinedVector<core::Slice, 4>& body() const { return body_; }
+  const std::string& body_text() const { return body_text_; }
+  const absl::InlinedVector<std::string_view, 8>& foreign_parts() const { return foreign_parts_; }
+  std::unique_ptr<BodyHolder> TakeHolder() { return std::move(holder_); }
+
+ private:
+  ResponseCode code_ = ResponseCode::kSuccess;
+  bool none_ = false;
+  std::string remark_;
+  absl::InlinedVector<HeaderField, 8> fields_;
+  absl::InlinedVector<char, 160> values_;
+  absl::InlinedVector<core::Slice, 4> body_;
+  std::string body_text_;
+  absl::InlinedVector<std::string_view, 8> foreign_parts_;
+  std::unique_ptr<BodyHolder> holder_;
+};
+
+}  // namespace net

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/sync.h"
+#include "core/task.h"
+#include "store/message.h"
+#include "store/meta_store.h"
+
+namespace store {
+
+struct StoreOptions {
+  std::string directory;  // of this shard's log; made when missing
+  uint32_t log_number = 0;
+  uint64_t segment_bytes = uint64_t{1} << 30;
+  Durability durability = Durability::kAsync;
+  /// Memory for batches not yet written plus the tail kept for readers.
+  size_t append_buffer_bytes = size_t{64} << 20;
+  size_t read_cache_bytes = size_t{32} << 20;
+  absl::Duration flush_interval = absl::Milliseconds(20);  // kAsync: between device flushes
+  // Retention. Source: MessageStoreConfig.
+  std::vector<int> delete_when_hours = {4};
+  absl::Duration reserved_time = absl::Hours(72);
+  double disk_used_ratio_max = 0.75;    // above: expired segments go at any hour
+  double disk_used_ratio_refuse = 0.90; // above: sends are refused until there is room again
+};
+
+struct StoreStats {
+  uint64_t log_begin = 0;  // byte positions in the log
+  uint64_t log_end = 0;
+  uint64_t durable_end = 0;
+  uint64_t segments = 0;
+  uint64_t messages_appended = 0;
+  uint64_t bytes_appended = 0;
+  uint64_t writes = 0;
+  uint64_t flushes = 0;
+  core::WallMillis earliest_store_time = -1;
+  double disk_used_ratio = 0;
+  std::string failure;  // why the log takes no more writes, or empty
+};
+
+/// One shard's messages: its commit log, queue indexes, retention. Everything on the owning shard.
+class ShardStore {
+ public:
+  /// Recovers what is there or starts empty. `meta` outlives the store and is this shard's.
+  static core::Task<absl::StatusOr<std::unique_ptr<ShardStore>>> Open(StoreOptions options, MetaStore& meta);
+  virtual ~ShardStore() = default;
+  /// Writes and flushes everything, seals what can be, closes the files.
+  virtual core::Task<absl::Status> Close() = 0;
+
+  /// Appends messages of one queue as one unit: consecutive offsets, all or nothing, in call order. Returns once the promise of `durability`
+  /// (default: the store's) holds. Waits while the append buffer is full. kInvalidArgument: too large; kResourceExhausted: the disk
+  /// is full; kUnavailable: a write or flush has failed and the log takes no more (fenced); kDeadlineExceeded: the flush took over 5 s.
+  virtual core::Task<absl::StatusOr<AppendResult>> Append(std::span<const MessageDraft> drafts,
+                                                           std::optional<Durability> durability = std::nullopt) = 0;
+
+  virtual core::Task<FetchResult> Fetch(FetchRequest request) = 0;
+  /// Waits until a message at or beyond `from` is visible in the queue (which need not exist yet).
+  virtual core::Task<core::WaitResult> WaitForMessage(core::QueueKey queue, core::LogicalOffset from,
+                                                       core::MonoTime deadline, core::StopToken stop) = 0;
+
+  /// 0 for a queue that holds nothing.
+  virtual core::LogicalOffset MinOffset(const core::QueueKey& queue) const = 0;
+  virtual core::LogicalOffset MaxOffset(const core::QueueKey& queue) const = 0;  // visible
+  /// Store time of the message at `offset`; -1 when there is none.
+  virtual core::Task<core::WallMillis> StoreTimeOf(core::QueueKey queue, core::LogicalOffset offset) = 0;
+  /// LOWER: the first offset whose store time is >= `timestamp`, max when there is none. UPPER (`upper`): the last offset whose
+  /// store time is <= `timestamp`, 0 when there is none. Source: semantics.md 5.4.
+  virtual core::Task<core::LogicalOffset> OffsetByTime(core::QueueKey queue, core::WallMillis timestamp, bool upper) = 0;
+  /// The record that begins at `position`; kNotFound when none does (checked against the record, never trusted).
+  virtual core::Task<absl::StatusOr<core::Slice>> ReadRecord(core::PhysicalOffset position) = 0;
+
+  /// Forgets the topic's queues, durably: a topic of that name made later starts at offset 0.
+  virtual core::Task<absl::Status> DropTopic(std::string topic) = 0;
+  /// Topics that have queues here.
+  virtual std::vector<std::string> Topics() const = 0;
+  virtual StoreStats Stats() const = 0;
+  virtual bool OffsetInMemory(const core::QueueKey& queue, core::LogicalOffset offset) const = 0;
+  /// Runs the retention rules now, whatever the hour (request 329).
+  virtual core::Task<absl::Status> DeleteExpired() = 0;
+};
+
+}  // namespace store
