@@ -1,0 +1,149 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "broker/placement.h"
+#include "core/io.h"
+#include "core/scope.h"
+#include "core/sharded.h"
+#include "core/task.h"
+#include "core/types.h"
+#include "net/router.h"
+#include "net/server.h"
+#include "store/meta_store.h"
+#include "store/shard_store.h"
+
+namespace broker {
+
+struct BrokerConfig;    // broker/config.h
+class Catalog;          // broker/catalog.h: the immutable snapshot of topics and groups
+class OffsetTable;      // broker/offset_table.h
+class BrokerStats;      // broker/stats.h: what this shard has counted
+class ConsumerGroups;   // broker/consumer_groups.h: the groups this shard owns
+class ProducerGroups;   // broker/producer_groups.h
+
+/// What one shard of a broker has in its hands: its log, its offsets, its router and servers, and the way to its peers. Each capability is a
+/// class of its own in its own file; it adds its handlers with a function
+///
+///   void RegisterSendHandlers(BrokerShard& shard) {
+///     auto& send = shard.Adopt(std::make_unique<SendHandlers>(shard));
+///     shard.On(send, &SendHandlers::Send);
+///   }
+///
+/// which broker.cc calls once on every shard before the servers listen. All members belong to the shard, except that peers(),
+/// config() and placement() are read-only and the same everywhere.
+class BrokerShard {
+ public:
+  BrokerShard(core::ShardId id, std::shared_ptr<const BrokerConfig> config, Placement placement,
+              const core::Sharded<BrokerShard>& peers);
+  ~BrokerShard();
+  BrokerShard(const BrokerShard&) = delete;
+  BrokerShard& operator=(const BrokerShard&) = delete;
+
+  core::ShardId id() const { return id_; }
+  const BrokerConfig& config() const { return *config_; }
+  const Placement& placement() const { return placement_; }
+  /// Every shard's BrokerShard: `peers().On(shard, [](BrokerShard& there, ...) {...}, ...)`.
+  const core::Sharded<BrokerShard>& peers() const { return peers_; }
+  store::ShardStore& store() { return *store_; }
+  store::MetaStore& meta() { return *meta_; }
+  OffsetTable& offsets() { return *offsets_; }
+  /// Adds the handler to both ports.
+  template <typename Service, typename Request>
+  void On(Service& service, core::Task<net::Reply> (Service::*method)(net::RequestContext, Request)) {
+    router_.On(service, method);
+    vip_router_.On(service, method);
+  }
+  /// Adds the handler to the main port alone: pulls. Source: RocketMQ 5.3.3, BrokerController.registerProcessor.
+  template <typename Service, typename Request>
+  void OnMainPort(Service& service, core::Task<net::Reply> (Service::*method)(net::RequestContext, Request)) {
+    router_.On(service, method);
+  }
+
+  /// The snapshot of topics and groups as this shard knows it now. The reference is good until the next suspension: a handler that
+  /// still needs it then asks again, or takes catalog_snapshot(), which counts references across shards and costs accordingly.
+  const Catalog& catalog() const { return *catalog_; }
+  std::shared_ptr<const Catalog> catalog_snapshot() const { return catalog_; }
+  /// Called by the catalog's writer on each shard, in the order of the versions.
+  void PublishCatalog(std::shared_ptr<const Catalog> catalog);
+
+  /// What the group capabilities put here at registration; each lives as long as the shard (Adopt).
+  ConsumerGroups& consumer_groups() { return *consumer_groups_; }
+  ProducerGroups& producer_groups() { return *producer_groups_; }
+  BrokerStats& stats() { return *stats_; }
+  void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
+  void set_producer_groups(ProducerGroups& groups) { producer_groups_ = &groups; }
+  void set_stats(BrokerStats& stats) { stats_ = &stats; }
+
+  /// Keeps `service` until the shard dies (last adopted dies first) and returns it: where a capability keeps its state.
+  template <typename T>
+  T& Adopt(std::unique_ptr<T> service) {
+    T& adopted = *service;
+    adopted_.push_back(std::unique_ptr<Adopted>(new AdoptedAs<T>(std::move(service))));
+    return adopted;
+  }
+
+  /// Background work of this shard. Stopped and joined before the store closes, after the servers have.
+  core::Scope& scope() { return scope_; }
+
+  /// The open connection with that id, of either port, if this shard has it.
+  net::Connection* FindConnection(net::Connection::Id id);
+  /// `listener` is told of every connection of this shard that has closed.
+  void AddCloseListener(net::CloseListener listener) { close_listeners_.push_back(std::move(listener)); }
+  size_t connection_count() const;
+
+  /// The address by which the client on `connection` can reach this broker: brokerIP1 where it is configured, else the one it dialled; with the main port
+  /// in any case. It is in every record (storeHost) and in offset ids, by which clients come back.
+  core::Endpoint StoreHostFor(const net::Connection& connection) const;
+
+  /// The shard of a connection id.
+  static core::ShardId ShardOf(net::Connection::Id id) { return core::ShardId(static_cast<uint32_t>(id >> 48)); }
+
+  // --- For broker.cc: the life of a shard. On the shard itself.
+  core::Task<absl::Status> OpenStore();
+  /// Listens on the main port and, unless it is 0, the VIP port of `host`.
+  absl::Status Listen(const core::Endpoint& main, const core::Endpoint* vip);
+  const core::Endpoint& listening_at() const;
+  /// Closes the servers and ends what runs in the background; nothing answers after it.
+  core::Task<void> StopServing();
+  core::Task<absl::Status> CloseStore();
+
+ private:
+  struct Adopted {
+    virtual ~Adopted() = default;
+  };
+  template <typename T>
+  struct AdoptedAs final : Adopted {
+    explicit AdoptedAs(std::unique_ptr<T> s) : service(std::move(s)) {}
+    std::unique_ptr<T> service;
+  };
+  void OnClose(net::Connection& connection);
+
+  const core::ShardId id_;
+  const std::shared_ptr<const BrokerConfig> config_;
+  const Placement placement_;
+  const core::Sharded<BrokerShard>& peers_;
+  std::unique_ptr<store::MetaStore> meta_;
+  std::unique_ptr<store::ShardStore> store_;
+  std::unique_ptr<OffsetTable> offsets_;
+  std::shared_ptr<const Catalog> catalog_;
+  ConsumerGroups* consumer_groups_ = nullptr;
+  ProducerGroups* producer_groups_ = nullptr;
+  BrokerStats* stats_ = nullptr;
+  net::Router router_;
+  net::Router vip_router_;
+  std::vector<net::CloseListener> close_listeners_;
+  std::vector<std::unique_ptr<Adopted>> adopted_;
+  uint16_t advertised_port_ = 0;
+  std::unique_ptr<core::Endpoint> advertised_;  // brokerIP1, when configured
+  std::unique_ptr<net::Server> server_;
+  std::unique_ptr<net::Server> vip_server_;
+  core::Scope scope_;
+};
+
+}  // namespace broker

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "core/task.h"
+#include "core/types.h"
+#include "store/meta_store.h"
+
+namespace broker {
+
+/// How far each group has consumed each queue that this shard owns, in messages. Changes are in memory at once and in the metadata log at the next
+/// Flush, which runs every flushConsumerOffsetInterval and at the end; a crash in between repeats messages and loses none. One shard.
+class OffsetTable {
+ public:
+  struct Entry {
+    std::string group;
+    core::QueueKey queue;
+    core::LogicalOffset offset;
+  };
+
+  /// Takes over what `meta` holds. `meta` outlives the table.
+  explicit OffsetTable(store::MetaStore& meta);
+  ~OffsetTable();
+
+  /// nullopt: the group has never committed this queue.
+  std::optional<core::LogicalOffset> Find(std::string_view group, std::string_view topic, int32_t queue_id) const;
+  /// Overwrites, also with a lower value. Ignored while a reset is pending. Source: RocketMQ 5.3.3, ConsumerOffsetManager.commitOffset.
+  void Commit(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset);
+
+  /// An administrator's reset: stored at once, and the group's next pull of the queue is told to begin at `offset`.
+  void Reset(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset);
+  /// The pending reset of the queue, which is then no longer pending.
+  std::optional<core::LogicalOffset> TakeReset(std::string_view group, std::string_view topic, int32_t queue_id);
+  bool HasResets() const { return !resets_.empty(); }
+
+  /// Forgets a deleted topic's or group's offsets.
+  void RemoveTopic(std::string_view topic);
+  void RemoveGroup(std::string_view group);
+
+  /// What a group has committed here, of one topic or (empty) of all; sorted by topic and queue.
+  std::vector<Entry> OfGroup(std::string_view group, std::string_view topic = {}) const;
+  /// Groups that have committed a queue of `topic` here, or (empty) of any; sorted.
+  std::vector<std::string> GroupsOf(std::string_view topic) const;
+  /// Everything, sorted.
+  std::vector<Entry> All() const;
+
+  /// Makes what has changed since the last call durable.
+  core::Task<absl::Status> Flush();
+
+ private:
+  struct Place {
+    std::string group;
+    core::QueueKey queue;
+    friend auto operator<=>(const Place&, const Place&) = default;
+    friend bool operator==(const Place&, const Place&) = default;
+  };
+  struct View {
+    std::string_view group;
+    std::string_view topic;
+    int32_t queue_id;
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const Place& place) const;
+    size_t operator()(const View& view) const;
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const Place& a, const Place& b) const { return a == b; }
+    bool operator()(const Place& a, const View& b) const {
+      return a.queue.queue_id == b.queue_id && a.queue.topic == b.topic && a.group == b.group;
+    }
+    bool operator()(const View& a, const Place& b) const { return operator()(b, a); }
+  };
+  struct Value {
+    core::LogicalOffset offset;
+    bool dirty = false;
+  };
+  using Table = absl::flat_hash_map<Place, Value, Hash, Equal>;
+
+  void Set(const View& view, core::LogicalOffset offset);
+  template <typename Matches>
+  void Remove(Matches matches);
+  template <typename Matches>
+  std::vector<Entry> Collect(Matches matches) const;
+
+  store::MetaStore& meta_;
+  Table table_;
+  absl::flat_hash_map<Place, core::LogicalOffset, Hash, Equal> resets_;
+  std::vector<Place> dirty_;     // each once: Value::dirty
+  std::vector<Place> removed_;   // to be deleted from the metadata log
+};
+
+}  // namespace broker

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/types.h"
+
+namespace broker {
+
+/// FNV-1a, 64 bits. Ours and not Abseil's, because where a queue lives is on disk: the answer must be the same in every process, on every
+/// machine, for ever.
+constexpr uint64_t StableHash(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : text) {
+    hash ^= static_cast<uint8_t>(c);
+    hash *= 0x100000001b3u;
+  }
+  // FNV's low bits are weak for short names that differ in the last letter only, and the low bits are what a remainder takes.
+  return hash ^ (hash >> 32);
+}
+
+/// Which shard owns what. A value: every shard has the same one, and it never changes while a data folder lives.
+class Placement {
+ public:
+  /// `shards` >= 1: logs of the data folder, which is the number of shards of the process.
+  explicit constexpr Placement(uint32_t shards) : shards_(shards) {}
+
+  /// Owner of a message queue: its log, index, consumer offsets, order locks and held pulls. The queues of one topic go round all
+  /// shards. Any `queue_id`; a negative one has an owner, too, so that nothing trips over it.
+  constexpr core::ShardId OwnerOf(std::string_view topic, int32_t queue_id) const {
+    return core::ShardId(
+        static_cast<uint32_t>((StableHash(topic) % shards_ + static_cast<uint32_t>(queue_id) % shards_) % shards_));
+  }
+  core::ShardId OwnerOf(const core::QueueKey& queue) const { return OwnerOf(queue.topic, queue.queue_id); }
+
+  /// Owner of a consumer or producer group: members, subscriptions, notifications.
+  constexpr core::ShardId OwnerOfGroup(std::string_view group) const {
+    return core::ShardId(static_cast<uint32_t>(StableHash(group) % shards_));
+  }
+
+  constexpr uint32_t shards() const { return shards_; }
+
+ private:
+  uint32_t shards_;
+};
+
+/// The number of the log in which a record lies, and so its shard: bits 48..62. Any position, also one that a client made up.
+constexpr uint32_t LogNumberOf(core::PhysicalOffset position) {
+  return static_cast<uint32_t>((static_cast<uint64_t>(position.value()) >> 48) & 0x7fff);
+}
+
+}  // namespace broker
