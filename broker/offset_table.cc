@@ -1,0 +1,189 @@
+#include "broker/offset_table.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "core/log.h"
+#include "core/strings.h"
+
+namespace broker {
+namespace {
+
+/// group NUL topic NUL queue: names hold no NUL.
+std::string MetaKey(std::string_view group, const core::QueueKey& queue) {
+  const std::string_view nul("\0", 1);
+  return core::StrCat(group, nul, queue.topic, nul, queue.queue_id);
+}
+
+template <typename Number>
+bool ParseWhole(std::string_view text, Number& number) {
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && stop == end;
+}
+
+bool ParseMetaKey(std::string_view key, std::string& group, core::QueueKey& queue) {
+  const size_t first = key.find('\0');
+  if (first == std::string_view::npos) return false;
+  const size_t second = key.find('\0', first + 1);
+  if (second == std::string_view::npos) return false;
+  group = key.substr(0, first);
+  queue.topic = key.substr(first + 1, second - first - 1);
+  return ParseWhole(key.substr(second + 1), queue.queue_id);
+}
+
+bool EarlierEntry(const OffsetTable::Entry& a, const OffsetTable::Entry& b) {
+  if (a.group != b.group) return a.group < b.group;
+  return a.queue < b.queue;
+}
+
+}  // namespace
+
+size_t OffsetTable::Hash::operator()(const Place& place) const {
+  return operator()(View{place.group, place.queue.topic, place.queue.queue_id});
+}
+
+size_t OffsetTable::Hash::operator()(const View& view) const {
+  return absl::HashOf(core::ToAbsl(view.group), core::ToAbsl(view.topic), view.queue_id);
+}
+
+OffsetTable::OffsetTable(store::MetaStore& meta) : meta_(meta) {
+  for (const auto& [key, value] : meta.All(store::MetaTable::kConsumerOffsets)) {
+    Place place;
+    int64_t offset = 0;
+    if (!ParseMetaKey(key, place.group, place.queue) || !ParseWhole(value, offset)) {
+      core::LogWarning("consumer offsets: an entry that is not group, topic, queue and number is left alone: ", key);
+      continue;
+    }
+    table_.emplace(std::move(place), Value{core::LogicalOffset(offset), false});
+  }
+}
+
+OffsetTable::~OffsetTable() = default;
+
+std::optional<core::LogicalOffset> OffsetTable::Find(std::string_view group, std::string_view topic,
+                                                     int32_t queue_id) const {
+  const auto it = table_.find(View{group, topic, queue_id});
+  if (it == table_.end()) return std::nullopt;
+  return it->second.offset;
+}
+
+void OffsetTable::Set(const View& view, core::LogicalOffset offset) {
+  auto it = table_.find(view);
+  if (it == table_.end()) {
+    Place place{std::string(view.group), core::QueueKey{std::string(view.topic), view.queue_id}};
+    it = table_.emplace(std::move(place), Value{offset, false}).first;
+  } else if (it->second.offset == offset) {
+    return;  // clients repeat themselves every 5 s
+  }
+  it->second.offset = offset;
+  if (it->second.dirty) return;
+  it->second.dirty = true;
+  dirty_.push_back(it->first);
+}
+
+void OffsetTable::Commit(std::string_view group, std::string_view topic, int32_t queue_id,
+                         core::LogicalOffset offset) {
+  const View view{group, topic, queue_id};
+  if (!resets_.empty() && resets_.contains(view)) return;
+  Set(view, offset);
+}
+
+void OffsetTable::Reset(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset) {
+  const View view{group, topic, queue_id};
+  Set(view, offset);
+  Place place{std::string(group), core::QueueKey{std::string(topic), queue_id}};
+  resets_.insert_or_assign(std::move(place), offset);
+}
+
+std::optional<core::LogicalOffset> OffsetTable::TakeReset(std::string_view group, std::string_view topic,
+                                                          int32_t queue_id) {
+  if (resets_.empty()) return std::nullopt;
+  const auto it = resets_.find(View{group, topic, queue_id});
+  if (it == resets_.end()) return std::nullopt;
+  const core::LogicalOffset offset = it->second;
+  resets_.erase(it);
+  return offset;
+}
+
+template <typename Matches>
+void OffsetTable::Remove(Matches matches) {
+  for (auto it = table_.begin(); it != table_.end();) {
+    if (matches(it->first)) {
+      removed_.push_back(it->first);
+      table_.erase(it++);
+    } else {
+      ++it;
+    }
+  }
+  for (auto it = resets_.begin(); it != resets_.end();) {
+    if (matches(it->first)) {
+      resets_.erase(it++);
+    } else {
+      ++it;
+    }
+  }
+}
+
+void OffsetTable::RemoveTopic(std::string_view topic) {
+  Remove([topic](const Place& place) { return place.queue.topic == topic; });
+}
+
+void OffsetTable::RemoveGroup(std::string_view group) {
+  Remove([group](const Place& place) { return place.group == group; });
+}
+
+template <typename Matches>
+std::vector<OffsetTable::Entry> OffsetTable::Collect(Matches matches) const {
+  std::vector<Entry> entries;
+  for (const auto& [place, value] : table_) {
+    if (matches(place)) entries.push_back({place.group, place.queue, value.offset});
+  }
+  std::sort(entries.begin(), entries.end(), EarlierEntry);  // a hash table's order is not the same twice
+  return entries;
+}
+
+std::vector<OffsetTable::Entry> OffsetTable::OfGroup(std::string_view group, std::string_view topic) const {
+  return Collect([group, topic](const Place& place) {
+    return place.group == group && (topic.empty() || place.queue.topic == topic);
+  });
+}
+
+std::vector<std::string> OffsetTable::GroupsOf(std::string_view topic) const {
+  absl::flat_hash_set<std::string> groups;
+  for (const auto& [place, value] : table_) {
+    if (topic.empty() || place.queue.topic == topic) groups.insert(place.group);
+  }
+  std::vector<std::string> sorted(groups.begin(), groups.end());
+  std::sort(sorted.begin(), sorted.end());
+  return sorted;
+}
+
+std::vector<OffsetTable::Entry> OffsetTable::All() const {
+  return Collect([](const Place&) { return true; });
+}
+
+core::Task<absl::Status> OffsetTable::Flush() {
+  if (dirty_.empty() && removed_.empty()) co_return absl::OkStatus();
+  std::vector<store::MetaChange> changes;
+  changes.reserve(dirty_.size() + removed_.size());
+  std::sort(removed_.begin(), removed_.end());
+  for (const Place& place : removed_) {
+    if (table_.contains(place)) continue;  // committed anew since: among the dirty
+    changes.push_back({store::MetaTable::kConsumerOffsets, MetaKey(place.group, place.queue), std::nullopt});
+  }
+  for (const Place& place : dirty_) {
+    const auto it = table_.find(place);
+    if (it == table_.end() || !it->second.dirty) continue;
+    it->second.dirty = false;
+    changes.push_back({store::MetaTable::kConsumerOffsets, MetaKey(place.group, place.queue),
+                       core::StrCat(it->second.offset.value())});
+  }
+  removed_.clear();
+  dirty_.clear();
+  co_return co_await meta_.Commit(std::move(changes));
+}
+
+}  // namespace broker
