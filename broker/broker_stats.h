@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "broker/stats_item.h"
+#include "broker/string_map.h"
+#include "core/time.h"
+
+namespace broker {
+
+/// Sums of one shard's counters that request 28 shows; those of the broker are the sums over its shards.
+struct BrokerTotals {
+  StatsView put;   // messages
+  StatsView get;   // messages handed out
+  StatsView found;  // pulls that found something
+  StatsView miss;   // pulls that did not
+  uint64_t put_requests = 0;
+  uint64_t put_bytes = 0;
+  uint64_t put_failed = 0;
+  uint64_t put_today_morning = 0;  // totals at the last two midnights
+  uint64_t put_yesterday_morning = 0;
+  uint64_t get_today_morning = 0;
+  uint64_t get_yesterday_morning = 0;
+  BrokerTotals& operator+=(const BrokerTotals& other);
+};
+
+/// What one shard has counted of sends and pulls. The counting calls are for the hot path: one or two lookups a request, no allocation once topic and group are
+/// known. One shard.
+class BrokerStats {
+ public:
+  BrokerStats() = default;
+
+  /// Messages stored by one request.
+  void OnPut(std::string_view topic, uint64_t messages, uint64_t bytes);
+  /// A send that was refused or failed.
+  void OnPutFailed() { ++put_failed_; }
+  /// Messages handed to a consumer by one pull.
+  void OnGet(std::string_view group, std::string_view topic, uint64_t messages, uint64_t bytes);
+  /// A pull that found nothing.
+  void OnGetMiss() { miss_.Add(1, 1); }
+
+  /// Takes the samples that are due; called about every second.
+  void Sample(core::MonoTime now, core::WallMillis wall_now);
+
+  BrokerTotals Totals() const;
+  /// One key of request 315, by RocketMQ's names ("TOPIC_PUT_NUMS", topic; "GROUP_GET_NUMS", topic@group; ...); nullopt: never counted here.
+  /// BROKER_PUT_NUMS and BROKER_GET_NUMS have the cluster's name as key, which the caller has checked.
+  std::optional<StatsView> Find(std::string_view name, std::string_view key) const;
+  /// Messages a second of the last minute.
+  double PutTps(std::string_view topic) const;
+  double GetTps(std::string_view group, std::string_view topic) const;
+
+  void ForgetTopic(std::string_view topic) { topics_.erase(topic); }
+  void ForgetGroup(std::string_view group);
+
+ private:
+  struct Flow {
+    StatsItem messages;
+    StatsItem bytes;
+  };
+  struct OfTopic {
+    Flow put;
+    StringMap<std::unique_ptr<Flow>> get;  // by group
+  };
+  OfTopic& Of(std::string_view topic);
+  const Flow* FindGet(std::string_view topic, std::string_view group) const;
+  template <typename Fn>
+  void ForEach(Fn fn);
+
+  StringMap<std::unique_ptr<OfTopic>> topics_;
+  Flow put_;
+  Flow get_;
+  StatsItem found_;
+  StatsItem miss_;
+  uint64_t put_requests_ = 0;
+  uint64_t put_failed_ = 0;
+  int64_t sampled_10s_ = -1;  // ticks of the clock already sampled
+  int64_t sampled_10min_ = -1;
+  int64_t sampled_1h_ = -1;
+  int64_t day_ = -1;
+  uint64_t put_today_morning_ = 0;
+  uint64_t put_yesterday_morning_ = 0;
+  uint64_t get_today_morning_ = 0;
+  uint64_t get_yesterday_morning_ = 0;
+};
+
+}  // namespace broker

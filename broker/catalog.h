@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker/data_version.h"
+#include "broker/group_config.h"
+#include "broker/snapshot_map.h"
+#include "broker/topic_config.h"
+
+namespace broker {
+
+/// The topics and subscription groups of the broker at one moment. Immutable once published; the same object on every shard.
+class Catalog {
+ public:
+  /// Null when there is none. Valid as long as the catalog.
+  const TopicConfig* FindTopic(std::string_view name) const { return topics_.Find(name); }
+  const GroupConfig* FindGroup(std::string_view name) const { return groups_.Find(name); }
+  /// All, by name.
+  std::vector<std::shared_ptr<const TopicConfig>> Topics() const { return topics_.Sorted(); }
+  std::vector<std::shared_ptr<const GroupConfig>> Groups() const { return groups_.Sorted(); }
+  size_t topic_count() const { return topics_.size(); }
+  size_t group_count() const { return groups_.size(); }
+  const DataVersion& topics_version() const { return topics_version_; }
+  const DataVersion& groups_version() const { return groups_version_; }
+
+  /// How CatalogWriter makes the next one from this one.
+  void PutTopic(TopicConfig config) {
+    const std::string name = config.name;
+    topics_.Put(name, std::move(config));
+  }
+  void EraseTopic(std::string_view name) { topics_.Erase(name); }
+  void PutGroup(GroupConfig config) {
+    const std::string name = config.name;
+    groups_.Put(name, std::move(config));
+  }
+  void EraseGroup(std::string_view name) { groups_.Erase(name); }
+  void set_topics_version(DataVersion version) { topics_version_ = version; }
+  void set_groups_version(DataVersion version) { groups_version_ = version; }
+
+ private:
+  SnapshotMap<TopicConfig> topics_;
+  SnapshotMap<GroupConfig> groups_;
+  DataVersion topics_version_;
+  DataVersion groups_version_;
+};
+
+/// One shard's view of the catalog. The writer replaces it; whatever was found in it is valid until the next co_await: look it up
+/// again after one, or hold Share().
+class CatalogView {
+ public:
+  CatalogView() : current_(std::make_shared<const Catalog>()) {}
+  const Catalog& operator*() const { return *current_; }
+  const Catalog* operator->() const { return current_.get(); }
+  /// Keeps this moment's catalog; touches a count that all shards share, so not once a message.
+  std::shared_ptr<const Catalog> Share() const { return current_; }
+  /// For the writer, on this shard.
+  void Install(std::shared_ptr<const Catalog> catalog) { current_ = std::move(catalog); }
+
+ private:
+  std::shared_ptr<const Catalog> current_;
+};
+
+}  // namespace broker

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "broker/catalog.h"
+#include "core/scope.h"
+#include "core/sharded.h"
+#include "core/sync.h"
+#include "core/task.h"
+#include "store/meta_store.h"
+
+namespace broker {
+
+class CatalogDraft;
+
+struct CatalogOptions {
+  std::string cluster_name = "DefaultCluster";
+  std::string broker_name = "broker-a";
+  bool auto_create_topic = true;
+  bool auto_create_group = true;
+  int32_t default_topic_queues = 8;
+  bool cluster_topic_enable = true;
+  bool broker_topic_enable = true;
+  bool trace_topic_enable = false;
+  std::string trace_topic = "RMQ_SYS_TRACE_TOPIC";
+};
+
+/// A send to a topic that this broker does not know. Source: RocketMQ 5.3.3 AbstractSendMessageProcessor.msgCheck.
+struct AutoCreate {
+  std::string topic;
+  std::string default_topic;  // the template that the client names, usually TBW102
+  int32_t queues = 4;         // what the client wants; at most the template's
+  bool unit_mode = false;
+};
+
+/// The only writer of topics and groups, on shard 0. Every change is on stable storage, installed on every shard and told to the
+/// nameservers before the call returns, so that the first send on another shard and the first route query see it. Changes that
+/// arrive together share one flush, one snapshot and one registration.
+///
+/// The methods may be called on any shard; they travel to shard 0 by themselves.
+///
+/// Errors: kInvalidArgument (INVALID_PARAMETER), kNotFound (TOPIC_NOT_EXIST, SUBSCRIPTION_GROUP_NOT_EXIST), kPermissionDenied
+/// (NO_PERMISSION), kUnavailable (the metadata log takes no more: SERVICE_NOT_AVAILABLE). The message is the remark.
+class CatalogWriter {
+ public:
+  /// Topics whose configuration has changed or that are new; deleted ones are not named. Runs on shard 0 and returns when every nameserver that
+  /// can be reached has been told.
+  using Announcer =
+      std::function<core::Task<void>(std::vector<std::shared_ptr<const TopicConfig>> changed, DataVersion version)>;
+
+  /// On shard 0. `views`, one a shard, outlive the writer.
+  CatalogWriter(CatalogOptions options, const core::Sharded<CatalogView>& views);
+  ~CatalogWriter();
+
+  /// Reads what is stored, adds the system topics and groups that are missing, installs the first catalog on every shard. On shard 0,
+  /// whose metadata `meta` is; it must stay until Stop has returned.
+  core::Task<absl::Status> Start(store::MetaStore& meta);
+  /// From now on changes are told. Until then nothing is registered, so nothing need be.
+  void SetAnnouncer(Announcer announcer) { announcer_ = std::move(announcer); }
+  /// Refuses new changes, finishes those under way.
+  core::Task<void> Stop();
+
+  /// The topic as it is, or made from its template. kNotFound: no template that may be inherited.
+  core::Task<absl::StatusOr<TopicConfig>> EnsureTopicForSend(AutoCreate request);
+  /// The topic as it is, or `config` made. For %RETRY% and %DLQ% topics; names are checked.
+  core::Task<absl::StatusOr<TopicConfig>> EnsureTopic(TopicConfig config);
+  /// The group as it is, or made with the defaults where groups are made automatically (or its name begins with CID_RMQ_SYS_);
+  /// else kNotFound. A name that no group may have is kNotFound as well.
+  core::Task<absl::StatusOr<GroupConfig>> EnsureGroup(std::string group);
+
+  /// Creates or replaces, by an administrator's request: all or none. `attributes` are changes ("+key" sets, "-key" removes): see
+  /// topic_attributes.h.
+  core::Task<absl::Status> PutTopics(std::vector<TopicConfig> topics);
+  core::Task<absl::Status> DeleteTopic(std::string topic);
+  core::Task<absl::Status> PutGroups(std::vector<GroupConfig> groups);
+  core::Task<absl::Status> DeleteGroup(std::string group);
+
+ private:
+  struct Change;
+  using Apply = std::function<absl::Status(CatalogDraft&)>;  // CatalogDraft: catalog_draft.h
+  core::Task<absl::Status> Submit(Apply apply);
+  core::Task<absl::Status> SubmitHere(Apply apply);
+  core::Task<void> WriteLoop();
+  core::Task<void> AnnounceLoop();
+  core::Task<absl::Status> CommitAndInstall(std::vector<std::shared_ptr<Change>>& batch);
+
+  const CatalogOptions options_;
+  const core::Sharded<CatalogView>& views_;
+  store::MetaStore* meta_ = nullptr;
+  Announcer announcer_;
+  std::shared_ptr<const Catalog> current_;
+  std::vector<std::shared_ptr<Change>> pending_;
+  std::vector<std::shared_ptr<const TopicConfig>> unannounced_;
+  uint64_t installed_ = 0;  // batches
+  uint64_t announced_ = 0;
+  bool stopping_ = false;
+  core::Notifier work_;
+  core::Notifier news_;
+  core::Notifier progress_;
+  core::Scope scope_;
+};
+
+}  // namespace broker

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/time.h"
+#include "net/server.h"
+
+namespace broker {
+
+/// A client that sends heartbeats, as one connection knows it.
+struct ClientInfo {
+  net::Connection::Id connection = 0;
+  std::string client_id;
+  std::string address;   // "ip:port" as the broker sees it
+  int32_t language = 7;  // wire.md section 2; 7 is OTHER
+  int32_t version = 0;
+  core::WallMillis last_heartbeat = 0;
+};
+
+/// Source: RocketMQ 5.3.3 ConsumeType, MessageModel, ConsumeFromWhere. The numbers are the ordinals that the C++ client sends.
+enum class ConsumeType { kActively = 0, kPassively = 1 };
+enum class MessageModel { kBroadcasting = 0, kClustering = 1 };
+enum class ConsumeFromWhere {
+  kLastOffset = 0,
+  kLastOffsetAndFromMinWhenBootFirst = 1,
+  kMinOffset = 2,
+  kMaxOffset = 3,
+  kFirstOffset = 4,
+  kTimestamp = 5,
+};
+std::string_view NameOf(ConsumeType type);
+std::string_view NameOf(MessageModel model);
+std::string_view NameOf(ConsumeFromWhere where);
+/// "JAVA", "CPP", ...; anything unknown is OTHER, because Java tools can't read other names.
+std::string_view LanguageName(int32_t language);
+
+}  // namespace broker

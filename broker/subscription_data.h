@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace broker {
+
+inline constexpr std::string_view kExpressionTag = "TAG";
+inline constexpr std::string_view kExpressionSql92 = "SQL92";
+
+/// What a consumer wants of one topic. Source: RocketMQ 5.3.3 SubscriptionData.
+struct SubscriptionData {
+  std::string topic;
+  std::string expression = "*";
+  std::string expression_type{kExpressionTag};
+  std::vector<std::string> tags;
+  std::vector<int32_t> codes;  // Java hashes of the tags; none: every message
+  int64_t version = 0;         // subVersion: when the client made it
+  bool class_filter = false;
+
+  bool is_tag() const { return expression_type.empty() || expression_type == kExpressionTag; }
+  void AppendJson(std::string& out) const;
+  friend bool operator==(const SubscriptionData&, const SubscriptionData&) = default;
+};
+
+/// Java's String.hashCode of UTF-8 `text`: what tags are compared by.
+int32_t JavaHash(std::string_view text);
+
+/// The subscription that a tag expression means: null, "" and "*" take everything, else "A || B". nullopt when it can't be
+/// parsed (nothing but separators). Source: RocketMQ 5.3.3 FilterAPI.buildSubscriptionData.
+std::optional<SubscriptionData> ParseTagExpression(std::string_view topic, std::string_view expression);
+
+}  // namespace broker
