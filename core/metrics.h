@@ -60,7 +60,7 @@ class Histogram {
   static constexpr size_t kBuckets = (64 - kSubBits + 1) << kSubBits;
   static size_t IndexOf(uint64_t value) {
     if (value < (uint64_t{1} << kSubBits)) return static_cast<size_t>(value);
-    const int exponent = std::bit_width(value) - 1 - kSubBits;
+    const int exponent = static_cast<int>(std::bit_width(value)) - 1 - kSubBits;
     return (static_cast<size_t>(exponent) << kSubBits) + static_cast<size_t>(value >> exponent);
   }
   static uint64_t UpperEnd(size_t index);

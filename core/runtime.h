@@ -26,7 +26,7 @@ uint64_t MemoryLimitBytes();
 
 /// Checks what the runtime needs of the machine (io_uring with the features used, RLIMIT_MEMLOCK, RLIMIT_NOFILE raised to its hard limit).
 /// The error is one line that says what is wrong and the command that mends it.
-absl::Status CheckMachine(size_t shards);
+absl::Status CheckMachine();
 
 /// Starts one pinned thread a shard, runs `main` on shard 0 and, when it has returned, stops the others. Returns its
 /// result. SIGINT and SIGTERM are blocked in all threads and arrive at Io::WaitSignal of shard 0.

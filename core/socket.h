@@ -28,7 +28,8 @@ class Socket final : private ReceiveSink {
   static Task<absl::StatusOr<std::unique_ptr<Socket>>> Connect(Endpoint to, absl::Duration timeout);
 
   /// The next bytes in order (zero-copy: a piece of a receive buffer). An empty slice: the peer ended its side.
-  /// kUnavailable when the connection broke or was shut down. Reception pauses while `kQueuedBytesMax` wait here.
+  /// kUnavailable when the connection broke or was shut down. Reception pauses while buffers of
+  /// `kQueuedBytesMax` wait here.
   Task<absl::StatusOr<Slice>> Receive();
   /// Bytes are here already: Receive would not suspend.
   bool HasReceived() const { return !queue_.empty(); }

@@ -3,6 +3,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "core/intrusive_list.h"
 #include "core/reactor.h"
@@ -15,9 +16,9 @@ enum class WaitResult { kNotified, kTimeout, kStopped };
 
 /// A coroutine that waits for one of: a notification, a deadline, a stop. Lives in its frame; resumed exactly once through the
 /// ready queue.
-class Waiter : public ListNode, private Timer, private StopCallback {
+class Waiter : public ListNode, private Timer {
  public:
-  Waiter() = default;
+  Waiter() : on_stop_(*this) {}
   ~Waiter() override = default;
   /// Ends the wait; a second end is ignored.
   void Finish(WaitResult result) noexcept;
@@ -31,8 +32,13 @@ class Waiter : public ListNode, private Timer, private StopCallback {
   WaitResult result() const { return result_; }
 
  private:
+  struct FinishOnStop final : StopCallback {
+    explicit FinishOnStop(Waiter& w) : waiter(w) {}
+    void OnStop() noexcept override { waiter.Finish(WaitResult::kStopped); }
+    Waiter& waiter;
+  };
   void OnExpire() noexcept override { Finish(WaitResult::kTimeout); }
-  void OnStop() noexcept override { Finish(WaitResult::kStopped); }
+  FinishOnStop on_stop_;
   std::coroutine_handle<> handle_;
   WaitResult result_ = WaitResult::kNotified;
 };
@@ -44,7 +50,7 @@ class Notifier {
    public:
     Wait_(Notifier& notifier, MonoTime deadline, StopToken stop) : notifier_(notifier), deadline_(deadline), stop_(stop) {}
     bool await_ready() const noexcept { return false; }
-    bool await_suspend(std::coroutine_handle<> handle);
+    void await_suspend(std::coroutine_handle<> handle);
     WaitResult await_resume() const noexcept { return result(); }
 
    private:
@@ -106,7 +112,7 @@ class Semaphore {
     Take_(Semaphore& semaphore, uint64_t units, MonoTime deadline, StopToken stop)
         : semaphore_(semaphore), units_(units), deadline_(deadline), stop_(stop) {}
     bool await_ready() noexcept;
-    bool await_suspend(std::coroutine_handle<> handle);
+    void await_suspend(std::coroutine_handle<> handle);
     /// Empty when it timed out or was stopped.
     Hold await_resume() noexcept;
 

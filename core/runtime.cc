@@ -1,0 +1,281 @@
+#include "core/runtime.h"
+
+#include <liburing.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <csignal>
+#include <fstream>
+#include <latch>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "core/log.h"
+#include "core/scope.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "core/uring/uring_io.h"
+
+namespace core {
+namespace {
+
+std::string ReadText(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// The folder of this process's cgroup for `controller` (v1), or of the unified hierarchy when empty.
+std::string CgroupFolder(std::string_view controller) {
+  std::istringstream lines(ReadText("/proc/self/cgroup"));
+  std::string line;
+  while (std::getline(lines, line)) {
+    const size_t first = line.find(':');
+    const size_t second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string names = line.substr(first + 1, second - first - 1);
+    const std::string path = line.substr(second + 1);
+    if (controller.empty() ? names.empty() : ("," + names + ",").find(StrCat(",", controller, ",")) != std::string::npos) {
+      return controller.empty() ? StrCat("/sys/fs/cgroup", path) : StrCat("/sys/fs/cgroup/", controller, path);
+    }
+  }
+  return "";
+}
+
+double CpuQuota() {
+  const std::string unified = CgroupFolder("");
+  if (!unified.empty()) {
+    std::istringstream text(ReadText(unified + "/cpu.max"));
+    double quota = 0;
+    double period = 0;
+    if (text >> quota >> period && period > 0) return quota / period;
+  }
+  const std::string cpu = CgroupFolder("cpu");
+  if (!cpu.empty()) {
+    std::istringstream quota_text(ReadText(cpu + "/cpu.cfs_quota_us"));
+    std::istringstream period_text(ReadText(cpu + "/cpu.cfs_period_us"));
+    double quota = -1;
+    double period = 0;
+    if (quota_text >> quota && period_text >> period && quota > 0 && period > 0) return quota / period;
+  }
+  return 0;
+}
+
+std::vector<int> AllowedCpus() {
+  cpu_set_t set;
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+    }
+  }
+  return cpus;
+}
+
+absl::Status CheckUring() {
+  io_uring ring{};
+  io_uring_params params{};
+  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+  const int result = io_uring_queue_init_params(8, &ring, &params);
+  if (result == 0) {
+    io_uring_queue_exit(&ring);
+    return absl::OkStatus();
+  }
+  switch (-result) {
+    case EPERM:
+    case EACCES: {
+      const std::string disabled = ReadText("/proc/sys/kernel/io_uring_disabled");
+      if (!disabled.empty() && disabled[0] != '0') {
+        return absl::FailedPreconditionError(
+            "io_uring is switched off by the kernel's setting; switch it on with: sysctl -w kernel.io_uring_disabled=0");
+      }
+      return absl::FailedPreconditionError(
+          "io_uring is forbidden here, most likely by a container's seccomp profile; allow io_uring_setup, io_uring_enter and "
+          "io_uring_register in it, for example with: docker run --security-opt seccomp=unconfined");
+    }
+    case ENOSYS:
+      return absl::FailedPreconditionError(
+          "this kernel has no io_uring, or a container's seccomp profile hides it; use Linux 6.1 or newer (see: uname -r) or: "
+          "docker run --security-opt seccomp=unconfined");
+    case EINVAL:
+      return absl::FailedPreconditionError(
+          "this kernel's io_uring is too old (no deferred task work); use Linux 6.1 or newer (see: uname -r)");
+    case ENOMEM:
+      return absl::FailedPreconditionError(
+          "RLIMIT_MEMLOCK is too small for io_uring; raise it with: ulimit -l unlimited (systemd: LimitMEMLOCK=infinity)");
+    default:
+      return ErrnoStatus(-result, "set up io_uring");
+  }
+}
+
+/// A descriptor for each connection, file and ring: below this a broker refuses clients in ordinary use.
+constexpr rlim_t kDescriptorsMin = 1024;
+
+absl::Status RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return ErrnoStatus(errno, "read RLIMIT_NOFILE");
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur < kDescriptorsMin) {
+    return absl::FailedPreconditionError(StrCat("RLIMIT_NOFILE allows only ", limit.rlim_cur, " open files and connections; raise it to ",
+                                                uint64_t{kDescriptorsMin}, " or more with: ulimit -n 65536 (systemd: LimitNOFILE=65536)"));
+  }
+  return absl::OkStatus();
+}
+
+void BlockSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &ignore, nullptr);
+}
+
+void Pin(size_t shard, const std::vector<int>& cpus) {
+  if (cpus.empty()) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpus[shard % cpus.size()], &set);
+  // A hint: a container may forbid it, and the shard runs all the same.
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+Task<void> RunMain(std::function<Task<absl::Status>()>& main, absl::Status& result, Reactor& reactor) {
+  result = co_await main();
+  reactor.Stop();
+}
+
+/// One shard's thread from its ring to its end.
+class ShardThread {
+ public:
+  ShardThread(ShardId shard, const RuntimeOptions& options, UringGroup& group, Mailboxes& mailboxes)
+      : shard_(shard), options_(options), group_(group), mailboxes_(mailboxes) {}
+
+  /// On the shard's own thread.
+  absl::Status Open() {
+    UringOptions uring;
+    uring.receive_buffers = options_.receive_buffers;
+    uring.receive_buffer_bytes = options_.receive_buffer_bytes;
+    ASSIGN_OR_RETURN(io_, UringIo::Create(shard_, group_, uring));
+    reactor_.emplace(shard_, *io_, mailboxes_, options_.reactor);
+    return absl::OkStatus();
+  }
+  Reactor& reactor() { return *reactor_; }
+  UringIo& io() { return *io_; }
+  void Close() {
+    reactor_.reset();
+    io_.reset();
+  }
+  absl::Status status;
+
+ private:
+  const ShardId shard_;
+  const RuntimeOptions& options_;
+  UringGroup& group_;
+  Mailboxes& mailboxes_;
+  std::unique_ptr<UringIo> io_;
+  std::optional<Reactor> reactor_;
+};
+
+}  // namespace
+
+size_t DefaultShardCount() {
+  size_t count = std::max<size_t>(1, AllowedCpus().size());
+  const double quota = CpuQuota();
+  if (quota > 0) count = std::min(count, std::max<size_t>(1, static_cast<size_t>(std::ceil(quota))));
+  return count;
+}
+
+uint64_t MemoryLimitBytes() {
+  uint64_t limit = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE));
+  for (const std::string& path : {CgroupFolder("") + "/memory.max", CgroupFolder("memory") + "/memory.limit_in_bytes"}) {
+    std::istringstream text(ReadText(path));
+    uint64_t bytes = 0;
+    if (text >> bytes && bytes > 0) limit = std::min(limit, bytes);
+  }
+  return limit;
+}
+
+absl::Status CheckMachine() {
+  RETURN_IF_ERROR(RaiseDescriptorLimit());
+  return CheckUring();
+}
+
+absl::Status RunShards(const RuntimeOptions& options, std::function<Task<absl::Status>()> main) {
+  CORE_ASSERT(options.shards > 0);
+  BlockSignals();
+  const std::vector<int> cpus = AllowedCpus();
+  UringGroup group(options.shards);
+  Mailboxes mailboxes(options.shards);
+  std::vector<std::unique_ptr<ShardThread>> shards;
+  for (size_t i = 0; i < options.shards; ++i) {
+    shards.push_back(std::make_unique<ShardThread>(ShardId(static_cast<uint32_t>(i)), options, group, mailboxes));
+  }
+  std::latch opened(static_cast<std::ptrdiff_t>(options.shards));
+  std::latch stopped(static_cast<std::ptrdiff_t>(options.shards));
+  const auto all_open = [&] {
+    return std::all_of(shards.begin(), shards.end(), [](const auto& shard) { return shard->status.ok(); });
+  };
+
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < options.shards; ++i) {
+    threads.emplace_back([&, i] {
+      if (options.pin_threads) Pin(i, cpus);
+      ShardThread& shard = *shards[i];
+      shard.status = shard.Open();
+      opened.arrive_and_wait();
+      if (all_open()) shard.reactor().Run();
+      stopped.arrive_and_wait();  // nobody's ring closes while another may still wake it
+      shard.Close();
+    });
+  }
+
+  if (options.pin_threads) Pin(0, cpus);
+  ShardThread& first = *shards[0];
+  first.status = first.Open();
+  opened.arrive_and_wait();
+  absl::Status result;
+  if (all_open()) {
+    {
+      Scope scope;
+      {
+        Reactor::Enter enter(first.reactor());
+        scope.Spawn(RunMain(main, result, first.reactor()));
+      }
+      first.reactor().Run();
+      Reactor::Enter enter(first.reactor());
+      CORE_ASSERT(scope.running() == 0);
+    }
+    for (size_t i = 1; i < options.shards; ++i) {
+      shards[i]->reactor().Stop();
+      first.io().Wake(ShardId(static_cast<uint32_t>(i)));
+    }
+    first.io().Poll(first.io().Now());
+  } else {
+    for (const auto& shard : shards) {
+      if (result.ok()) result = shard->status;
+    }
+  }
+  stopped.arrive_and_wait();
+  first.Close();
+  for (std::thread& thread : threads) thread.join();
+  return result;
+}
+
+}  // namespace core
