@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "broker/catalog.h"
 #include "broker/placement.h"
 #include "core/io.h"
 #include "core/scope.h"
@@ -21,7 +22,7 @@
 namespace broker {
 
 struct BrokerConfig;    // broker/config.h
-class Catalog;          // broker/catalog.h: the immutable snapshot of topics and groups
+class CatalogWriter;    // broker/catalog_writer.h
 class OffsetTable;      // broker/offset_table.h
 class BrokerStats;      // broker/stats.h: what this shard has counted
 class ConsumerGroups;   // broker/consumer_groups.h: the groups this shard owns
@@ -39,14 +40,15 @@ class ProducerGroups;   // broker/producer_groups.h
 /// config() and placement() are read-only and the same everywhere.
 class BrokerShard {
  public:
-  BrokerShard(core::ShardId id, std::shared_ptr<const BrokerConfig> config, Placement placement,
-              const core::Sharded<BrokerShard>& peers);
+  /// All references outlive the shard.
+  BrokerShard(core::ShardId id, const BrokerConfig& config, Placement placement, const core::Sharded<BrokerShard>& peers,
+              const CatalogView& catalog_view, CatalogWriter& catalog_writer);
   ~BrokerShard();
   BrokerShard(const BrokerShard&) = delete;
   BrokerShard& operator=(const BrokerShard&) = delete;
 
   core::ShardId id() const { return id_; }
-  const BrokerConfig& config() const { return *config_; }
+  const BrokerConfig& config() const { return config_; }
   const Placement& placement() const { return placement_; }
   /// Every shard's BrokerShard: `peers().On(shard, [](BrokerShard& there, ...) {...}, ...)`.
   const core::Sharded<BrokerShard>& peers() const { return peers_; }
@@ -65,12 +67,12 @@ class BrokerShard {
     router_.On(service, method);
   }
 
-  /// The snapshot of topics and groups as this shard knows it now. The reference is good until the next suspension: a handler that
-  /// still needs it then asks again, or takes catalog_snapshot(), which counts references across shards and costs accordingly.
-  const Catalog& catalog() const { return *catalog_; }
-  std::shared_ptr<const Catalog> catalog_snapshot() const { return catalog_; }
-  /// Called by the catalog's writer on each shard, in the order of the versions.
-  void PublishCatalog(std::shared_ptr<const Catalog> catalog);
+  /// The topics and groups as this shard knows them now. The reference is good until the next suspension: look up again after it, or
+  /// hold catalog_view().Share().
+  const Catalog& catalog() const { return *catalog_view_; }
+  const CatalogView& catalog_view() const { return catalog_view_; }
+  /// Where topics and groups are made and changed; callable on every shard.
+  CatalogWriter& catalog_writer() { return catalog_writer_; }
 
   /// What the group capabilities put here at registration; each lives as long as the shard (Adopt).
   ConsumerGroups& consumer_groups() { return *consumer_groups_; }
@@ -125,13 +127,14 @@ class BrokerShard {
   void OnClose(net::Connection& connection);
 
   const core::ShardId id_;
-  const std::shared_ptr<const BrokerConfig> config_;
+  const BrokerConfig& config_;
   const Placement placement_;
   const core::Sharded<BrokerShard>& peers_;
+  const CatalogView& catalog_view_;
+  CatalogWriter& catalog_writer_;
   std::unique_ptr<store::MetaStore> meta_;
   std::unique_ptr<store::ShardStore> store_;
   std::unique_ptr<OffsetTable> offsets_;
-  std::shared_ptr<const Catalog> catalog_;
   ConsumerGroups* consumer_groups_ = nullptr;
   ProducerGroups* producer_groups_ = nullptr;
   BrokerStats* stats_ = nullptr;
