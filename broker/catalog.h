@@ -19,6 +19,8 @@ class Catalog {
   /// Null when there is none. Valid as long as the catalog.
   const TopicConfig* FindTopic(std::string_view name) const { return topics_.Find(name); }
   const GroupConfig* FindGroup(std::string_view name) const { return groups_.Find(name); }
+  /// For who keeps a topic beyond the catalog; null when there is none.
+  const std::shared_ptr<const TopicConfig>* FindTopicShared(std::string_view name) const { return topics_.FindShared(name); }
   /// All, by name.
   std::vector<std::shared_ptr<const TopicConfig>> Topics() const { return topics_.Sorted(); }
   std::vector<std::shared_ptr<const GroupConfig>> Groups() const { return groups_.Sorted(); }

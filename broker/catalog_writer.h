@@ -43,14 +43,14 @@ struct AutoCreate {
 /// nameservers before the call returns, so that the first send on another shard and the first route query see it. Changes that
 /// arrive together share one flush, one snapshot and one registration.
 ///
-/// The methods may be called on any shard; they travel to shard 0 by themselves.
+/// EnsureX, PutX and DeleteX may be called on any shard; they travel to shard 0 by themselves.
 ///
-/// Errors: kInvalidArgument (INVALID_PARAMETER), kNotFound (TOPIC_NOT_EXIST, SUBSCRIPTION_GROUP_NOT_EXIST), kPermissionDenied
-/// (NO_PERMISSION), kUnavailable (the metadata log takes no more: SERVICE_NOT_AVAILABLE). The message is the remark.
+/// Errors: kInvalidArgument (INVALID_PARAMETER), kNotFound (TOPIC_NOT_EXIST, SUBSCRIPTION_GROUP_NOT_EXIST), kUnavailable (the
+/// metadata log takes no more, or the broker is stopping: SERVICE_NOT_AVAILABLE). The message is the remark.
 class CatalogWriter {
  public:
-  /// Topics whose configuration has changed or that are new; deleted ones are not named. Runs on shard 0 and returns when every nameserver that
-  /// can be reached has been told.
+  /// Topics whose configuration has changed or that are new; deleted ones are not named. Runs on shard 0, one call at a time, and returns when
+  /// every nameserver that can be reached has been told.
   using Announcer =
       std::function<core::Task<void>(std::vector<std::shared_ptr<const TopicConfig>> changed, DataVersion version)>;
 
@@ -59,27 +59,30 @@ class CatalogWriter {
   ~CatalogWriter();
 
   /// Reads what is stored, adds the system topics and groups that are missing, installs the first catalog on every shard. On shard 0,
-  /// whose metadata `meta` is; it must stay until Stop has returned.
+  /// whose metadata `meta` is; it must stay until Stop has returned. kDataLoss names a row that can't be read.
   core::Task<absl::Status> Start(store::MetaStore& meta);
   /// From now on changes are told. Until then nothing is registered, so nothing need be.
   void SetAnnouncer(Announcer announcer) { announcer_ = std::move(announcer); }
-  /// Refuses new changes, finishes those under way.
+  /// Refuses new changes and finishes those under way. On shard 0.
   core::Task<void> Stop();
 
-  /// The topic as it is, or made from its template. kNotFound: no template that may be inherited.
+  /// The topic as it is, or made from its template (a %RETRY% topic: from its group). kNotFound: no template that may be inherited.
   core::Task<absl::StatusOr<TopicConfig>> EnsureTopicForSend(AutoCreate request);
-  /// The topic as it is, or `config` made. For %RETRY% and %DLQ% topics; names are checked.
+  /// The topic as it is, or `config` made. For %RETRY% and %DLQ% topics.
   core::Task<absl::StatusOr<TopicConfig>> EnsureTopic(TopicConfig config);
   /// The group as it is, or made with the defaults where groups are made automatically (or its name begins with CID_RMQ_SYS_);
-  /// else kNotFound. A name that no group may have is kNotFound as well.
+  /// else kNotFound, also for a name that no group may have.
   core::Task<absl::StatusOr<GroupConfig>> EnsureGroup(std::string group);
 
   /// Creates or replaces, by an administrator's request: all or none. `attributes` are changes ("+key" sets, "-key" removes): see
-  /// topic_attributes.h.
+  /// topic_attributes.h; a wrong one is kFailedPrecondition (SYSTEM_ERROR, as RocketMQ).
   core::Task<absl::Status> PutTopics(std::vector<TopicConfig> topics);
+  /// A topic that is not there is deleted already.
   core::Task<absl::Status> DeleteTopic(std::string topic);
   core::Task<absl::Status> PutGroups(std::vector<GroupConfig> groups);
   core::Task<absl::Status> DeleteGroup(std::string group);
+
+  const CatalogOptions& options() const { return options_; }
 
  private:
   struct Change;
@@ -88,7 +91,11 @@ class CatalogWriter {
   core::Task<absl::Status> SubmitHere(Apply apply);
   core::Task<void> WriteLoop();
   core::Task<void> AnnounceLoop();
-  core::Task<absl::Status> CommitAndInstall(std::vector<std::shared_ptr<Change>>& batch);
+  core::Task<void> ApplyBatch(std::vector<std::shared_ptr<Change>> batch);
+  /// Makes the draft durable and installs it everywhere.
+  core::Task<absl::Status> Publish(CatalogDraft& draft);
+  core::Task<void> InstallEverywhere(std::shared_ptr<const Catalog> catalog);
+  absl::Status CheckForAdministrator(const TopicConfig& topic) const;
 
   const CatalogOptions options_;
   const core::Sharded<CatalogView>& views_;
@@ -97,12 +104,13 @@ class CatalogWriter {
   std::shared_ptr<const Catalog> current_;
   std::vector<std::shared_ptr<Change>> pending_;
   std::vector<std::shared_ptr<const TopicConfig>> unannounced_;
-  uint64_t installed_ = 0;  // batches
-  uint64_t announced_ = 0;
+  uint64_t to_announce_ = 0;  // how often something was put into unannounced_
+  uint64_t announced_ = 0;    // up to which of them the nameservers know
   bool stopping_ = false;
-  core::Notifier work_;
-  core::Notifier news_;
-  core::Notifier progress_;
+  bool writing_ended_ = false;
+  core::Notifier work_;      // pending_ or stopping_
+  core::Notifier news_;      // unannounced_ or writing_ended_
+  core::Notifier progress_;  // a batch is done or announced
   core::Scope scope_;
 };
 

@@ -1,0 +1,69 @@
+#include "broker/catalog_draft.h"
+
+#include <optional>
+#include <utility>
+
+namespace broker {
+
+void CatalogDraft::PutTopic(TopicConfig config) {
+  const TopicConfig* present = catalog_.FindTopic(config.name);
+  if (present != nullptr && *present == config) return;
+  topics_.insert_or_assign(config.name, true);
+  catalog_.PutTopic(std::move(config));
+}
+
+void CatalogDraft::EraseTopic(std::string_view name) {
+  if (catalog_.FindTopic(name) == nullptr) return;
+  topics_.insert_or_assign(std::string(name), false);
+  catalog_.EraseTopic(name);
+}
+
+void CatalogDraft::PutGroup(GroupConfig config) {
+  const GroupConfig* present = catalog_.FindGroup(config.name);
+  if (present != nullptr && *present == config) return;
+  groups_.insert_or_assign(config.name, true);
+  catalog_.PutGroup(std::move(config));
+}
+
+void CatalogDraft::EraseGroup(std::string_view name) {
+  if (catalog_.FindGroup(name) == nullptr) return;
+  groups_.insert_or_assign(std::string(name), false);
+  catalog_.EraseGroup(name);
+}
+
+std::vector<store::MetaChange> CatalogDraft::Finish() {
+  std::vector<store::MetaChange> changes;
+  for (const auto& [name, there] : topics_) {
+    std::optional<std::string> json;
+    if (there) json = catalog_.FindTopic(name)->ToJson();
+    changes.push_back({store::MetaTable::kTopics, name, std::move(json)});
+  }
+  for (const auto& [name, there] : groups_) {
+    std::optional<std::string> json;
+    if (there) json = catalog_.FindGroup(name)->ToJson();
+    changes.push_back({store::MetaTable::kGroups, name, std::move(json)});
+  }
+  if (!topics_.empty()) {
+    DataVersion version = catalog_.topics_version();
+    version.Next(now_);
+    catalog_.set_topics_version(version);
+    changes.push_back({store::MetaTable::kDataVersions, "topics", version.ToJson()});
+  }
+  if (!groups_.empty()) {
+    DataVersion version = catalog_.groups_version();
+    version.Next(now_);
+    catalog_.set_groups_version(version);
+    changes.push_back({store::MetaTable::kDataVersions, "groups", version.ToJson()});
+  }
+  return changes;
+}
+
+std::vector<std::shared_ptr<const TopicConfig>> CatalogDraft::ChangedTopics() const {
+  std::vector<std::shared_ptr<const TopicConfig>> changed;
+  for (const auto& [name, there] : topics_) {
+    if (there) changed.push_back(*catalog_.FindTopicShared(name));
+  }
+  return changed;
+}
+
+}  // namespace broker

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/catalog.h"
+#include "store/meta_store.h"
+
+namespace broker {
+
+/// The next catalog while changes are put into it: the base with the changes so far, and what must be made durable and told to others.
+/// A change first checks everything, then changes, so that one that fails leaves no trace.
+class CatalogDraft {
+ public:
+  CatalogDraft(const Catalog& base, core::WallMillis now) : catalog_(base), now_(now) {}
+
+  const Catalog& catalog() const { return catalog_; }
+  /// Does nothing when that is how it is.
+  void PutTopic(TopicConfig config);
+  void EraseTopic(std::string_view name);
+  void PutGroup(GroupConfig config);
+  void EraseGroup(std::string_view name);
+
+  bool changed() const { return !topics_.empty() || !groups_.empty(); }
+  /// Advances the versions of what has changed and returns all that must be stored.
+  std::vector<store::MetaChange> Finish();
+  /// After Finish: the new catalog.
+  std::shared_ptr<const Catalog> Take() { return std::make_shared<const Catalog>(std::move(catalog_)); }
+  /// Topics that are new or different, by name.
+  std::vector<std::shared_ptr<const TopicConfig>> ChangedTopics() const;
+
+ private:
+  Catalog catalog_;
+  const core::WallMillis now_;
+  std::map<std::string, bool, std::less<>> topics_;  // name: is it still there
+  std::map<std::string, bool, std::less<>> groups_;
+};
+
+}  // namespace broker

@@ -1,0 +1,329 @@
+#include "broker/catalog_writer.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "broker/catalog_draft.h"
+#include "broker/name_rules.h"
+#include "broker/system_topics.h"
+#include "broker/topic_attributes.h"
+#include "core/reactor.h"
+#include "core/status.h"
+#include "core/strings.h"
+
+namespace broker {
+namespace {
+
+constexpr core::ShardId kWriterShard{0};
+
+core::Task<void> InstallOn(core::ShardId shard, CatalogView* view, std::shared_ptr<const Catalog> catalog) {
+  co_await core::InvokeOn(
+      shard, [](CatalogView* there, std::shared_ptr<const Catalog> fresh) { there->Install(std::move(fresh)); }, view,
+      std::move(catalog));
+}
+
+absl::Status NoTopic(std::string_view topic, std::string_view why) {
+  return absl::NotFoundError(core::StrCat("topic[", topic, "] not exist, apply first please! ", why));
+}
+
+}  // namespace
+
+struct CatalogWriter::Change {
+  Apply apply;
+  absl::Status status;
+  uint64_t announcement = 0;  // done when announced_ has reached it
+  bool done = false;
+};
+
+CatalogWriter::CatalogWriter(CatalogOptions options, const core::Sharded<CatalogView>& views)
+    : options_(std::move(options)), views_(views), current_(std::make_shared<const Catalog>()) {}
+
+CatalogWriter::~CatalogWriter() = default;
+
+core::Task<absl::Status> CatalogWriter::Start(store::MetaStore& meta) {
+  meta_ = &meta;
+  Catalog stored;
+  for (const auto& [name, json] : meta.All(store::MetaTable::kTopics)) {
+    absl::StatusOr<TopicConfig> topic = TopicConfig::FromJson(json);
+    if (!topic.ok()) co_return absl::DataLossError(core::StrCat("stored topic ", name, ": ", topic.status().message()));
+    stored.PutTopic(*std::move(topic));
+  }
+  for (const auto& [name, json] : meta.All(store::MetaTable::kGroups)) {
+    absl::StatusOr<GroupConfig> group = GroupConfig::FromJson(json);
+    if (!group.ok()) co_return absl::DataLossError(core::StrCat("stored group ", name, ": ", group.status().message()));
+    stored.PutGroup(*std::move(group));
+  }
+  if (const std::string* json = meta.Find(store::MetaTable::kDataVersions, "topics"); json != nullptr) {
+    CO_ASSIGN_OR_RETURN(const DataVersion version, DataVersion::FromJson(*json));
+    stored.set_topics_version(version);
+  }
+  if (const std::string* json = meta.Find(store::MetaTable::kDataVersions, "groups"); json != nullptr) {
+    CO_ASSIGN_OR_RETURN(const DataVersion version, DataVersion::FromJson(*json));
+    stored.set_groups_version(version);
+  }
+
+  current_ = std::make_shared<const Catalog>(std::move(stored));
+  CatalogDraft draft(*current_, core::Reactor::Current().wall_now());
+  for (TopicConfig& topic : SystemTopics(options_)) {
+    if (current_->FindTopic(topic.name) == nullptr) draft.PutTopic(std::move(topic));
+  }
+  for (GroupConfig& group : SystemGroups()) {
+    if (current_->FindGroup(group.name) == nullptr) draft.PutGroup(std::move(group));
+  }
+  // A folder that was used with automatic creation keeps its template; it must not be one any more.
+  const TopicConfig* blueprint = current_->FindTopic(kAutoCreateTopic);
+  if (blueprint != nullptr && blueprint->inherits() != options_.auto_create_topic) {
+    TopicConfig changed = *blueprint;
+    changed.perm = options_.auto_create_topic ? changed.perm | kPermInherit : changed.perm & ~kPermInherit;
+    draft.PutTopic(std::move(changed));
+  }
+  CO_RETURN_IF_ERROR(co_await Publish(draft));
+  scope_.Spawn(WriteLoop());
+  scope_.Spawn(AnnounceLoop());
+  co_return absl::OkStatus();
+}
+
+core::Task<void> CatalogWriter::Stop() {
+  stopping_ = true;
+  work_.NotifyAll();
+  co_await scope_.Join();
+}
+
+core::Task<absl::Status> CatalogWriter::Publish(CatalogDraft& draft) {
+  if (draft.changed()) {
+    std::vector<store::MetaChange> changes = draft.Finish();
+    CO_RETURN_IF_ERROR(co_await meta_->Commit(std::move(changes)));
+  }
+  std::vector<std::shared_ptr<const TopicConfig>> topics = draft.ChangedTopics();
+  current_ = draft.Take();
+  co_await InstallEverywhere(current_);
+  if (!topics.empty() && announcer_ != nullptr) {
+    unannounced_.insert(unannounced_.end(), topics.begin(), topics.end());
+    ++to_announce_;
+    news_.NotifyAll();
+  }
+  co_return absl::OkStatus();
+}
+
+core::Task<void> CatalogWriter::InstallEverywhere(std::shared_ptr<const Catalog> catalog) {
+  core::Scope installs;
+  for (uint32_t shard = 0; shard < views_.size(); ++shard) {
+    installs.Spawn(InstallOn(core::ShardId(shard), views_.at(core::ShardId(shard)), catalog));
+  }
+  co_await installs.Join();
+}
+
+core::Task<void> CatalogWriter::WriteLoop() {
+  while (true) {
+    while (pending_.empty() && !stopping_) co_await work_.Wait();
+    if (pending_.empty()) break;
+    co_await core::EndOfTick();  // a storm of new topics becomes one batch
+    co_await ApplyBatch(std::exchange(pending_, {}));
+  }
+  writing_ended_ = true;
+  news_.NotifyAll();
+}
+
+core::Task<void> CatalogWriter::ApplyBatch(std::vector<std::shared_ptr<Change>> batch) {
+  CatalogDraft draft(*current_, core::Reactor::Current().wall_now());
+  for (const std::shared_ptr<Change>& change : batch) change->status = change->apply(draft);
+  if (draft.changed()) {
+    const absl::Status published = co_await Publish(draft);
+    if (!published.ok()) {
+      for (const std::shared_ptr<Change>& change : batch) {
+        if (!change->status.ok()) continue;
+        change->status =
+            absl::UnavailableError(core::StrCat("the metadata can't be stored: ", core::ToStd(published.message())));
+      }
+    }
+  }
+  for (const std::shared_ptr<Change>& change : batch) {
+    // Also for a change that found everything as it wanted: another's creation may still be on its way to the nameservers.
+    change->announcement = to_announce_;
+    change->done = true;
+  }
+  progress_.NotifyAll();
+}
+
+core::Task<void> CatalogWriter::AnnounceLoop() {
+  while (true) {
+    while (unannounced_.empty() && !writing_ended_) co_await news_.Wait();
+    if (unannounced_.empty()) co_return;
+    const uint64_t upto = to_announce_;
+    std::vector<std::shared_ptr<const TopicConfig>> topics = std::exchange(unannounced_, {});
+    const DataVersion version = current_->topics_version();
+    co_await announcer_(std::move(topics), version);
+    announced_ = upto;
+    progress_.NotifyAll();
+  }
+}
+
+core::Task<absl::Status> CatalogWriter::SubmitHere(Apply apply) {
+  if (stopping_ || meta_ == nullptr) co_return absl::UnavailableError("the broker is stopping");
+  const auto change = std::make_shared<Change>();
+  change->apply = std::move(apply);
+  pending_.push_back(change);
+  work_.NotifyAll();
+  while (!change->done) co_await progress_.Wait();
+  if (!change->status.ok()) co_return change->status;
+  while (announced_ < change->announcement) co_await progress_.Wait();
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> CatalogWriter::Submit(Apply apply) {
+  co_return co_await core::InvokeOn(
+      kWriterShard, [](CatalogWriter* writer, Apply change) { return writer->SubmitHere(std::move(change)); }, this,
+      std::move(apply));
+}
+
+core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopicForSend(AutoCreate request) {
+  if (const std::optional<std::string> wrong = WrongTopicName(request.topic); wrong) {
+    co_return absl::InvalidArgumentError(*wrong);
+  }
+  const auto made = std::make_shared<TopicConfig>();
+  const bool automatic = options_.auto_create_topic;
+  Apply apply = [made, automatic, request = std::move(request)](CatalogDraft& draft) -> absl::Status {
+    const Catalog& catalog = draft.catalog();
+    if (const TopicConfig* present = catalog.FindTopic(request.topic); present != nullptr) {
+      *made = *present;
+      return absl::OkStatus();
+    }
+    TopicConfig topic;
+    topic.name = request.topic;
+    if (IsRetryTopic(request.topic)) {
+      const GroupConfig* group = catalog.FindGroup(std::string_view(request.topic).substr(kRetryTopicPrefix.size()));
+      const int32_t queues = group != nullptr ? std::max(1, group->retry_queues) : 1;
+      topic.read_queues = queues;
+      topic.write_queues = queues;
+      topic.sys_flag = request.unit_mode ? kTopicSysFlagUnitSub : 0;
+    } else {
+      const TopicConfig* blueprint = catalog.FindTopic(request.default_topic);
+      if (blueprint == nullptr || !blueprint->inherits()) {
+        if (request.default_topic == kAutoCreateTopic && !automatic) {
+          return NoTopic(request.topic, "(autoCreateTopicEnable is false on this broker)");
+        }
+        return NoTopic(request.topic, core::StrCat("(the template topic ", request.default_topic,
+                                                   blueprint == nullptr ? " does not exist)" : " can't be inherited)"));
+      }
+      const int32_t queues = std::max(0, std::min(request.queues, blueprint->write_queues));
+      topic.read_queues = queues;
+      topic.write_queues = queues;
+      topic.perm = blueprint->perm & ~kPermInherit;
+      topic.filter_type = blueprint->filter_type;
+      topic.sys_flag = request.unit_mode ? kTopicSysFlagUnit : 0;
+    }
+    *made = topic;
+    draft.PutTopic(std::move(topic));
+    return absl::OkStatus();
+  };
+  CO_RETURN_IF_ERROR(co_await Submit(std::move(apply)));
+  co_return *made;
+}
+
+core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopic(TopicConfig config) {
+  if (const std::optional<std::string> wrong = WrongTopicName(config.name); wrong) {
+    co_return absl::InvalidArgumentError(*wrong);
+  }
+  const auto made = std::make_shared<TopicConfig>(std::move(config));
+  Apply apply = [made](CatalogDraft& draft) -> absl::Status {
+    if (const TopicConfig* present = draft.catalog().FindTopic(made->name); present != nullptr) {
+      *made = *present;
+    } else {
+      draft.PutTopic(*made);
+    }
+    return absl::OkStatus();
+  };
+  CO_RETURN_IF_ERROR(co_await Submit(std::move(apply)));
+  co_return *made;
+}
+
+core::Task<absl::StatusOr<GroupConfig>> CatalogWriter::EnsureGroup(std::string group) {
+  if (const std::optional<std::string> wrong = WrongGroupName(group); wrong) co_return absl::NotFoundError(*wrong);
+  const bool automatic = options_.auto_create_group || group.starts_with(kSystemGroupPrefix);
+  const auto made = std::make_shared<GroupConfig>();
+  made->name = std::move(group);
+  Apply apply = [made, automatic](CatalogDraft& draft) -> absl::Status {
+    if (const GroupConfig* present = draft.catalog().FindGroup(made->name); present != nullptr) {
+      *made = *present;
+      return absl::OkStatus();
+    }
+    if (!automatic) {
+      return absl::NotFoundError(
+          core::StrCat("subscription group [", made->name, "] does not exist (autoCreateSubscriptionGroup is false)"));
+    }
+    draft.PutGroup(*made);
+    return absl::OkStatus();
+  };
+  CO_RETURN_IF_ERROR(co_await Submit(std::move(apply)));
+  co_return *made;
+}
+
+absl::Status CatalogWriter::CheckForAdministrator(const TopicConfig& topic) const {
+  if (const std::optional<std::string> wrong = WrongTopicName(topic.name); wrong) return absl::InvalidArgumentError(*wrong);
+  if (IsSystemTopicOf(options_, topic.name)) {
+    return absl::InvalidArgumentError(core::StrCat("The topic[", topic.name, "] is conflict with system topic."));
+  }
+  constexpr int32_t kQueuesMax = 65536;  // a mistyped number must not cost the memory of a million queues
+  for (const int32_t queues : {topic.read_queues, topic.write_queues}) {
+    if (queues < 0 || queues > kQueuesMax) {
+      return absl::InvalidArgumentError(
+          core::StrCat("The topic[", topic.name, "] can't have ", queues, " queues: 0 to ", kQueuesMax));
+    }
+  }
+  if (topic.perm < 0 || topic.perm > (kPermPriority | kPermReadWrite | kPermInherit)) {
+    return absl::InvalidArgumentError(core::StrCat("The topic[", topic.name, "] can't have the permission ", topic.perm));
+  }
+  return absl::OkStatus();
+}
+
+core::Task<absl::Status> CatalogWriter::PutTopics(std::vector<TopicConfig> topics) {
+  for (const TopicConfig& topic : topics) CO_RETURN_IF_ERROR(CheckForAdministrator(topic));
+  Apply apply = [topics = std::move(topics)](CatalogDraft& draft) -> absl::Status {
+    std::vector<TopicConfig> altered = topics;
+    for (TopicConfig& topic : altered) {
+      const TopicConfig* present = draft.catalog().FindTopic(topic.name);
+      absl::StatusOr<TopicAttributes> attributes =
+          AlterAttributes(present != nullptr ? present->attributes : TopicAttributes{}, topic.attributes, present == nullptr);
+      if (!attributes.ok()) return absl::FailedPreconditionError(attributes.status().message());
+      topic.attributes = *std::move(attributes);
+    }
+    for (TopicConfig& topic : altered) draft.PutTopic(std::move(topic));
+    return absl::OkStatus();
+  };
+  co_return co_await Submit(std::move(apply));
+}
+
+core::Task<absl::Status> CatalogWriter::DeleteTopic(std::string topic) {
+  if (IsSystemTopicOf(options_, topic)) {
+    co_return absl::InvalidArgumentError(core::StrCat("The topic[", topic, "] is conflict with system topic."));
+  }
+  Apply apply = [topic = std::move(topic)](CatalogDraft& draft) {
+    draft.EraseTopic(topic);
+    return absl::OkStatus();
+  };
+  co_return co_await Submit(std::move(apply));
+}
+
+core::Task<absl::Status> CatalogWriter::PutGroups(std::vector<GroupConfig> groups) {
+  for (const GroupConfig& group : groups) {
+    if (const std::optional<std::string> wrong = WrongGroupName(group.name); wrong) {
+      co_return absl::InvalidArgumentError(*wrong);
+    }
+  }
+  Apply apply = [groups = std::move(groups)](CatalogDraft& draft) {
+    for (const GroupConfig& group : groups) draft.PutGroup(group);
+    return absl::OkStatus();
+  };
+  co_return co_await Submit(std::move(apply));
+}
+
+core::Task<absl::Status> CatalogWriter::DeleteGroup(std::string group) {
+  Apply apply = [group = std::move(group)](CatalogDraft& draft) {
+    draft.EraseGroup(group);
+    return absl::OkStatus();
+  };
+  co_return co_await Submit(std::move(apply));
+}
+
+}  // namespace broker

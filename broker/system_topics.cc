@@ -1,0 +1,65 @@
+#include "broker/system_topics.h"
+
+#include <utility>
+
+#include "broker/catalog_writer.h"
+#include "broker/name_rules.h"
+#include "core/strings.h"
+
+namespace broker {
+namespace {
+
+constexpr std::string_view kReplyTopicSuffix = "_REPLY_TOPIC";
+
+TopicConfig Make(std::string name, int32_t queues, int32_t perm = kPermReadWrite) {
+  TopicConfig config;
+  config.name = std::move(name);
+  config.read_queues = queues;
+  config.write_queues = queues;
+  config.perm = perm;
+  return config;
+}
+
+}  // namespace
+
+std::vector<TopicConfig> SystemTopics(const CatalogOptions& options) {
+  constexpr int32_t kTemplate = kPermReadWrite | kPermInherit;
+  std::vector<TopicConfig> topics;
+  topics.push_back(Make("SELF_TEST_TOPIC", 1));
+  if (options.auto_create_topic) {
+    topics.push_back(Make(std::string(kAutoCreateTopic), options.default_topic_queues, kTemplate));
+  }
+  topics.push_back(Make("BenchmarkTest", 1024));
+  topics.push_back(Make(options.cluster_name, 16, options.cluster_topic_enable ? kTemplate : kPermInherit));
+  if (options.broker_name != options.cluster_name) {
+    topics.push_back(Make(options.broker_name, 1, options.broker_topic_enable ? kTemplate : kPermInherit));
+  }
+  topics.push_back(Make("OFFSET_MOVED_EVENT", 1));
+  topics.push_back(Make("SCHEDULE_TOPIC_XXXX", 18));
+  if (options.trace_topic_enable) topics.push_back(Make(options.trace_topic, 1));
+  topics.push_back(Make(core::StrCat(options.cluster_name, kReplyTopicSuffix), 1));
+  topics.push_back(Make(core::StrCat("rmq_sys_REVIVE_LOG_", options.cluster_name), 8));
+  topics.push_back(Make(core::StrCat("rmq_sys_SYNC_BROKER_MEMBER_", options.broker_name), 1, kPermInherit));
+  topics.push_back(Make("RMQ_SYS_TRANS_HALF_TOPIC", 1));
+  topics.push_back(Make("RMQ_SYS_TRANS_OP_HALF_TOPIC", 1));
+  topics.push_back(Make("rmq_sys_wheel_timer", 1));
+  return topics;
+}
+
+std::vector<GroupConfig> SystemGroups() {
+  std::vector<GroupConfig> groups;
+  for (const char* name : {"TOOLS_CONSUMER", "FILTERSRV_CONSUMER", "SELF_TEST_C_GROUP", "CID_ONS-HTTP-PROXY", "CID_ONSAPI_PULL",
+                           "CID_ONSAPI_PERMISSION", "CID_ONSAPI_OWNER", "CID_RMQ_SYS_TRANS"}) {
+    GroupConfig group;
+    group.name = name;
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+bool IsSystemTopicOf(const CatalogOptions& options, std::string_view name) {
+  if (IsSystemTopic(name) || name == options.cluster_name || name == options.broker_name) return true;
+  return name == options.trace_topic || name == core::StrCat(options.cluster_name, kReplyTopicSuffix);
+}
+
+}  // namespace broker
