@@ -4,7 +4,7 @@
     run_suites.py BUILD_FOLDER SUITE...
 
 Meson counts a GoogleTest binary as one test; people count cases. The last line is 'N passed, N failed[, N skipped]'.
-A binary that dies before it can say which case failed is one failure, and so is one that runs no case at all.
+A binary that dies on its way is one failure more, and so is one that runs no case at all.
 """
 import json
 import pathlib
@@ -13,7 +13,8 @@ import subprocess
 import sys
 
 GTEST_CASE = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] [^\s,]+\.[^\s,]+.* \(\d+ ms\)$", re.MULTILINE)
-GTEST_BANNER = re.compile(r"^\[==========\] ", re.MULTILINE)
+GTEST_BEGUN = re.compile(r"^\[==========\] ", re.MULTILINE)
+GTEST_ENDED = re.compile(r"^\[==========\] .* ran\.", re.MULTILINE)
 SCRIPT_LAST = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
 
 
@@ -24,14 +25,16 @@ def count(entry):
     if entry["result"] == "SKIP":
         return 0, 0, 1
     last = SCRIPT_LAST.search(output)
-    if GTEST_BANNER.search(output):
+    begun = GTEST_BEGUN.search(output)
+    if begun:
         outcomes = [match.group(1) for match in GTEST_CASE.finditer(output)]
         passed, failed, skipped = (outcomes.count(word) for word in ("OK", "FAILED", "SKIPPED"))
     elif last:
         passed, failed, skipped = (int(number or 0) for number in last.groups())
     else:
         passed, failed, skipped = int(ended_well), 0, 0
-    if (not ended_well and failed == 0) or passed + failed + skipped == 0:
+    died = begun and not GTEST_ENDED.search(output)
+    if died or (not ended_well and failed == 0) or passed + failed + skipped == 0:
         failed += 1
     return passed, failed, skipped
 
