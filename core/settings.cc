@@ -80,6 +80,8 @@ std::string FormatFindings(std::span<const ConfigFinding> findings) {
 
 namespace internal {
 
+bool SameSettingText(std::string_view a, std::string_view b) { return SameText(a, b); }
+
 absl::StatusOr<bool> ParseSettingBool(std::string_view text) {
   if (SameText(text, "true")) return true;
   if (SameText(text, "false")) return false;

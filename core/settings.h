@@ -91,6 +91,8 @@ class Setting {
 struct IgnoredKey {
   std::string_view key;
   std::string_view why;
+  /// With this value it is refused: running without would be less safe than its owner believes.
+  std::string_view refused_value = {};
 };
 
 /// What became of one key of a file.
@@ -103,7 +105,8 @@ struct ConfigFinding {
 };
 
 /// Sets each property in turn, so that the last of a key counts, and adds one finding each. `source` names the file. An unknown or
-/// ignored key is a finding, no error; a value that does not fit is kInvalidArgument "SOURCE:LINE: KEY: expected ..., not '...'".
+/// ignored key is a finding, no error; a value that does not fit is kInvalidArgument "SOURCE:LINE: KEY: expected ..., not '...'", and so
+/// is a refused one.
 template <typename Config>
 absl::Status ApplyProperties(std::span<const Property> properties, std::string_view source,
                              std::span<const Setting<Config>> settings, std::span<const IgnoredKey> ignored,
@@ -120,6 +123,7 @@ std::string FormatFindings(std::span<const ConfigFinding> findings);
 std::string_view NearestKey(std::string_view key, std::span<const std::string_view> candidates);
 
 namespace internal {
+bool SameSettingText(std::string_view a, std::string_view b);
 absl::StatusOr<bool> ParseSettingBool(std::string_view text);
 absl::StatusOr<int64_t> ParseSettingInteger(std::string_view text, Range range);
 absl::StatusOr<double> ParseSettingDouble(std::string_view text, Range range);

@@ -69,7 +69,9 @@ absl::Status ApplyProperties(std::span<const Property> properties, std::string_v
                              std::span<const Setting<Config>> settings, std::span<const IgnoredKey> ignored,
                              Config& config, std::vector<ConfigFinding>& findings) {
   for (const Property& property : properties) {
-    ConfigFinding finding{.key = property.key, .where = internal::WhereOf(source, property.line)};
+    ConfigFinding finding;
+    finding.key = property.key;
+    finding.where = internal::WhereOf(source, property.line);
     const auto is_key = [&](const auto& entry) {
       if constexpr (std::is_same_v<std::decay_t<decltype(entry)>, IgnoredKey>) {
         return entry.key == property.key;
@@ -86,6 +88,10 @@ absl::Status ApplyProperties(std::span<const Property> properties, std::string_v
       finding.kind = ConfigFinding::Kind::kUsed;
       finding.note = property.value;
     } else if (const auto known = std::find_if(ignored.begin(), ignored.end(), is_key); known != ignored.end()) {
+      if (!known->refused_value.empty() && internal::SameSettingText(property.value, known->refused_value)) {
+        return absl::InvalidArgumentError(StrCat(finding.where, ": ", property.key, "=", property.value, ": ", known->why,
+                                                 "; take the line out to start without"));
+      }
       finding.kind = ConfigFinding::Kind::kIgnored;
       finding.note = std::string(known->why);
     } else {

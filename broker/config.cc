@@ -1,0 +1,188 @@
+#include "broker/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "core/io.h"
+#include "core/status.h"
+#include "core/strings.h"
+
+namespace broker {
+
+// The keys of RocketMQ's that have no effect here are in config_ignored.cc.
+
+namespace {
+
+using Config = BrokerConfig;
+using Setting = core::Setting<BrokerConfig>;
+using core::Range;
+
+constexpr std::string_view kFlushDiskTypes[] = {"ASYNC_FLUSH", "SYNC_FLUSH"};
+constexpr std::string_view kBrokerRoles[] = {"ASYNC_MASTER", "SYNC_MASTER", "SLAVE"};
+
+constexpr absl::Duration kMillisecond = absl::Milliseconds(1);
+constexpr absl::Duration kSecond = absl::Seconds(1);
+constexpr absl::Duration kHour = absl::Hours(1);
+
+constexpr Setting kSettings[] = {
+    Setting("brokerClusterName", &Config::broker_cluster_name, Range{1, 127}, "Cluster this broker belongs to.").Important(),
+    Setting("brokerName", &Config::broker_name, Range{1, 127}, "Name of the broker; default: the host's.").Important(),
+    Setting("brokerId", &Config::broker_id, Range{0, std::numeric_limits<int32_t>::max()}, "0 is the master.").Important(),
+    Setting::Choice<&Config::broker_role>("brokerRole", kBrokerRoles, "ASYNC_MASTER or SYNC_MASTER; no slaves yet.")
+        .Important(),
+    Setting("brokerPermission", &Config::broker_permission, Range{0, 7}, "Sum of 4 read, 2 write; of all its topics.")
+        .Important(),
+    Setting("regionId", &Config::region_id, Range{0, 255}, "Put into messages as MSG_REGION."),
+
+    Setting("bindAddress", &Config::listen_address, Range{1, 64}, "Address to listen on.").Important(),
+    Setting("listenPort", &Config::listen_port, Range{0, 65535}, "TCP port for clients; this less 2 is the VIP port.")
+        .Important(),
+    Setting("brokerIP1", &Config::broker_ip1, Range{0, 255}, "Address that clients are told; default: found out.")
+        .Important(),
+    Setting("namesrvAddr", &Config::namesrv_addr, Range{0, 4096}, "Nameservers, host:port;host:port.").Important(),
+
+    Setting("storePathRootDir", &Config::store_path_root_dir, Range{1, 4000}, "Data folder.").Important(),
+    Setting::Choice<&Config::flush_disk_type>("flushDiskType", kFlushDiskTypes, "When a send is acknowledged.").Important(),
+    Setting("mappedFileSizeCommitLog", &Config::segment_bytes, Range{8 << 20, int64_t{1} << 40}, "Bytes of a log segment."),
+    Setting("syncFlushTimeout", &Config::sync_flush_timeout, kMillisecond, Range{1, 3600'000},
+            "SYNC_FLUSH: ms until FLUSH_DISK_TIMEOUT."),
+    Setting("deleteWhen", &Config::delete_when, Range{1, 127}, "Hours of the day at which old segments go, 04 or 04;16.")
+        .Important(),
+    Setting("fileReservedTime", &Config::file_reserved_time, kHour, Range{1, 24 * 36500}, "Hours a message is kept at least.")
+        .Important(),
+    Setting("diskMaxUsedSpaceRatio", &Config::disk_max_used_space_ratio, Range{10, 95},
+            "Percent of the disk: above, old segments go at any hour."),
+    Setting("diskSpaceWarningLevelRatio", &Config::disk_space_warning_level_ratio, Range{35, 100},
+            "Percent of the disk: above, sends are refused."),
+
+    Setting("autoCreateTopicEnable", &Config::auto_create_topic_enable, "A send to an unknown topic makes it.").Important(),
+    Setting("autoCreateSubscriptionGroup", &Config::auto_create_subscription_group, "An unknown group is made.").Important(),
+    Setting("defaultTopicQueueNums", &Config::default_topic_queue_nums, Range{1, 65535}, "Queues of the template TBW102."),
+    Setting("clusterTopicEnable", &Config::cluster_topic_enable, "The topic named like the cluster can be used."),
+    Setting("brokerTopicEnable", &Config::broker_topic_enable, "The topic named like the broker can be used."),
+    Setting("traceTopicEnable", &Config::trace_topic_enable, "Make the topic for message traces."),
+    Setting("msgTraceTopicName", &Config::msg_trace_topic_name, Range{1, 127}, "Name of the topic for message traces."),
+
+    Setting("maxMessageSize", &Config::max_message_size, Range{1, 15 << 20}, "Bytes of a message's body at most."),
+    Setting("traceOn", &Config::trace_on, "Tell clients that they may trace (TRACE_ON)."),
+
+    Setting("longPollingEnable", &Config::long_polling_enable, "Hold a pull that finds nothing until a message comes."),
+    Setting("shortPollingTimeMills", &Config::short_polling_time, kMillisecond, Range{1, 3600'000},
+            "How long a pull is held without long polling."),
+    Setting("litePullMessageEnable", &Config::lite_pull_message_enable, "Serve LITE_PULL_MESSAGE."),
+    Setting("notifyConsumerIdsChangedEnable", &Config::notify_consumer_ids_changed_enable,
+            "Tell a group's members at once that members have changed."),
+    Setting("maxTransferCountOnMessageInMemory", &Config::max_transfer_count_in_memory, Range{1, 100'000},
+            "Messages of one pull at most, from memory."),
+    Setting("maxTransferBytesOnMessageInMemory", &Config::max_transfer_bytes_in_memory, Range{1, 15 << 20},
+            "Bytes of one pull at most, from memory; one message in any case."),
+    Setting("maxTransferCountOnMessageInDisk", &Config::max_transfer_count_on_disk, Range{1, 100'000},
+            "Messages of one pull at most, from disk."),
+    Setting("maxTransferBytesOnMessageInDisk", &Config::max_transfer_bytes_on_disk, Range{1, 15 << 20},
+            "Bytes of one pull at most, from disk; one message in any case."),
+    Setting("flushConsumerOffsetInterval", &Config::flush_consumer_offset_interval, kMillisecond, Range{10, 3600'000},
+            "ms between writes of consumer offsets."),
+
+    Setting("channelExpiredTimeout", &Config::channel_expired_timeout, kMillisecond, Range{1000, 3600'000},
+            "ms without heartbeat until a client is gone."),
+    Setting("serverChannelMaxIdleTimeSeconds", &Config::server_channel_max_idle, kSecond, Range{1, 86400},
+            "Seconds without a byte until a connection is closed."),
+    Setting("registerNameServerPeriod", &Config::register_name_server_period, kMillisecond, Range{1, 3600'000},
+            "ms between registrations, held between 10,000 and 60,000."),
+};
+
+bool IsNameCharacter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '%' ||
+         c == '|' || c == '.';
+}
+
+absl::Status CheckName(std::string_view key, std::string_view name) {
+  // Both become topic names; a host name also has dots, which RocketMQ lets pass here.
+  if (!name.empty() && name.size() <= 127 && std::all_of(name.begin(), name.end(), IsNameCharacter)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      core::StrCat(key, "='", name, "': 1 to 127 letters, digits and _ - % | . are a legal name"));
+}
+
+}  // namespace
+
+std::span<const core::Setting<BrokerConfig>> BrokerSettings() { return kSettings; }
+
+absl::Status ApplyBrokerProperties(std::span<const core::Property> properties, std::string_view source,
+                                   BrokerConfig& config, std::vector<core::ConfigFinding>& findings) {
+  return core::ApplyProperties<BrokerConfig>(properties, source, BrokerSettings(), IgnoredBrokerKeys(), config, findings);
+}
+
+absl::Status CheckBrokerConfig(BrokerConfig& config) {
+  RETURN_IF_ERROR(CheckName("brokerClusterName", config.broker_cluster_name));
+  RETURN_IF_ERROR(CheckName("brokerName", config.broker_name));
+  if (config.broker_role == BrokerRole::kSlave) {
+    return absl::InvalidArgumentError("brokerRole=SLAVE: there is no replication yet; use ASYNC_MASTER");
+  }
+  config.broker_id = 0;  // as RocketMQ forces on a master
+  if (!core::Endpoint::Parse(config.listen_address, 0).ok()) {
+    return absl::InvalidArgumentError(
+        core::StrCat("bindAddress='", config.listen_address, "' is not an IPv4 or IPv6 address, e.g. 0.0.0.0"));
+  }
+  if (config.listen_port == 1 || config.listen_port == 2) {
+    return absl::InvalidArgumentError("listenPort: the VIP port is listenPort - 2, so the least is 3");
+  }
+  if (!DeleteWhenHours(config.delete_when).ok()) return DeleteWhenHours(config.delete_when).status();
+  if (config.segment_bytes < 2 * int64_t{config.max_message_size}) {
+    return absl::InvalidArgumentError(core::StrCat("mappedFileSizeCommitLog=", config.segment_bytes,
+                                                   ": at least twice maxMessageSize, ", config.max_message_size));
+  }
+  if (config.disk_space_warning_level_ratio < config.disk_max_used_space_ratio) {
+    return absl::InvalidArgumentError(core::StrCat("diskSpaceWarningLevelRatio=", config.disk_space_warning_level_ratio,
+                                                   ": at least diskMaxUsedSpaceRatio, ",
+                                                   config.disk_max_used_space_ratio));
+  }
+  config.register_name_server_period =
+      std::clamp(config.register_name_server_period, absl::Seconds(10), absl::Seconds(60));
+  return absl::OkStatus();
+}
+
+std::string BrokerConfigText(const BrokerConfig& config, bool important_only) {
+  return core::ToProperties<BrokerConfig>(BrokerSettings(), config, important_only);
+}
+
+absl::StatusOr<std::vector<int>> DeleteWhenHours(std::string_view delete_when) {
+  std::vector<int> hours;
+  std::string_view rest = delete_when;
+  for (bool more = true; more;) {
+    const size_t end = rest.find(';');
+    std::string_view part = rest.substr(0, end);
+    more = end != std::string_view::npos;
+    rest = more ? rest.substr(end + 1) : std::string_view();
+    while (!part.empty() && part.front() == ' ') part.remove_prefix(1);
+    while (!part.empty() && part.back() == ' ') part.remove_suffix(1);
+    if (part.empty() && !more && !hours.empty()) break;  // "04;"
+    int hour = -1;
+    const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), hour);
+    if (error != std::errc() || stop != part.data() + part.size() || hour < 0 || hour > 23) {
+      return absl::InvalidArgumentError(
+          core::StrCat("deleteWhen='", delete_when, "': hours from 00 to 23 with ';' between them, e.g. 04 or 04;16"));
+    }
+    hours.push_back(hour);
+  }
+  return hours;
+}
+
+std::vector<std::string> SplitAddresses(std::string_view addresses) {
+  std::vector<std::string> parts;
+  std::string part;
+  for (const char c : addresses) {
+    if (c == ';' || c == ',') {
+      if (!part.empty()) parts.push_back(std::move(part));
+      part.clear();
+    } else if (c != ' ' && c != '\t') {
+      part += c;
+    }
+  }
+  if (!part.empty()) parts.push_back(std::move(part));
+  return parts;
+}
+
+}  // namespace broker

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/settings.h"
+
+namespace broker {
+
+enum class FlushDiskType { kAsyncFlush, kSyncFlush };
+enum class BrokerRole { kAsyncMaster, kSyncMaster, kSlave };
+
+/// The configuration of a broker: RocketMQ's names and defaults for what is used here (BrokerConfig, NettyServerConfig and
+/// MessageStoreConfig of RocketMQ 5.3.3). Read-only once the broker starts. kSettings (config.cc) ties keys to members.
+struct BrokerConfig {
+  // --- Who we are.
+  std::string broker_cluster_name = "DefaultCluster";
+  std::string broker_name = "broker-a";  // main puts the host's name here, as RocketMQ does
+  int64_t broker_id = 0;
+  BrokerRole broker_role = BrokerRole::kAsyncMaster;
+  int32_t broker_permission = 6;  // READ 4 | WRITE 2; ANDed into what is registered
+  std::string region_id = "DefaultRegion";
+
+  // --- Where we are.
+  std::string listen_address = "0.0.0.0";  // bindAddress
+  int32_t listen_port = 10911;             // the VIP port is this less 2; 0: any free one and no VIP port (tests)
+  std::string broker_ip1;                  // the advertised address; empty: see advertised_host
+  std::string namesrv_addr;                // "host:port;host:port"
+
+  // --- Storage.
+  std::string store_path_root_dir = "./data";
+  FlushDiskType flush_disk_type = FlushDiskType::kAsyncFlush;
+  int64_t segment_bytes = int64_t{1} << 30;  // mappedFileSizeCommitLog
+  absl::Duration sync_flush_timeout = absl::Seconds(5);
+  std::string delete_when = "04";  // hours of the day, ';' between them
+  absl::Duration file_reserved_time = absl::Hours(72);
+  int32_t disk_max_used_space_ratio = 75;       // percent: above, expired segments go at any hour
+  int32_t disk_space_warning_level_ratio = 90;  // percent: above, sends are refused
+
+  // --- Topics and groups.
+  bool auto_create_topic_enable = true;
+  bool auto_create_subscription_group = true;
+  int32_t default_topic_queue_nums = 8;
+  bool cluster_topic_enable = true;
+  bool broker_topic_enable = true;
+  bool trace_topic_enable = false;
+  std::string msg_trace_topic_name = "RMQ_SYS_TRACE_TOPIC";
+
+  // --- Sending.
+  int32_t max_message_size = 4 << 20;
+  bool trace_on = true;
+
+  // --- Consuming.
+  bool long_polling_enable = true;
+  absl::Duration short_polling_time = absl::Seconds(1);
+  bool lite_pull_message_enable = true;
+  bool notify_consumer_ids_changed_enable = true;
+  bool enable_property_filter = false;  // no setting yet: SQL92 filters are not there
+  int32_t max_transfer_count_in_memory = 32;
+  int32_t max_transfer_bytes_in_memory = 256 << 10;
+  int32_t max_transfer_count_on_disk = 8;
+  int32_t max_transfer_bytes_on_disk = 64 << 10;
+  absl::Duration flush_consumer_offset_interval = absl::Seconds(5);
+
+  // --- Clients and nameservers.
+  absl::Duration channel_expired_timeout = absl::Seconds(120);
+  absl::Duration server_channel_max_idle = absl::Seconds(120);
+  absl::Duration register_name_server_period = absl::Seconds(30);  // held between 10 s and 60 s
+
+  // --- Not in files: set by the command line, or by who starts the broker.
+  /// What routes say where brokerIP1 is not set; empty: the local address of the connection to the nameserver.
+  std::string advertised_host;
+  /// The nameservers of namesrv_addr, resolved ("ip:port"); names are resolved off the shard, before the start.
+  std::vector<std::string> namesrv_endpoints;
+  /// Of each shard: batches not yet written and the tail kept for readers; older messages read again. See memory_budget.h.
+  size_t append_buffer_bytes = size_t{64} << 20;
+  size_t read_cache_bytes = size_t{32} << 20;
+  size_t connections_max = 20000;
+};
+
+/// Every setting a file or the command line may give, and RocketMQ's keys that have no effect here, with the reason.
+std::span<const core::Setting<BrokerConfig>> BrokerSettings();
+std::span<const core::IgnoredKey> IgnoredBrokerKeys();
+
+/// Sets `properties` of the file (or command line) `source`; see core::ApplyProperties.
+absl::Status ApplyBrokerProperties(std::span<const core::Property> properties, std::string_view source,
+                                   BrokerConfig& config, std::vector<core::ConfigFinding>& findings);
+
+/// What no single setting can tell: legal names and addresses, relations between settings. Applies RocketMQ's forced values (a
+/// master has brokerId 0). kInvalidArgument names the keys and what to write.
+absl::Status CheckBrokerConfig(BrokerConfig& config);
+
+/// All settings as `key=value` lines, by key: the body of GET_BROKER_CONFIG, and --print-config.
+std::string BrokerConfigText(const BrokerConfig& config, bool important_only = false);
+
+/// The hours of deleteWhen ("04", "04;16"), each 0..23. kInvalidArgument otherwise.
+absl::StatusOr<std::vector<int>> DeleteWhenHours(std::string_view delete_when);
+
+/// The parts of namesrvAddr: "a:1;b:2" without blanks and empty ones.
+std::vector<std::string> SplitAddresses(std::string_view addresses);
+
+}  // namespace broker

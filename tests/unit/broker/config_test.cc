@@ -1,0 +1,108 @@
+#include "broker/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "core/strings.h"
+
+namespace broker {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(BrokerConfigTest, AnOperatorsFile) {
+  const auto properties = core::ParseProperties(
+      "brokerClusterName = DefaultCluster\nbrokerName = broker-a\nbrokerId = 0\ndeleteWhen = 04\nfileReservedTime = 48\n"
+      "brokerRole = ASYNC_MASTER\nflushDiskType = SYNC_FLUSH\nsendMessageThreadPoolNums=16\nbrokerIp1=10.0.0.1\n");
+  ASSERT_TRUE(properties.ok());
+  BrokerConfig config;
+  std::vector<core::ConfigFinding> findings;
+  ASSERT_TRUE(ApplyBrokerProperties(*properties, "broker.conf", config, findings).ok());
+  EXPECT_EQ(config.flush_disk_type, FlushDiskType::kSyncFlush);
+  EXPECT_EQ(config.file_reserved_time, absl::Hours(48));
+  const std::string report = core::FormatFindings(findings);
+  EXPECT_THAT(report, HasSubstr("ignored  sendMessageThreadPoolNums (broker.conf:8): one thread a core"));
+  EXPECT_THAT(report, HasSubstr("unknown  brokerIp1 (broker.conf:9): did you mean brokerIP1?"));
+  EXPECT_TRUE(CheckBrokerConfig(config).ok());
+}
+
+// Every default must be a value that the setting itself accepts, or --print-config prints a file that does not load.
+TEST(BrokerConfigTest, ThePrintedConfigurationLoadsAndIsTheSame) {
+  BrokerConfig defaults;
+  defaults.broker_ip1 = "10.0.0.1";
+  const std::string text = BrokerConfigText(defaults);
+  const auto properties = core::ParseProperties(text);
+  ASSERT_TRUE(properties.ok()) << properties.status();
+  BrokerConfig loaded;
+  std::vector<core::ConfigFinding> findings;
+  const absl::Status status = ApplyBrokerProperties(*properties, "printed", loaded, findings);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(BrokerConfigText(loaded), text);
+  EXPECT_EQ(findings.size(), BrokerSettings().size());
+}
+
+TEST(BrokerConfigTest, EveryKeyIsListedOnce) {
+  std::set<std::string_view> keys;
+  for (const auto& setting : BrokerSettings()) EXPECT_TRUE(keys.insert(setting.key()).second) << setting.key();
+  for (const auto& ignored : IgnoredBrokerKeys()) EXPECT_TRUE(keys.insert(ignored.key).second) << ignored.key;
+}
+
+// storage.md section 15: what operators set must be known, as setting or with a reason.
+TEST(BrokerConfigTest, KeysThatOperatorsSetAreKnown) {
+  for (const char* key :
+       {"flushDiskType", "deleteWhen", "fileReservedTime", "storePathRootDir", "storePathCommitLog", "autoCreateTopicEnable",
+        "autoCreateSubscriptionGroup", "defaultTopicQueueNums", "brokerPermission", "maxMessageSize", "messageDelayLevel",
+        "enablePropertyFilter", "aclEnable", "traceTopicEnable", "traceOn", "regionId", "slaveReadEnable", "longPollingEnable",
+        "sendMessageThreadPoolNums", "pullMessageThreadPoolNums", "useReentrantLockWhenPutMessage", "transientStorePoolEnable",
+        "warmMapedFileEnable", "waitTimeMillsInSendQueue", "osPageCacheBusyTimeOutMills", "transactionTimeOut",
+        "transactionCheckMax", "transactionCheckInterval", "timerWheelEnable", "timerMaxDelaySec", "enableConsumeQueueExt",
+        "maxTransferCountOnMessageInMemory", "diskMaxUsedSpaceRatio", "rejectTransactionMessage", "litePullMessageEnable",
+        "enableLmq", "enableMultiDispatch", "recallMessageEnable", "configManagerVersion", "storeType", "brokerIP2",
+        "haListenPort", "haMasterAddress", "namesrvAddr", "listenPort"}) {
+    BrokerConfig config;
+    std::vector<core::ConfigFinding> findings;
+    (void)ApplyBrokerProperties(std::vector<core::Property>{{key, "1", 1}}, "f", config, findings).ok();
+    EXPECT_TRUE(findings.empty() || findings[0].kind != core::ConfigFinding::Kind::kUnknown) << key;
+  }
+}
+
+TEST(BrokerConfigTest, ForcedValuesAndImpossibleCombinations) {
+  BrokerConfig config;
+  config.broker_id = 5;
+  config.register_name_server_period = absl::Seconds(1);
+  ASSERT_TRUE(CheckBrokerConfig(config).ok());
+  EXPECT_EQ(config.broker_id, 0);
+  EXPECT_EQ(config.register_name_server_period, absl::Seconds(10));
+
+  const auto error = [](auto change) {
+    BrokerConfig wrong;
+    change(wrong);
+    return std::string(CheckBrokerConfig(wrong).message());
+  };
+  EXPECT_THAT(error([](BrokerConfig& c) { c.broker_role = BrokerRole::kSlave; }), HasSubstr("brokerRole=SLAVE"));
+  EXPECT_THAT(error([](BrokerConfig& c) { c.broker_name = "../etc"; }), HasSubstr("brokerName='../etc'"));
+  EXPECT_THAT(error([](BrokerConfig& c) { c.listen_address = "localhost"; }), HasSubstr("bindAddress='localhost'"));
+  EXPECT_THAT(error([](BrokerConfig& c) { c.listen_port = 2; }), HasSubstr("listenPort"));
+  EXPECT_THAT(error([](BrokerConfig& c) { c.delete_when = "24"; }), HasSubstr("deleteWhen='24'"));
+  EXPECT_THAT(error([](BrokerConfig& c) { c.segment_bytes = 8 << 20, c.max_message_size = 8 << 20; }),
+              HasSubstr("mappedFileSizeCommitLog"));
+  EXPECT_THAT(error([](BrokerConfig& c) { c.disk_max_used_space_ratio = 95; }), HasSubstr("diskSpaceWarningLevelRatio"));
+}
+
+TEST(BrokerConfigTest, DeleteWhen) {
+  EXPECT_THAT(*DeleteWhenHours("04"), ElementsAre(4));
+  EXPECT_THAT(*DeleteWhenHours("04;16"), ElementsAre(4, 16));
+  EXPECT_THAT(*DeleteWhenHours(" 4 ; 23;"), ElementsAre(4, 23));
+  for (const char* wrong : {"", ";", "4;;5", "-1", "4h", "24"}) EXPECT_FALSE(DeleteWhenHours(wrong).ok()) << wrong;
+}
+
+TEST(BrokerConfigTest, SplitAddresses) {
+  EXPECT_THAT(SplitAddresses(" a:1; b:2 ;;"), ElementsAre("a:1", "b:2"));
+  EXPECT_TRUE(SplitAddresses("").empty());
+}
+
+}  // namespace
+}  // namespace broker
