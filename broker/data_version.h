@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/time.h"
+#include "net/json.h"
 
 namespace broker {
 
@@ -22,6 +23,7 @@ struct DataVersion {
   }
   /// {"counter":3,"stateVersion":0,"timestamp":1795227053207}
   std::string ToJson() const;
+  void WriteJson(net::JsonWriter& json) const;
   static absl::StatusOr<DataVersion> FromJson(std::string_view json);
   friend bool operator==(const DataVersion&, const DataVersion&) = default;
 };

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "net/json.h"
 
 namespace broker {
 
@@ -30,9 +31,10 @@ struct GroupConfig {
 
   /// The JSON of requests.md 9.6.
   std::string ToJson() const;
-  void AppendJson(std::string& out) const;
+  void WriteJson(net::JsonWriter& json) const;
   /// Missing members (RocketMQ 4.9 knows fewer) get their defaults; a missing name is kInvalidArgument.
   static absl::StatusOr<GroupConfig> FromJson(std::string_view json);
+  static absl::StatusOr<GroupConfig> FromJson(const net::JsonValue& json);
   friend bool operator==(const GroupConfig&, const GroupConfig&) = default;
 };
 

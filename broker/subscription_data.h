@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "net/json.h"
+
 namespace broker {
 
 inline constexpr std::string_view kExpressionTag = "TAG";
@@ -22,7 +24,9 @@ struct SubscriptionData {
   bool class_filter = false;
 
   bool is_tag() const { return expression_type.empty() || expression_type == kExpressionTag; }
-  void AppendJson(std::string& out) const;
+  /// The JSON of requests.md 9.5.
+  void WriteJson(net::JsonWriter& json) const;
+  static SubscriptionData FromJson(const net::JsonValue& json);
   friend bool operator==(const SubscriptionData&, const SubscriptionData&) = default;
 };
 

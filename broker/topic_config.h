@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "net/json.h"
 
 namespace broker {
 
@@ -45,9 +46,10 @@ struct TopicConfig {
 
   /// The JSON of requests.md 9.3.
   std::string ToJson() const;
-  void AppendJson(std::string& out) const;
+  void WriteJson(net::JsonWriter& json) const;
   /// Missing members get their defaults; a missing name is kInvalidArgument.
   static absl::StatusOr<TopicConfig> FromJson(std::string_view json);
+  static absl::StatusOr<TopicConfig> FromJson(const net::JsonValue& json);
   friend bool operator==(const TopicConfig&, const TopicConfig&) = default;
 };
 

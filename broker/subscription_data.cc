@@ -1,0 +1,107 @@
+#include "broker/subscription_data.h"
+
+#include <algorithm>
+#include <array>
+
+namespace broker {
+namespace {
+
+/// Calls `fn` with each UTF-16 code unit of UTF-8 text; bytes that are not UTF-8 count as U+FFFD, as Java decodes them.
+template <typename Fn>
+void ForEachUtf16Unit(std::string_view text, Fn fn) {
+  constexpr uint32_t kReplacement = 0xFFFD;
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<uint8_t>(text[i]);
+    size_t length = 1;
+    uint32_t point = lead;
+    if (lead >= 0x80) {
+      length = lead >= 0xF0 && lead < 0xF5 ? 4 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xC2 && lead < 0xE0 ? 2 : 0;
+      point = length == 0 ? kReplacement : lead & (0xFFu >> (length + 1));
+      for (size_t k = 1; k < length; ++k) {
+        const uint32_t next = i + k < text.size() ? static_cast<uint8_t>(text[i + k]) : 0;
+        if ((next & 0xC0) != 0x80) {
+          length = k;
+          point = kReplacement;
+          break;
+        }
+        point = point << 6 | (next & 0x3F);
+      }
+    }
+    i += std::max<size_t>(length, 1);
+    if (point >= 0x10000) {
+      fn(static_cast<uint16_t>(0xD800 + ((point - 0x10000) >> 10)));
+      fn(static_cast<uint16_t>(0xDC00 + ((point - 0x10000) & 0x3FF)));
+    } else {
+      fn(static_cast<uint16_t>(point));
+    }
+  }
+}
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && static_cast<uint8_t>(text.front()) <= ' ') text.remove_prefix(1);
+  while (!text.empty() && static_cast<uint8_t>(text.back()) <= ' ') text.remove_suffix(1);
+  return text;
+}
+
+void AddTag(SubscriptionData& data, std::string_view tag) {
+  if (std::find(data.tags.begin(), data.tags.end(), tag) != data.tags.end()) return;
+  data.tags.emplace_back(tag);
+  data.codes.push_back(JavaHash(tag));
+}
+
+}  // namespace
+
+int32_t JavaHash(std::string_view text) {
+  uint32_t hash = 0;
+  ForEachUtf16Unit(text, [&hash](uint16_t unit) { hash = hash * 31 + unit; });
+  return static_cast<int32_t>(hash);
+}
+
+std::optional<SubscriptionData> ParseTagExpression(std::string_view topic, std::string_view expression) {
+  SubscriptionData data;
+  data.topic = topic;
+  if (expression.empty() || expression == "*") return data;
+  data.expression = expression;
+  for (size_t begin = 0; begin <= expression.size();) {
+    const size_t end = std::min(expression.find("||", begin), expression.size());
+    const std::string_view tag = Trim(expression.substr(begin, end - begin));
+    if (!tag.empty()) AddTag(data, tag);
+    begin = end + 2;
+  }
+  if (data.tags.empty()) return std::nullopt;
+  return data;
+}
+
+void SubscriptionData::WriteJson(net::JsonWriter& json) const {
+  json.BeginObject().Member("classFilterMode", class_filter).Key("codeSet").BeginArray();
+  for (const int32_t code : codes) json.Int(code);
+  json.EndArray().Member("expressionType", expression_type).Member("subString", expression).Member("subVersion", version);
+  json.StringsMember("tagsSet", tags).Member("topic", topic).EndObject();
+}
+
+SubscriptionData SubscriptionData::FromJson(const net::JsonValue& json) {
+  SubscriptionData data;
+  data.topic = json["topic"].text();
+  data.expression = json["subString"].TextOr("*");
+  data.expression_type = json["expressionType"].TextOr(kExpressionTag);
+  data.version = json["subVersion"].IntOr(0);
+  data.class_filter = json["classFilterMode"].BoolOr(false);
+  // The hashes are made here from the tags, whoever sent them: a client's own hash function need not agree with Java's.
+  for (const net::JsonValue& tag : json["tagsSet"].items()) AddTag(data, tag.text());
+  if (data.tags.empty()) {
+    for (const net::JsonValue& code : json["codeSet"].items()) {
+      if (const std::optional<int64_t> number = code.AsInt(); number) data.codes.push_back(static_cast<int32_t>(*number));
+    }
+  }
+  if (data.tags.empty() && data.codes.empty() && data.is_tag()) {
+    // Some clients send only the expression.
+    const std::optional<SubscriptionData> parsed = ParseTagExpression(data.topic, data.expression);
+    if (parsed.has_value()) {
+      data.tags = parsed->tags;
+      data.codes = parsed->codes;
+    }
+  }
+  return data;
+}
+
+}  // namespace broker
