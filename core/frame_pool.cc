@@ -10,6 +10,8 @@
 #endif
 
 namespace core {
+
+#ifndef CORE_FRAME_POOL_OFF
 namespace {
 
 constexpr size_t kClassBytes = 64;
@@ -47,6 +49,7 @@ ThreadPool& Pool() {
 size_t ClassOf(size_t bytes) { return (bytes + kClassBytes - 1) / kClassBytes - 1; }
 
 }  // namespace
+#endif
 
 void* FramePool::Allocate(size_t bytes) {
 #ifndef CORE_FRAME_POOL_OFF

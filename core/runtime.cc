@@ -178,6 +178,13 @@ class ShardThread {
   }
   Reactor& reactor() { return *reactor_; }
   UringIo& io() { return *io_; }
+  /// What was still under way to this shard when all stopped: values coming home to be freed.
+  void DrainMailbox() {
+    if (!reactor_) return;
+    Reactor::Enter enter(*reactor_);
+    mailboxes_.FlushWakes(shard_, [](ShardId) {});
+    mailboxes_.Receive(shard_);
+  }
   void Close() {
     reactor_.reset();
     io_.reset();
@@ -229,6 +236,7 @@ absl::Status RunShards(const RuntimeOptions& options, std::function<Task<absl::S
   }
   std::latch opened(static_cast<std::ptrdiff_t>(options.shards));
   std::latch stopped(static_cast<std::ptrdiff_t>(options.shards));
+  std::latch drained(static_cast<std::ptrdiff_t>(options.shards));
   const auto all_open = [&] {
     return std::all_of(shards.begin(), shards.end(), [](const auto& shard) { return shard->status.ok(); });
   };
@@ -242,6 +250,8 @@ absl::Status RunShards(const RuntimeOptions& options, std::function<Task<absl::S
       opened.arrive_and_wait();
       if (all_open()) shard.reactor().Run();
       stopped.arrive_and_wait();  // nobody's ring closes while another may still wake it
+      shard.DrainMailbox();
+      drained.arrive_and_wait();
       shard.Close();
     });
   }
@@ -273,6 +283,8 @@ absl::Status RunShards(const RuntimeOptions& options, std::function<Task<absl::S
     }
   }
   stopped.arrive_and_wait();
+  first.DrainMailbox();
+  drained.arrive_and_wait();
   first.Close();
   for (std::thread& thread : threads) thread.join();
   return result;

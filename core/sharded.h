@@ -164,7 +164,7 @@ class Sharded {
   /// Runs `fn(instance&, args...)` on `shard`; see InvokeOn.
   template <typename Fn, typename... Args>
     requires std::is_empty_v<Fn>
-  auto On(ShardId shard, Fn fn, Args... args) const {
+  auto On(ShardId shard, [[maybe_unused]] Fn fn, Args... args) const {
     return InvokeOn(shard, Bound<Fn>{}, instances_[shard.value()].get(), std::move(args)...);
   }
 
