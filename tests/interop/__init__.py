@@ -1,0 +1,1 @@
+"""Real RocketMQ clients and tools against the server under test."""

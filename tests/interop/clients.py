@@ -1,0 +1,213 @@
+"""The Java side of the interop tests: builds it against a client version and drives it."""
+import hashlib
+import json
+import pathlib
+import queue
+import shutil
+import subprocess
+import threading
+import time
+import urllib.parse
+
+from peers import rocketmq
+
+JAVA_DIR = pathlib.Path(__file__).resolve().parent / 'java'
+VERSIONS = ('4.9.7', '5.3.3')
+
+
+class ClientError(Exception):
+    """A command to the Java side failed or took too long."""
+
+
+def compiled(version):
+    """Compiles the Java sources against the client `version` (once per content); returns the class path."""
+    sources = sorted(JAVA_DIR.glob('*.java'))
+    jars = rocketmq.class_path(version)
+    digest = hashlib.sha256(b''.join(s.name.encode() + s.read_bytes() for s in sources)).hexdigest()[:16]
+    folder = rocketmq.cache_dir() / 'interop-classes' / f'{version}-{digest}'
+    if not folder.exists():
+        partial = folder.with_name(f'{folder.name}.{threading.get_ident()}.partial')
+        partial.mkdir(parents=True)
+        subprocess.run(['javac', '-nowarn', '-d', partial, '-cp', jars, *sources], check=True, timeout=120)
+        try:
+            partial.rename(folder)
+        except OSError:  # another run was faster
+            shutil.rmtree(partial)
+    return f'{folder}:{jars}'
+
+
+class Clients:
+    """One JVM that holds any number of producers and consumers of one client version."""
+
+    def __init__(self, version, folder, namesrv):
+        self.version, self.namesrv = version, namesrv
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.errors = open(self.folder / 'stderr', 'ab')
+        self.process = subprocess.Popen(
+            ['java', *rocketmq.JAVA_SMALL, f'-Duser.home={self.folder}',
+             f'-Drocketmq.client.localOffsetStoreDir={self.folder}/offsets', '-Drocketmq.client.logLevel=WARN',
+             '-cp', compiled(version), 'Peer'],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, bufsize=1, text=True)
+        self.calls, self.results = 0, {}
+        self.lock = threading.Lock()
+        self.acks, self.fails, self.oneways = {}, {}, set()  # id -> event
+        self.messages = []  # every delivery, in the order in which the listeners were called
+        self.deliveries = {}  # the same by consumer
+        self.seen = {}  # id -> number of deliveries, over all consumers
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        self.wait(lambda: 'ready' in self.results, 60, 'the JVM to start')
+
+    def _read(self):
+        for line in self.process.stdout:
+            event = json.loads(line)
+            kind = event['e']
+            with self.lock:
+                if kind == 'msg':
+                    self.messages.append(event)
+                    self.deliveries.setdefault(event['c'], []).append(event)
+                    self.seen[event['id']] = self.seen.get(event['id'], 0) + 1
+                elif kind == 'ack':
+                    self.acks[event['id']] = event
+                elif kind == 'fail':
+                    self.fails[event['id']] = event
+                elif kind == 'oneway':
+                    self.oneways.add(event['id'])
+                elif kind == 'ready':
+                    self.results['ready'] = event
+                else:
+                    self.results[event['call']] = event
+
+    def start(self, verb, **arguments):
+        """Gives a command and returns its number at once."""
+        self.calls += 1
+        if verb in ('producer', 'consumer'):
+            arguments.setdefault('namesrv', self.namesrv)
+        words = ' '.join(f'{k}={urllib.parse.quote_plus(str(v))}' for k, v in arguments.items())
+        self.process.stdin.write(f'{verb} call={self.calls} {words}\n')
+        self.process.stdin.flush()
+        return self.calls
+
+    def finish(self, call, timeout=60):
+        """Waits for the end of a command; ClientError when it failed."""
+        self.wait(lambda: call in self.results, timeout, f'command {call}')
+        result = self.results[call]
+        if result['e'] == 'error':
+            raise ClientError(f'{self.version}: {result["error"]}')
+
+    def do(self, verb, timeout=60, **arguments):
+        self.finish(self.start(verb, **arguments), timeout)
+
+    def wait(self, condition, timeout, what):
+        """Blocks until `condition()` holds; ClientError after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            with self.lock:
+                if condition():
+                    return
+            if self.process.poll() is not None:
+                raise ClientError(f'{self.version}: the JVM ended with code {self.process.returncode}, see '
+                                  f'{self.folder}/stderr')
+            if time.monotonic() > deadline:
+                raise ClientError(f'{self.version}: waited {timeout:.0f} s for {what}')
+            time.sleep(0.01)
+
+    def wait_for_ids(self, ids, timeout=60, consumers=None):
+        """Blocks until every id was delivered (to one of `consumers`)."""
+        missing = set(ids)
+
+        def all_there():
+            if consumers is None:
+                missing.difference_update([i for i in missing if i in self.seen])
+            else:
+                missing.difference_update(*[[e['id'] for e in self.deliveries.get(c, ())] for c in consumers])
+            return not missing
+        try:
+            self.wait(all_there, timeout, 'deliveries')
+        except ClientError as error:
+            some = sorted(missing)[:5]
+            raise ClientError(f'{error}: {len(missing)} of {len(set(ids))} missing, such as {some}, sent as '
+                              f'{[self.acks.get(i) for i in some[:2]]}') from None
+
+    def send(self, producer, topic, run, count, mode='sync', timeout=60, expect_all=True, **more):
+        """Sends and waits for the fate of all; returns the ids that were acknowledged. Anything but SEND_OK for each
+        is an error unless `expect_all` is False."""
+        worker = more.pop('worker', producer)
+        first = more.get('from_', 0)
+        if 'from_' in more:
+            more['from'] = more.pop('from_')
+        self.do('send', timeout, name=producer, topic=topic, run=run, worker=worker, mode=mode, count=count, **more)
+        ids = [f'{run}.{worker}.{i}' for i in range(first, first + count)]
+        if expect_all and mode != 'oneway':
+            bad = [(i, self.acks.get(i) or self.fails.get(i)) for i in ids
+                   if i not in self.oneways and (i not in self.acks or self.acks[i]['s'] != 'SEND_OK')]
+            if bad:
+                raise ClientError(f'{self.version}: {len(bad)} of {count} sends were not SEND_OK, such as {bad[:2]}')
+        return [i for i in ids if i in self.acks]
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.reader.join(5)
+        self.errors.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Admin:
+    """The real mqadmin of one version, in one JVM."""
+    END = '--end-of-command--'
+
+    def __init__(self, version, folder, namesrv):
+        self.namesrv = namesrv
+        self.lines = queue.Queue()
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.process = subprocess.Popen(
+            ['java', *rocketmq.JAVA_SMALL, f'-Duser.home={self.folder}', '-cp', compiled(version), 'Admin', self.END],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1, text=True)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line.rstrip('\n'))
+        self.lines.put(None)
+
+    def run(self, *words, timeout=30):
+        """The text that one mqadmin command printed."""
+        self.process.stdin.write(' '.join([words[0], '-n', self.namesrv, *words[1:]]) + '\n')
+        self.process.stdin.flush()
+        output, deadline = [], time.monotonic() + timeout
+        while True:
+            try:
+                line = self.lines.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise ClientError(f'mqadmin {" ".join(words)}: no end after {timeout} s: {output}') from None
+            if line is None:
+                raise ClientError(f'mqadmin {" ".join(words)} ended the JVM: {output}')
+            if line == self.END:
+                return '\n'.join(output).strip()
+            output.append(line)
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

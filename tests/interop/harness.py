@@ -1,0 +1,154 @@
+"""The list of tests, what they run on, and the words they judge with."""
+import contextlib
+import pathlib
+import shutil
+import sys
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import rawmq  # noqa: E402
+from peers import ringmq, rocketmq  # noqa: E402
+from interop.clients import VERSIONS, Admin, Clients  # noqa: E402,F401
+
+
+class Failure(Exception):
+    """What a test found wrong."""
+
+
+class Skip(Exception):
+    """Why a test cannot run here."""
+
+
+def check(condition, *what):
+    if not condition:
+        raise Failure(' '.join(str(w) for w in what))
+
+
+TESTS = []  # (name, function)
+
+
+def test(function):
+    """Registers a test that runs once."""
+    TESTS.append((function.__name__, function))
+    return function
+
+
+def test_each_client(function):
+    """Registers a test that runs once for each client version."""
+    for version in VERSIONS:
+        TESTS.append((f'{function.__name__}[{version}]', lambda context, version=version: function(context, version)))
+    return function
+
+
+class Context:
+    """The server kind under test, a folder, and what is shared between tests because it is dear to start."""
+
+    def __init__(self, kind, folder):
+        self.kind, self.folder = kind, pathlib.Path(folder)
+        self.peer = {'ringmq': ringmq, 'rocketmq': rocketmq}[kind]
+        self.own = contextlib.ExitStack()  # ends with the test
+        self.shared_things = contextlib.ExitStack()  # ends with the run
+        self.shared = {}
+        self.number = 0
+
+    def fresh_folder(self, name):
+        self.number += 1
+        folder = self.folder / f'{self.number:02}-{name}'
+        folder.mkdir(parents=True)
+        return folder
+
+    def _share(self, key, make):
+        if key not in self.shared:
+            self.shared[key] = make()
+        return self.shared[key]
+
+    def run(self, server, shared=False):
+        """Starts `server`, and ends it with the test or with the run."""
+        server.start()
+        (self.shared_things if shared else self.own).callback(server.kill)
+        return server
+
+    @property
+    def server(self):
+        """The standalone server that tests share; replaced when a test brought it down."""
+        key = 'server'
+        if key in self.shared and not self.shared[key].daemon.running:
+            del self.shared[key]
+        return self._share(key, lambda: self.run(self.peer.Standalone(self.fresh_folder('server')), shared=True))
+
+    def standalone(self, name, **properties):
+        """A server of the test's own."""
+        return self.run(self.peer.Standalone(self.fresh_folder(name), **properties))
+
+    def clients(self, version):
+        """The JVM with clients of `version`; give each client a name and, unless it is to use the shared server, the
+        address of its nameserver."""
+        key = ('clients', version)
+        if key in self.shared and self.shared[key].process.poll() is not None:
+            del self.shared[key]
+        return self._share(key, lambda: self.shared_things.enter_context(
+            Clients(version, self.fresh_folder(f'clients-{version}'), self.server.namesrv)))
+
+    def raw(self, address=None, **options):
+        """A raw connection to the shared server's broker, or to `address`."""
+        return self.own.enter_context(rawmq.Connection(address or self.server.address, **options))
+
+    def topic(self, name, queues=4, server=None):
+        """Creates a topic at the broker and waits until the nameserver routes it."""
+        server = server or self.server
+        with rawmq.Connection(server.address) as connection:
+            connection.create_topic(name, queues)
+        rawmq.wait_for_route(server.namesrv, name)
+        return name
+
+    def stopping(self, clients, *names):
+        """Stops these clients with the test, whatever happens."""
+        def stop():
+            for name in names:
+                with contextlib.suppress(Exception):
+                    clients.finish(clients.start('stop', name=name), 10)
+        self.own.callback(stop)
+
+    def close(self):
+        self.own.close()
+        self.shared_things.close()
+
+
+def wait_until(condition, seconds, what):
+    """Polls `condition` until it gives something true, which is returned."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise Failure(f'not within {seconds:.0f} s: {what}')
+        time.sleep(0.05)
+
+
+def run_all(context, tests, verbose=False, keep=False):
+    """Runs the tests, prints one line each and the sum; returns the number of failures."""
+    passed = failed = skipped = 0
+    for name, function in tests:
+        begin = time.monotonic()
+        detail, word = '', 'PASS'
+        try:
+            detail = function(context) or ''
+            passed += 1
+        except Skip as reason:
+            skipped, word, detail = skipped + 1, 'SKIP', str(reason)
+        except Exception as error:  # noqa: BLE001  whatever it is, the next test shall run
+            failed, word, detail = failed + 1, 'FAIL', f'{type(error).__name__}: {error}'
+            if verbose or not isinstance(error, Failure):
+                detail += '\n' + traceback.format_exc()
+        finally:
+            context.own.close()
+        print(f'{word} {name} ({time.monotonic() - begin:.1f} s){": " if detail else ""}{detail}', flush=True)
+    context.close()
+    if keep or failed:
+        print(f'server logs and data: {context.folder}')
+    else:
+        shutil.rmtree(context.folder, ignore_errors=True)
+    print(f'{passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''), flush=True)
+    return failed

@@ -1,0 +1,91 @@
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
+
+/**
+ * One push consumer. Every delivery becomes a "msg" event; with one thread (the default) a consumer's events are in the
+ * order of each queue, exactly as the client handed them out.
+ */
+final class Consuming {
+    /** Group, topic and queue -> listeners inside it now: an ordered queue has at most one, over all members. */
+    private static final Map<String, AtomicInteger> INSIDE = new ConcurrentHashMap<>();
+
+    private final DefaultMQPushConsumer consumer;
+    private final String name;
+    private final int sleepMicros;
+
+    Consuming(Arguments arguments) throws Exception {
+        name = arguments.text("name");
+        sleepMicros = arguments.number("sleep_us", 0);
+        consumer = new DefaultMQPushConsumer(arguments.text("group"));
+        consumer.setNamesrvAddr(arguments.text("namesrv"));
+        consumer.setInstanceName(name);
+        consumer.setConsumeFromWhere(ConsumeFromWhere.valueOf(
+            "CONSUME_FROM_" + arguments.text("from", "FIRST") + "_OFFSET"));
+        int threads = arguments.number("threads", 1);
+        consumer.setConsumeThreadMin(threads);
+        consumer.setConsumeThreadMax(threads);
+        consumer.setPollNameServerInterval(2000);
+        consumer.setHeartbeatBrokerInterval(5000);
+        consumer.setPullBatchSize(arguments.number("pull_batch", 32));
+        if (arguments.text("model", "CLUSTERING").equals("BROADCASTING")) {
+            broadcast();
+        }
+        consumer.subscribe(arguments.text("topic"), arguments.text("expression", "*"));
+        if (arguments.text("listener", "concurrent").equals("orderly")) {
+            consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+                AtomicInteger inside = INSIDE.computeIfAbsent(
+                    consumer.getConsumerGroup() + context.getMessageQueue(), key -> new AtomicInteger());
+                int others = inside.getAndIncrement();
+                take(messages, context.getMessageQueue(), others);
+                inside.decrementAndGet();
+                return ConsumeOrderlyStatus.SUCCESS;
+            });
+        } else {
+            consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+                take(messages, context.getMessageQueue(), 0);
+                return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            });
+        }
+        consumer.start();
+    }
+
+    /** The enum MessageModel moved to another package between 4.9 and 5.x. */
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    private void broadcast() throws Exception {
+        Class type = DefaultMQPushConsumer.class.getMethod("getMessageModel").getReturnType();
+        DefaultMQPushConsumer.class.getMethod("setMessageModel", type).invoke(consumer,
+            Enum.valueOf(type, "BROADCASTING"));
+    }
+
+    void stop() {
+        consumer.shutdown();
+    }
+
+    private void take(List<MessageExt> messages, MessageQueue queue, int others) {
+        for (MessageExt message : messages) {
+            String id = Payload.idOf(message.getBody());
+            Events.emit("e", "msg", "c", name, "id", id == null ? "damaged" : id, "q", message.getQueueId(),
+                "o", message.getQueueOffset(), "m", message.getMsgId(), "tag", String.valueOf(message.getTags()),
+                "keys", String.valueOf(message.getKeys()), "r", message.getReconsumeTimes(), "x", others,
+                "b", queue.getBrokerName(), "born", message.getBornTimestamp(), "store", message.getStoreTimestamp(),
+                "now", System.currentTimeMillis());
+        }
+        if (sleepMicros > 0) {
+            try {
+                Thread.sleep(sleepMicros / 1000, sleepMicros % 1000 * 1000);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+}

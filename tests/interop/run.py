@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Runs real RocketMQ clients and tools against the server under test.
+
+  run.py [--server ringmq|rocketmq] [--binary PATH] [--only TEXT]... [--list] [--keep] [-v]
+
+--server rocketmq runs the same tests against the real Apache RocketMQ 5.3.3, which checks the tests themselves.
+Needs Python 3.9, a JDK 11 or newer and Maven (for RocketMQ's jars, fetched once).
+"""
+import argparse
+import pathlib
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from interop import cases_admin, cases_basic, cases_mixed, cases_volume, harness  # noqa: E402,F401
+from peers import ringmq, rocketmq  # noqa: E402
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--server', choices=('ringmq', 'rocketmq'), default='ringmq')
+    parser.add_argument('--binary', type=pathlib.Path, default=ringmq.binary, help='the ringmq to test')
+    parser.add_argument('--only', action='append', default=[], help='only tests whose name contains this')
+    parser.add_argument('--list', action='store_true')
+    parser.add_argument('--keep', action='store_true', help='leave the data and logs in place')
+    parser.add_argument('-v', '--verbose', action='store_true')
+    options = parser.parse_args()
+    tests = [t for t in harness.TESTS if not options.only or any(o in t[0] for o in options.only)]
+    if options.list:
+        print('\n'.join(name for name, _ in tests))
+        return 0
+    if not tests:
+        parser.error('no such test')
+    ringmq.binary = options.binary.resolve()
+    if options.server == 'ringmq' and not ringmq.binary.exists():
+        parser.error(f'{ringmq.binary} is not there: ./dev build')
+    for version in (*harness.VERSIONS, '5.3.3'):
+        rocketmq.setup(version)
+    folder = tempfile.mkdtemp(prefix='ringmq-interop-')
+    return 1 if harness.run_all(harness.Context(options.server, folder), tests, options.verbose, options.keep) else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
