@@ -24,9 +24,10 @@ namespace broker {
 struct BrokerConfig;    // broker/config.h
 class CatalogWriter;    // broker/catalog_writer.h
 class OffsetTable;      // broker/offset_table.h
-class BrokerStats;      // broker/stats.h: what this shard has counted
+class BrokerStats;      // broker/broker_stats.h: what this shard has counted
 class ConsumerGroups;   // broker/consumer_groups.h: the groups this shard owns
 class ProducerGroups;   // broker/producer_groups.h
+class OrderLocks;       // broker/order_locks.h: of the queues this shard owns
 
 /// What one shard of a broker has in its hands: its log, its offsets, its router and servers, and the way to its peers. Each capability is a
 /// class of its own in its own file; it adds its handlers with a function
@@ -74,13 +75,10 @@ class BrokerShard {
   /// Where topics and groups are made and changed; callable on every shard.
   CatalogWriter& catalog_writer() { return catalog_writer_; }
 
-  /// What the group capabilities put here at registration; each lives as long as the shard (Adopt).
   ConsumerGroups& consumer_groups() { return *consumer_groups_; }
   ProducerGroups& producer_groups() { return *producer_groups_; }
+  OrderLocks& order_locks() { return *order_locks_; }
   BrokerStats& stats() { return *stats_; }
-  void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
-  void set_producer_groups(ProducerGroups& groups) { producer_groups_ = &groups; }
-  void set_stats(BrokerStats& stats) { stats_ = &stats; }
 
   /// Keeps `service` until the shard dies (last adopted dies first) and returns it: where a capability keeps its state.
   template <typename T>
@@ -107,6 +105,7 @@ class BrokerShard {
   static core::ShardId ShardOf(net::Connection::Id id) { return core::ShardId(static_cast<uint32_t>(id >> 48)); }
 
   // --- For broker.cc: the life of a shard. On the shard itself.
+  void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
   core::Task<absl::Status> OpenStore();
   /// Listens on the main port and, unless it is 0, the VIP port of `host`.
   absl::Status Listen(const core::Endpoint& main, const core::Endpoint* vip);
@@ -136,8 +135,9 @@ class BrokerShard {
   std::unique_ptr<store::ShardStore> store_;
   std::unique_ptr<OffsetTable> offsets_;
   ConsumerGroups* consumer_groups_ = nullptr;
-  ProducerGroups* producer_groups_ = nullptr;
-  BrokerStats* stats_ = nullptr;
+  std::unique_ptr<ProducerGroups> producer_groups_;
+  std::unique_ptr<OrderLocks> order_locks_;
+  std::unique_ptr<BrokerStats> stats_;
   net::Router router_;
   net::Router vip_router_;
   std::vector<net::CloseListener> close_listeners_;

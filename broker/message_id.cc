@@ -1,0 +1,46 @@
+#include "broker/message_id.h"
+
+#include "absl/time/civil_time.h"
+#include "absl/time/time.h"
+
+namespace broker {
+
+void MessageId::AppendByte(uint8_t byte) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  text_[size_++] = kDigits[byte >> 4];
+  text_[size_++] = kDigits[byte & 15];
+}
+
+void MessageId::AppendNumber(uint64_t value, int bytes) {
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) AppendByte(static_cast<uint8_t>(value >> shift));
+}
+
+MessageId MessageId::OfRecord(const core::Endpoint& store_host, core::PhysicalOffset position) {
+  MessageId id;
+  const int address_bytes = store_host.ipv6 ? 16 : 4;
+  for (int i = 0; i < address_bytes; ++i) id.AppendByte(store_host.address[i]);
+  id.AppendNumber(store_host.port, 4);
+  id.AppendNumber(static_cast<uint64_t>(position.value()), 8);
+  return id;
+}
+
+// Layout (source: RocketMQ 5.3.3 MessageClientIDSetter): ip 4 or 16, process 2, class loader 4, milliseconds since the month began 4, counter 2.
+// The process and the class loader only tell makers of keys apart, which is what our salt does.
+MessageId UniqueKeys::Next(core::WallMillis now) {
+  if (now < month_begin_ || now >= month_end_) {
+    const absl::TimeZone utc = absl::UTCTimeZone();
+    const absl::CivilMonth month = absl::ToCivilMonth(absl::FromUnixMillis(now), utc);
+    month_begin_ = absl::ToUnixMillis(absl::FromCivil(month, utc));
+    month_end_ = absl::ToUnixMillis(absl::FromCivil(month + 1, utc));
+  }
+  MessageId id;
+  const int address_bytes = host_.ipv6 ? 16 : 4;
+  for (int i = 0; i < address_bytes; ++i) id.AppendByte(host_.address[i]);
+  id.AppendNumber(salt_ & 0xffff, 2);
+  id.AppendNumber((salt_ >> 16) & 0xffffffff, 4);
+  id.AppendNumber(static_cast<uint64_t>(now - month_begin_), 4);
+  id.AppendNumber(counter_++, 2);
+  return id;
+}
+
+}  // namespace broker

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace broker {
+
+/// A message's properties travel and are stored as text: name 0x01 value 0x02, again and again. Of a name given twice the last counts.
+/// Source: wire.md 8.1, RocketMQ 5.3.3 MessageDecoder.
+inline constexpr char kNameValueSeparator = '\x01';
+inline constexpr char kPropertySeparator = '\x02';
+
+// The names that the broker itself looks at. Source: RocketMQ 5.3.3 MessageConst.
+inline constexpr std::string_view kPropertyTags = "TAGS";
+inline constexpr std::string_view kPropertyUniqKey = "UNIQ_KEY";
+inline constexpr std::string_view kPropertyWait = "WAIT";
+inline constexpr std::string_view kPropertyDelay = "DELAY";
+inline constexpr std::string_view kPropertyTransaction = "TRAN_MSG";
+inline constexpr std::string_view kPropertyMsgRegion = "MSG_REGION";
+inline constexpr std::string_view kPropertyTraceOn = "TRACE_ON";
+inline constexpr std::string_view kPropertyCluster = "CLUSTER";
+inline constexpr std::string_view kPropertyPopCk = "POP_CK";
+inline constexpr std::string_view kPropertyReplyToClient = "REPLY_TO_CLIENT";
+inline constexpr std::string_view kPropertyPushReplyTime = "PUSH_REPLY_TIME";
+inline constexpr std::string_view kPropertyTimerDelaySec = "TIMER_DELAY_SEC";
+inline constexpr std::string_view kPropertyTimerDelayMs = "TIMER_DELAY_MS";
+inline constexpr std::string_view kPropertyTimerDeliverMs = "TIMER_DELIVER_MS";
+
+/// Calls `fn(name, value)` for each property that RocketMQ would see; entries without a name or a value are passed over. Returns whether every byte
+/// belonged to such an entry, each with its 0x02 at the end.
+template <typename Fn>
+bool ForEachProperty(std::string_view text, Fn&& fn) {
+  bool clean = true;
+  while (!text.empty()) {
+    const size_t end = text.find(kPropertySeparator);
+    const std::string_view entry = text.substr(0, end);
+    const size_t split = entry.find(kNameValueSeparator);
+    if (split != std::string_view::npos && split > 0 && split + 1 < entry.size()) {
+      fn(entry.substr(0, split), entry.substr(split + 1));
+    } else {
+      clean = false;
+    }
+    if (end == std::string_view::npos) return false;
+    text.remove_prefix(end + 1);
+  }
+  return clean;
+}
+
+/// What a send needs to know of a message's properties, found in one pass. The text points into what was scanned.
+struct ScannedProperties {
+  std::string_view tags;
+  std::string_view uniq_key;
+  std::string_view delay;  // DELAY as it stands
+  std::string_view timer;  // the name of the first TIMER_ property, which asks for delivery at a time
+  bool wait = true;        // WAIT=false: the producer does not wait for the flush
+  bool transaction = false;
+  /// The text can't be stored as it stands: it has a property that the broker sets or takes away, or it is not well-formed.
+  bool rewrite = false;
+};
+ScannedProperties ScanProperties(std::string_view text);
+
+/// DELAY asks for a delay (a level above 0, or a text that is no number and so can't be told).
+bool AsksForDelay(const ScannedProperties& properties);
+
+/// Appends one property.
+void AppendProperty(std::string& out, std::string_view name, std::string_view value);
+
+/// Appends what of a client's properties is stored: without those that the broker adds itself (MSG_REGION, TRACE_ON, CLUSTER), without POP_CK, and
+/// without those for which `also_without(name)` holds.
+template <typename Without>
+void AppendStorable(std::string& out, std::string_view text, Without&& also_without) {
+  ForEachProperty(text, [&](std::string_view name, std::string_view value) {
+    if (name == kPropertyMsgRegion || name == kPropertyTraceOn || name == kPropertyCluster || name == kPropertyPopCk) return;
+    if (!also_without(name)) AppendProperty(out, name, value);
+  });
+}
+
+}  // namespace broker
