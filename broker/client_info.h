@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,7 +17,8 @@ struct ClientInfo {
   std::string address;   // "ip:port" as the broker sees it
   int32_t language = 7;  // wire.md section 2; 7 is OTHER
   int32_t version = 0;
-  core::WallMillis last_heartbeat = 0;
+  core::WallMillis last_heartbeat = 0;  // for people
+  core::MonoTime seen;                  // for expiry: the wall clock may jump
 };
 
 /// Source: RocketMQ 5.3.3 ConsumeType, MessageModel, ConsumeFromWhere. The numbers are the ordinals that the C++ client sends.
@@ -30,6 +32,13 @@ enum class ConsumeFromWhere {
   kFirstOffset = 4,
   kTimestamp = 5,
 };
+/// The names by ordinal; Go writes them in another case, so they are compared without it.
+inline constexpr std::array<std::string_view, 2> kConsumeTypeNames = {"CONSUME_ACTIVELY", "CONSUME_PASSIVELY"};
+inline constexpr std::array<std::string_view, 2> kMessageModelNames = {"BROADCASTING", "CLUSTERING"};
+inline constexpr std::array<std::string_view, 6> kConsumeFromWhereNames = {
+    "CONSUME_FROM_LAST_OFFSET", "CONSUME_FROM_LAST_OFFSET_AND_FROM_MIN_WHEN_BOOT_FIRST",
+    "CONSUME_FROM_MIN_OFFSET",  "CONSUME_FROM_MAX_OFFSET",
+    "CONSUME_FROM_FIRST_OFFSET", "CONSUME_FROM_TIMESTAMP"};
 std::string_view NameOf(ConsumeType type);
 std::string_view NameOf(MessageModel model);
 std::string_view NameOf(ConsumeFromWhere where);

@@ -29,27 +29,29 @@ struct PullSubscription {
 
 /// The consumers of the broker, one instance a shard. It has two halves: what each connection of this shard has announced (so that a pull is
 /// filtered by its own client's subscription, without asking another shard), and the groups that this shard owns: members,
-/// merged subscriptions, notifications. RocketMQ keeps one subscription a group, so that two members which differ lose each other's messages.
+/// merged subscriptions, notifications.
 class ConsumerGroups {
  public:
+  using Id = net::Connection::Id;
   /// Sends NOTIFY_CONSUMER_IDS_CHANGED of `group` to connections of this shard.
-  using Notify = std::function<void(const std::vector<net::Connection::Id>&, std::string_view group)>;
+  using Notify = std::function<void(const std::vector<Id>&, std::string_view group)>;
+  /// Every shard's instance, for calls there; never used for the members of another shard.
+  using Peers = std::function<ConsumerGroups*(core::ShardId)>;
 
-  /// `peers` holds every shard's instance and outlives them.
-  ConsumerGroups(Placement placement, const core::Sharded<ConsumerGroups>& peers, Notify notify);
+  /// `peers` gives every shard's instance once all shards have started.
+  ConsumerGroups(Placement placement, Peers peers, Notify notify);
 
   /// A consumer's heartbeat, on the connection's shard. Members are notified, where the rules ask for it, before it returns:
   /// a new member, a replaced connection, topics added or removed. `notify_enabled`: by broker and group configuration.
   core::Task<void> Heartbeat(ConsumerRegistration registration, bool notify_enabled);
   /// UNREGISTER_CLIENT, on the connection's shard.
-  core::Task<void> Unregister(net::Connection::Id connection, std::string client_id, std::string group, bool notify_enabled);
-  /// The connection is gone, on its shard: takes its groups out of this shard's memory and out of their owners', members are notified at
-  /// once. Returns the (group, client id) pairs it was.
-  core::Task<std::vector<std::pair<std::string, std::string>>> ConnectionClosed(net::Connection::Id connection);
+  core::Task<void> Unregister(Id connection, std::string group, bool notify_enabled);
+  /// The connection is gone, on its shard: forgets it here and in the groups' owners; members are notified at once.
+  core::Task<void> ConnectionClosed(Id connection);
 
   /// What the pull of `topic` that arrived on `connection` (of this shard) is filtered by; nullopt: this connection has announced
   /// no such group here, so ask the group's owner with FindOfGroup. Allocates nothing.
-  std::optional<PullSubscription> Find(net::Connection::Id connection, std::string_view group, std::string_view topic) const;
+  std::optional<PullSubscription> Find(Id connection, std::string_view group, std::string_view topic) const;
   /// What the group as a whole subscribes to; asks the owner of the group.
   core::Task<PullSubscription> FindOfGroup(std::string group, std::string topic) const;
   /// The group with its members, as its owner knows it; nullopt when nobody is online.
@@ -57,24 +59,26 @@ class ConsumerGroups {
   /// Groups with a member that subscribes to `topic`, by name; gathered from all shards.
   core::Task<std::vector<std::string>> GroupsOfTopic(std::string topic) const;
 
-  /// Forgets members whose last heartbeat is older than `oldest` (on the owner), notifies the others, and returns the connections to close.
-  core::Task<std::vector<net::Connection::Id>> Expire(core::WallMillis oldest);
+  /// Forgets members of this shard's groups that have been silent since before `oldest`, and notifies the others. Returns the silent
+  /// connections, of any shard, for closing.
+  core::Task<std::vector<Id>> Expire(core::MonoTime oldest);
 
  private:
   struct Announced {
-    std::string client_id;
     MessageModel model = MessageModel::kClustering;
     bool notify_enabled = true;
     std::map<std::string, std::shared_ptr<const SubscriptionData>, std::less<>> subscriptions;
   };
-  using OfConnection = std::map<std::string, Announced, std::less<>>;
+  using OfConnection = std::map<std::string, Announced, std::less<>>;  // by group
 
-  core::Task<void> NotifyMembers(std::string group, std::vector<net::Connection::Id> members) const;
+  core::Task<void> Leave(Id connection, std::string group, bool notify_enabled);
+  /// Tells members, each on its connection's shard.
+  core::Task<void> NotifyMembers(std::string group, std::vector<Id> members) const;
 
   const Placement placement_;
-  const core::Sharded<ConsumerGroups>& peers_;
+  const Peers peers_;
   const Notify notify_;
-  std::map<net::Connection::Id, OfConnection> connections_;
+  std::map<Id, OfConnection> connections_;
   GroupMembers members_;
 };
 

@@ -27,8 +27,13 @@ class OrderLocks {
   /// Whether anybody of the group holds an unexpired lock here (an ordered consumer, semantics.md section 2).
   bool HoldsAny(std::string_view group, core::MonoTime now) const;
   void ForgetTopic(std::string_view topic);
+  /// Forgets locks whose lease is over.
+  void Expire(core::MonoTime now);
 
  private:
+  template <typename Gone>
+  void EraseIf(Gone gone);
+
   struct Holder {
     std::string client_id;
     net::Connection::Id connection = 0;

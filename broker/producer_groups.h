@@ -16,7 +16,7 @@ class ProducerGroups {
   void Unregister(std::string_view group, net::Connection::Id connection);
   void ConnectionClosed(net::Connection::Id connection);
   /// Forgets who has been silent since before `oldest`; returns their connections.
-  std::vector<net::Connection::Id> Expire(core::WallMillis oldest);
+  std::vector<net::Connection::Id> Expire(core::MonoTime oldest);
 
   /// The group's producers on this shard, by connection.
   std::vector<ClientInfo> Members(std::string_view group) const;
