@@ -26,7 +26,7 @@ MessageId MessageId::OfRecord(const core::Endpoint& store_host, core::PhysicalOf
 
 // Layout (source: RocketMQ 5.3.3 MessageClientIDSetter): ip 4 or 16, process 2, class loader 4, milliseconds since the month began 4, counter 2.
 // The process and the class loader only tell makers of keys apart, which is what our salt does.
-MessageId UniqueKeys::Next(core::WallMillis now) {
+MessageId UniqueKeys::Next(const core::Endpoint& host, core::WallMillis now) {
   if (now < month_begin_ || now >= month_end_) {
     const absl::TimeZone utc = absl::UTCTimeZone();
     const absl::CivilMonth month = absl::ToCivilMonth(absl::FromUnixMillis(now), utc);
@@ -34,8 +34,8 @@ MessageId UniqueKeys::Next(core::WallMillis now) {
     month_end_ = absl::ToUnixMillis(absl::FromCivil(month + 1, utc));
   }
   MessageId id;
-  const int address_bytes = host_.ipv6 ? 16 : 4;
-  for (int i = 0; i < address_bytes; ++i) id.AppendByte(host_.address[i]);
+  const int address_bytes = host.ipv6 ? 16 : 4;
+  for (int i = 0; i < address_bytes; ++i) id.AppendByte(host.address[i]);
   id.AppendNumber(salt_ & 0xffff, 2);
   id.AppendNumber((salt_ >> 16) & 0xffffffff, 4);
   id.AppendNumber(static_cast<uint64_t>(now - month_begin_), 4);

@@ -34,11 +34,11 @@ class MessageId {
 class UniqueKeys {
  public:
   /// `salt`: random bits, which tell shards and starts of a broker apart.
-  UniqueKeys(const core::Endpoint& host, uint64_t salt) : host_(host), salt_(salt) {}
-  MessageId Next(core::WallMillis now);
+  explicit UniqueKeys(uint64_t salt) : salt_(salt) {}
+  /// `host`: this broker's address.
+  MessageId Next(const core::Endpoint& host, core::WallMillis now);
 
  private:
-  core::Endpoint host_;
   uint64_t salt_;
   core::WallMillis month_begin_ = 0;
   core::WallMillis month_end_ = 0;

@@ -1,0 +1,67 @@
+#include "broker/message_maker.h"
+
+#include "broker/config.h"
+#include "broker/subscription_data.h"
+
+namespace broker {
+namespace {
+
+std::string AddedProperties(const BrokerConfig& config) {
+  std::string added;
+  AppendProperty(added, kPropertyMsgRegion, config.region_id);
+  AppendProperty(added, kPropertyTraceOn, config.trace_on ? "true" : "false");
+  AppendProperty(added, kPropertyCluster, config.broker_cluster_name);
+  return added;
+}
+
+}  // namespace
+
+MessageMaker::MessageMaker(const BrokerConfig& config, uint64_t salt)
+    : added_(AddedProperties(config)), unique_keys_(salt) {}
+
+void MessageMaker::Prepare(const net::SendMessageHeader& header, int32_t flag, std::string_view properties,
+                           const ScannedProperties& scanned, std::string_view header_properties,
+                           std::span<const std::byte> body, const MessageHosts& hosts, core::WallMillis now,
+                           bool drop_delay, PreparedMessage& message) {
+  store::MessageDraft& draft = message.draft;
+  draft.flag = flag;
+  draft.sys_flag = header.sys_flag;
+  draft.born_timestamp = header.born_timestamp;
+  draft.born_host = hosts.born;
+  draft.store_host = hosts.store;
+  draft.reconsume_times = header.reconsume_times;
+  draft.body = body;
+  draft.tags_code = scanned.tags.empty() ? 0 : JavaHash(scanned.tags);
+  draft.properties = properties;
+  if (scanned.rewrite || drop_delay) {
+    AppendStorable(message.properties, properties,
+                   [drop_delay](std::string_view name) { return drop_delay && name == kPropertyDelay; });
+    draft.properties = message.properties;
+  }
+  draft.more_properties = added_;
+  message.uniq_key = scanned.uniq_key;
+  if (!header_properties.empty() || scanned.uniq_key.empty()) {
+    message.more_properties.assign(header_properties);
+    if (scanned.uniq_key.empty()) {
+      message.generated = unique_keys_.Next(hosts.store, now);
+      message.uniq_key = message.generated.text();
+      AppendProperty(message.more_properties, kPropertyUniqKey, message.uniq_key);
+    }
+    message.more_properties.append(added_);
+    draft.more_properties = message.more_properties;
+  }
+}
+
+std::string MessageMaker::BatchProperties(std::string_view properties) {
+  std::string storable;
+  AppendStorable(storable, properties,
+                 [](std::string_view name) { return name == kPropertyUniqKey || name == kPropertyWait; });
+  return storable;
+}
+
+size_t RecordBytes(const store::MessageDraft& draft) {
+  constexpr size_t kFixedBytes = 91;  // wire.md section 8
+  return kFixedBytes + draft.topic.size() + draft.body.size() + draft.properties.size() + draft.more_properties.size();
+}
+
+}  // namespace broker

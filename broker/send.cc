@@ -1,0 +1,169 @@
+#include "broker/send.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "broker/broker_stats.h"
+#include "broker/catalog.h"
+#include "broker/config.h"
+#include "broker/wire_status.h"
+#include "core/reactor.h"
+#include "core/strings.h"
+#include "net/frame.h"
+
+namespace broker {
+
+using net::ResponseCode;
+
+SendHandlers::SendHandlers(BrokerShard& shard)
+    : shard_(shard), maker_(shard.config(), core::Reactor::Current().RandomBits()) {}
+
+core::Task<net::Reply> SendHandlers::Message(net::RequestContext context, net::SendMessageRequest request) {
+  return Send(context, request);
+}
+
+core::Task<net::Reply> SendHandlers::MessageV2(net::RequestContext context, net::SendMessageV2Request request) {
+  return Send(context, request);
+}
+
+core::Task<net::Reply> SendHandlers::Batch(net::RequestContext context, net::SendBatchMessageRequest request) {
+  return SendBatch(context, request);
+}
+
+core::Task<net::Reply> SendHandlers::Send(net::RequestContext context, net::SendMessageHeader header) {
+  return header.batch ? SendBatch(context, header) : SendOne(context, header);
+}
+
+net::Reply SendHandlers::Answer(ResponseCode code, std::string remark) const {
+  const BrokerConfig& config = shard_.config();
+  net::Reply reply(code, std::move(remark));
+  reply.Add(kPropertyMsgRegion, config.region_id);
+  reply.Add(kPropertyTraceOn, std::string_view(config.trace_on ? "true" : "false"));
+  return reply;
+}
+
+net::Reply SendHandlers::Refuse(SendRefusal refusal) {
+  shard_.stats().OnPutFailed();
+  return Answer(refusal.code, std::move(refusal.remark));
+}
+
+net::Reply SendHandlers::Failed(const absl::Status& status, int32_t queue_id, std::string_view uniq_key) {
+  shard_.stats().OnPutFailed();
+  const ResponseCode code = ResponseCodeOfAppend(status);
+  net::Reply reply = Answer(code, std::string(status.message()));
+  if (code == ResponseCode::kFlushDiskTimeout) {
+    // Clients take this as a SendStatus and insist on a whole header. Where the message lies is not known for sure.
+    reply.Add("msgId", uniq_key);
+    reply.Add("queueId", queue_id);
+    reply.Add("queueOffset", -1);
+    reply.Add("transactionId", uniq_key);
+  }
+  return reply;
+}
+
+MessageHosts SendHandlers::HostsOf(const net::Connection& connection) const {
+  return {connection.peer(), shard_.StoreHostFor(connection)};
+}
+
+core::Task<std::optional<SendRefusal>> SendHandlers::Resolve(net::SendMessageHeader& header) {
+  SendTopic topic;
+  std::optional<SendRefusal> refusal = CheckSendTopic(shard_, header, topic);
+  if (!refusal.has_value() && !topic.known) {
+    refusal = co_await MakeTopicForSend(shard_, header);
+    if (!refusal.has_value()) refusal = CheckSendTopic(shard_, header, topic);
+    if (!refusal.has_value() && !topic.known) {
+      refusal = SendRefusal{ResponseCode::kTopicNotExist, core::StrCat("topic[", header.topic, "] was deleted just now")};
+    }
+  }
+  if (!refusal.has_value() && header.queue_id < 0) {
+    header.queue_id = static_cast<int32_t>(core::Reactor::Current().RandomBits() %
+                                           static_cast<uint64_t>(topic.write_queues));
+  }
+  co_return refusal;
+}
+
+core::Task<absl::StatusOr<store::AppendResult>> SendHandlers::Append(std::span<const store::MessageDraft> drafts,
+                                                                     bool wait) {
+  const store::MessageDraft& first = drafts.front();
+  const core::ShardId owner = shard_.placement().OwnerOf(first.topic, first.queue_id);
+  // WAIT=false: the producer settles for what survives the death of the process, whatever flushDiskType says.
+  const std::optional<store::Durability> durability =
+      wait ? std::nullopt : std::optional<store::Durability>(store::Durability::kAsync);
+  return shard_.peers().On(
+      owner,
+      [](BrokerShard& there, std::span<const store::MessageDraft> messages, std::optional<store::Durability> how) {
+        return there.store().Append(messages, how);
+      },
+      drafts, durability);
+}
+
+std::optional<SendRefusal> SendHandlers::CheckSizes(const store::MessageDraft& draft) const {
+  const size_t body_max = static_cast<size_t>(shard_.config().max_message_size);
+  if (draft.body.empty()) return SendRefusal{ResponseCode::kMessageIllegal, "the message body is empty"};
+  if (draft.body.size() > body_max) {
+    return SendRefusal{ResponseCode::kMessageIllegal, core::StrCat("the message body has ", draft.body.size(),
+                                                                   " bytes, more than maxMessageSize ", body_max)};
+  }
+  const size_t properties = draft.properties.size() + draft.more_properties.size();
+  if (properties > store::kPropertiesBytesMax) {
+    return SendRefusal{ResponseCode::kMessageIllegal, core::StrCat("the message properties have ", properties,
+                                                                   " bytes, more than ", store::kPropertiesBytesMax)};
+  }
+  return std::nullopt;
+}
+
+void SendHandlers::CountStored(std::span<const store::MessageDraft> drafts) {
+  size_t bytes = 0;
+  for (const store::MessageDraft& draft : drafts) bytes += RecordBytes(draft);
+  shard_.stats().OnPut(drafts.front().topic, drafts.size(), bytes);
+}
+
+core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::SendMessageHeader header) {
+  std::optional<SendRefusal> refusal = co_await Resolve(header);
+  if (refusal.has_value()) co_return Refuse(std::move(*refusal));
+
+  RetryRoute route;
+  if (IsRetryTopic(header.topic)) {
+    route = co_await RouteRetry(shard_, header, context.frame.version);
+    if (route.refusal.has_value()) co_return Refuse(std::move(*route.refusal));
+  }
+  const bool dead_letter = !route.dead_letter_topic.empty();
+
+  ScannedProperties scanned = ScanProperties(header.properties);
+  if (dead_letter) scanned.delay = {};  // a dead letter is not tried again, so it waits for nothing
+  refusal = CheckSendFeatures(header.sys_flag, scanned);
+  if (refusal.has_value()) co_return Refuse(std::move(*refusal));
+
+  PreparedMessage message;
+  maker_.Prepare(header, header.flag, header.properties, scanned, {}, context.frame.body.bytes(),
+                 HostsOf(context.connection), core::Reactor::Current().wall_now(), dead_letter, message);
+  message.draft.topic = dead_letter ? std::string_view(route.dead_letter_topic) : header.topic;
+  message.draft.queue_id = dead_letter ? 0 : header.queue_id;
+  refusal = CheckSizes(message.draft);
+  if (refusal.has_value()) co_return Refuse(std::move(*refusal));
+
+  const std::span<const store::MessageDraft> drafts(&message.draft, 1);
+  const absl::StatusOr<store::AppendResult> stored = co_await Append(drafts, scanned.wait);
+  if (!stored.ok()) co_return Failed(stored.status(), header.queue_id, message.uniq_key);
+  CountStored(drafts);
+
+  const MessageId id = MessageId::OfRecord(message.draft.store_host, stored->positions.front());
+  net::Reply reply = Answer(ResponseCode::kSuccess);
+  reply.Add("msgId", id.text());
+  reply.Add("queueId", header.queue_id);
+  reply.Add("queueOffset", stored->first_queue_offset.value());
+  reply.Add("transactionId", message.uniq_key);
+  co_return reply;
+}
+
+void RegisterSendHandlers(BrokerShard& shard) {
+  SendHandlers& handlers = shard.Adopt(std::make_unique<SendHandlers>(shard));
+  shard.On(handlers, &SendHandlers::Message);
+  shard.On(handlers, &SendHandlers::MessageV2);
+  shard.On(handlers, &SendHandlers::Batch);
+  shard.On(handlers, &SendHandlers::ReplyMessage);
+  shard.On(handlers, &SendHandlers::ReplyMessageV2);
+}
+
+}  // namespace broker

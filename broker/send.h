@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "broker/broker_shard.h"
+#include "broker/message_maker.h"
+#include "broker/send_check.h"
+#include "core/task.h"
+#include "net/reply.h"
+#include "net/requests/send.h"
+#include "net/router.h"
+#include "store/message.h"
+
+namespace broker {
+
+/// Sends: SEND_MESSAGE, SEND_MESSAGE_V2, SEND_BATCH_MESSAGE, SEND_REPLY_MESSAGE, SEND_REPLY_MESSAGE_V2. The frame is decoded where it arrived; the
+/// queue's owner gets a pointer to a draft that borrows from it and copies the body once, into its log. Order of checks and
+/// codes: RocketMQ 5.3.3 SendMessageProcessor, ReplyMessageProcessor; semantics.md section 2.
+class SendHandlers {
+ public:
+  explicit SendHandlers(BrokerShard& shard);
+
+  core::Task<net::Reply> Message(net::RequestContext context, net::SendMessageRequest request);
+  core::Task<net::Reply> MessageV2(net::RequestContext context, net::SendMessageV2Request request);
+  core::Task<net::Reply> Batch(net::RequestContext context, net::SendBatchMessageRequest request);
+  core::Task<net::Reply> ReplyMessage(net::RequestContext context, net::SendReplyMessageRequest request);
+  core::Task<net::Reply> ReplyMessageV2(net::RequestContext context, net::SendReplyMessageV2Request request);
+
+ private:
+  /// One message; `header.batch` tells a batch.
+  core::Task<net::Reply> Send(net::RequestContext context, net::SendMessageHeader header);
+  core::Task<net::Reply> SendOne(net::RequestContext context, net::SendMessageHeader header);
+  core::Task<net::Reply> SendBatch(net::RequestContext context, net::SendMessageHeader header);
+  core::Task<net::Reply> SendReply(net::RequestContext context, net::SendMessageHeader header);
+
+  /// Topic and queue: made, checked, a negative queue id replaced by a random one.
+  core::Task<std::optional<SendRefusal>> Resolve(net::SendMessageHeader& header);
+  /// Hands the drafts to the queue's owner, which stores them as one unit.
+  core::Task<absl::StatusOr<store::AppendResult>> Append(std::span<const store::MessageDraft> drafts, bool wait);
+  std::optional<SendRefusal> CheckSizes(const store::MessageDraft& draft) const;
+  void CountStored(std::span<const store::MessageDraft> drafts);
+
+  /// Every answer to a send has MSG_REGION and TRACE_ON: Java clients read them without looking.
+  net::Reply Answer(net::ResponseCode code, std::string remark = {}) const;
+  net::Reply Refuse(SendRefusal refusal);
+  net::Reply Failed(const absl::Status& status, int32_t queue_id, std::string_view uniq_key);
+  MessageHosts HostsOf(const net::Connection& connection) const;
+
+  BrokerShard& shard_;
+  MessageMaker maker_;
+};
+
+void RegisterSendHandlers(BrokerShard& shard);
+
+}  // namespace broker

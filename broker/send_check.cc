@@ -1,0 +1,148 @@
+#include "broker/send_check.h"
+
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "broker/catalog.h"
+#include "broker/catalog_writer.h"
+#include "broker/config.h"
+#include "broker/name_rules.h"
+#include "broker/order_locks.h"
+#include "broker/wire_status.h"
+#include "core/reactor.h"
+#include "core/strings.h"
+
+namespace broker {
+namespace {
+
+using net::ResponseCode;
+
+// Source: RocketMQ 5.3.3 PermName, MQVersion.V3_4_9, MessageSysFlag.
+constexpr int32_t kBrokerWrite = 2;
+constexpr int32_t kVersionWithMaxReconsume = 121;
+constexpr int32_t kSysFlagTransaction = 0xC;
+constexpr int32_t kSysFlagInnerBatch = 0x40 | 0x80;
+
+SendRefusal Refuse(ResponseCode code, std::string remark) { return {code, std::move(remark)}; }
+
+SendRefusal NotExist(std::string_view topic) {
+  return Refuse(ResponseCode::kTopicNotExist, core::StrCat("topic[", topic, "] not exist, apply first please!"));
+}
+
+core::Task<bool> HasOrderedConsumer(BrokerShard& shard, std::string group) {
+  const core::Sharded<BrokerShard>& peers = shard.peers();
+  for (uint32_t i = 0; i < shard.placement().shards(); ++i) {
+    const bool holds = co_await peers.On(
+        core::ShardId(i),
+        [](BrokerShard& there, std::string name) {
+          return there.order_locks().HoldsAny(name, core::Reactor::Current().now());
+        },
+        group);
+    if (holds) co_return true;
+  }
+  co_return false;
+}
+
+}  // namespace
+
+std::optional<SendRefusal> CheckSendTopic(const BrokerShard& shard, const net::SendMessageHeader& header,
+                                          SendTopic& topic) {
+  const BrokerConfig& config = shard.config();
+  const TopicConfig* found = shard.catalog().FindTopic(header.topic);
+  if ((config.broker_permission & kBrokerWrite) == 0 && found != nullptr && found->order) {
+    return Refuse(ResponseCode::kNoPermission,
+                  core::StrCat("the broker[", config.broker_name, "] sending message is forbidden"));
+  }
+  if (found == nullptr) {  // names in the catalog are legal
+    if (std::optional<std::string> wrong = WrongTopicName(header.topic)) {
+      return Refuse(ResponseCode::kInvalidParameter, std::move(*wrong));
+    }
+  }
+  if (IsForbiddenToSend(header.topic)) {
+    return Refuse(ResponseCode::kNoPermission,
+                  core::StrCat("Sending message to topic[", header.topic, "] is forbidden."));
+  }
+  if (found == nullptr) return std::nullopt;
+  topic.known = true;
+  topic.write_queues = found->write_queues;
+  if (header.queue_id >= found->queues()) {
+    return Refuse(ResponseCode::kInvalidParameter,
+                  core::StrCat("request queueId[", header.queue_id, "] is illegal, topic[", header.topic, "] has ",
+                               found->queues(), " queues"));
+  }
+  if (!found->writable() || found->write_queues <= 0) {
+    return Refuse(ResponseCode::kNoPermission, core::StrCat("the topic[", header.topic, "] sending message is forbidden"));
+  }
+  return std::nullopt;
+}
+
+core::Task<std::optional<SendRefusal>> MakeTopicForSend(BrokerShard& shard, const net::SendMessageHeader& header) {
+  AutoCreate request{.topic = std::string(header.topic),
+                     .default_topic = std::string(header.default_topic),
+                     .queues = header.default_topic_queue_nums,
+                     .unit_mode = header.unit_mode};
+  absl::StatusOr<TopicConfig> made = co_await shard.catalog_writer().EnsureTopicForSend(std::move(request));
+  if (absl::IsNotFound(made.status()) && IsRetryTopic(header.topic)) {
+    TopicConfig retry;
+    retry.name = std::string(header.topic);
+    retry.read_queues = 1;
+    retry.write_queues = 1;
+    retry.sys_flag = header.unit_mode ? kTopicSysFlagUnitSub : 0;
+    made = co_await shard.catalog_writer().EnsureTopic(std::move(retry));
+  }
+  if (made.ok()) co_return std::nullopt;
+  if (absl::IsNotFound(made.status())) co_return NotExist(header.topic);
+  co_return Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
+}
+
+core::Task<RetryRoute> RouteRetry(BrokerShard& shard, const net::SendMessageHeader& header, int32_t client_version) {
+  RetryRoute route;
+  const std::string group(header.topic.substr(kRetryTopicPrefix.size()));
+  int32_t tries_max = 0;
+  if (const GroupConfig* known = shard.catalog().FindGroup(group); known != nullptr) {
+    tries_max = known->retry_max_times;
+  } else {
+    const absl::StatusOr<GroupConfig> made = co_await shard.catalog_writer().EnsureGroup(group);
+    if (!made.ok()) {
+      route.refusal = absl::IsNotFound(made.status())
+                          ? Refuse(ResponseCode::kSubscriptionGroupNotExist,
+                                   core::StrCat("subscription group not exist, ", group))
+                          : Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
+      co_return route;
+    }
+    tries_max = made->retry_max_times;
+  }
+  if (client_version >= kVersionWithMaxReconsume && header.max_reconsume_times.has_value() &&
+      *header.max_reconsume_times >= 0) {
+    tries_max = *header.max_reconsume_times;
+  }
+  const bool ordered = co_await HasOrderedConsumer(shard, group);
+  if (header.reconsume_times <= tries_max && !ordered) co_return route;
+  TopicConfig dead_letters;
+  dead_letters.name = DlqTopicOf(group);
+  dead_letters.read_queues = 1;
+  dead_letters.write_queues = 1;
+  route.dead_letter_topic = dead_letters.name;
+  const absl::StatusOr<TopicConfig> made = co_await shard.catalog_writer().EnsureTopic(std::move(dead_letters));
+  if (!made.ok()) {
+    route.refusal = Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
+  }
+  co_return route;
+}
+
+std::optional<SendRefusal> CheckSendFeatures(int32_t sys_flag, const ScannedProperties& properties) {
+  const auto unsupported = [](std::string_view what) {
+    return Refuse(ResponseCode::kMessageIllegal, core::StrCat(what, " not supported by this broker; the message is not stored"));
+  };
+  if (properties.transaction || (sys_flag & kSysFlagTransaction) != 0) {
+    return unsupported("transactional messages (TRAN_MSG) are");
+  }
+  if (AsksForDelay(properties)) {
+    return unsupported(core::StrCat("delayed messages (DELAY=", properties.delay, ") are"));
+  }
+  if (!properties.timer.empty()) return unsupported(core::StrCat("timer messages (", properties.timer, ") are"));
+  if ((sys_flag & kSysFlagInnerBatch) != 0) return unsupported("batches stored as one record (sysFlag 0x40, 0x80) are");
+  return std::nullopt;
+}
+
+}  // namespace broker
