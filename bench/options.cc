@@ -1,0 +1,56 @@
+#include "bench/options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace bench {
+namespace {
+
+void AddCommon(CLI::App& app, Options& options) {
+  app.add_option("-n,--namesrv", options.namesrv, "Nameserver address; the broker is taken from the topic's route.");
+  app.add_option("-b,--broker", options.broker, "Broker address; the nameserver is not asked.");
+  app.add_option("-t,--topic", options.topic, "Topic; made when missing.");
+  app.add_option("-q,--queues", options.queues, "Queues of the topic.")->check(CLI::Range(1, 9999));
+  app.add_flag("!--no-create", options.create_topic, "Do not make the topic.");
+  app.add_option("-c,--connections", options.connections, "Connections.")->check(CLI::Range(1, 10000));
+  app.add_option("-i,--in-flight", options.in_flight, "Requests under way on each connection.")->check(CLI::Range(1, 65536));
+  app.add_option("--warmup", options.warmup_seconds, "Seconds before measuring begins.")->check(CLI::NonNegativeNumber);
+  app.add_option("-d,--seconds", options.seconds, "Seconds to measure.")->check(CLI::PositiveNumber);
+  app.add_option("--threads", options.threads, "Threads of the load generator.")->check(CLI::Range(1, 256));
+  app.add_option("--pid", options.pid, "Process id of the broker: adds its CPU time and memory to the result.");
+  app.add_flag("--json", options.json, "Print the result as one JSON object.");
+  app.add_flag("--quiet", options.quiet, "No progress line.");
+}
+
+}  // namespace
+
+int ParseOptions(int argc, char** argv, Options* options) {
+  CLI::App app("Load for any RocketMQ broker: throughput, latency and the broker's cost per message.", "ringmq bench");
+  app.require_subcommand(1);
+
+  CLI::App* produce = app.add_subcommand("produce", "Send messages and measure throughput and acknowledgement latency.");
+  AddCommon(*produce, *options);
+  produce->add_option("-s,--size", options->size, "Bytes of a message body.")->check(CLI::Range(16, 4 << 20));
+  produce->add_option("--batch", options->batch, "Messages in one request (SEND_BATCH_MESSAGE above 1).")->check(CLI::Range(1, 1024));
+  produce->add_option("-r,--rate", options->rate, "Messages a second, open loop; latency counts from the intended time.");
+  produce->add_option("-m,--messages", options->messages, "Stop after this many messages instead of --seconds.");
+
+  CLI::App* consume = app.add_subcommand("consume", "Pull everything the topic holds and measure throughput.");
+  AddCommon(*consume, *options);
+  consume->add_option("-m,--messages", options->messages, "Stop after this many messages (default: when the backlog is drained).");
+
+  CLI::App* latency = app.add_subcommand("latency", "Send at a fixed rate and measure the time until a waiting consumer has the message.");
+  AddCommon(*latency, *options);
+  latency->add_option("-s,--size", options->size, "Bytes of a message body.")->check(CLI::Range(16, 4 << 20));
+  latency->add_option("-r,--rate", options->rate, "Messages a second, open loop; 2000 when not given.");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  options->mode = produce->parsed() ? Mode::kProduce : consume->parsed() ? Mode::kConsume : Mode::kLatency;
+  if (options->mode == Mode::kLatency && options->rate <= 0) options->rate = 2000;
+  return -1;
+}
+
+}  // namespace bench

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace bench {
+
+enum class Mode { kProduce, kConsume, kLatency };
+
+/// What load to make. Every figure printed names the options that shaped it.
+struct Options {
+  Mode mode = Mode::kProduce;
+  std::string namesrv = "127.0.0.1:9876";  // empty when `broker` is given
+  std::string broker;                      // skips the nameserver
+  std::string topic = "RingMQBench";
+  std::string group = "RingMQBenchGroup";
+  int32_t queues = 8;
+  bool create_topic = true;
+  int32_t connections = 4;
+  int32_t in_flight = 64;  // per connection
+  int32_t size = 1024;     // bytes of a body
+  int32_t batch = 1;       // messages in one request
+  double rate = 0;         // messages a second over all connections, open loop; 0: closed loop
+  double seconds = 10;
+  double warmup_seconds = 2;
+  int64_t messages = 0;  // stop after that many instead of `seconds`; consume: 0 = until the backlog is drained
+  int32_t threads = 1;
+  int64_t pid = 0;  // of the broker, for its CPU time and memory
+  bool json = false;
+  bool quiet = false;  // no progress line
+};
+
+/// Exit code to return at once (help printed, wrong usage), or -1 to go on.
+int ParseOptions(int argc, char** argv, Options* options);
+
+}  // namespace bench
