@@ -1,5 +1,4 @@
 """The real mqadmin 5.3.3 against the server under test."""
-import json
 import re
 
 import rawmq
@@ -22,7 +21,7 @@ def mqadmin(context):
     rawmq.wait_for_route(server.namesrv, topic)
     check(topic in admin.run('topicList').splitlines(), 'topicList does not name the new topic')
 
-    route = json.loads(admin.run('topicRoute', '-t', topic))
+    route = rawmq.parse_fastjson(admin.run('topicRoute', '-t', topic))
     check(route['brokerDatas'][0]['brokerAddrs'] == {'0': server.address}, 'topicRoute:', route)
     check(route['queueDatas'][0]['readQueueNums'] == route['queueDatas'][0]['writeQueueNums'] == 4, route)
     check(route['queueDatas'][0]['perm'] == 6, route)

@@ -4,7 +4,6 @@ There are two nameservers, the one under test and a real one, and two brokers, t
 brokers register with both nameservers. With the real RocketMQ under test all four are real.
 """
 import contextlib
-import json
 
 import rawmq
 from interop.harness import VERSIONS, Admin, check, test, wait_until
@@ -138,7 +137,7 @@ def broker_gone_from_nameservers(context):
     for namesrv in (all_of.ours, all_of.real):
         def gone(address=namesrv.address):
             with rawmq.Connection(address) as raw:
-                cluster_info = json.loads(raw.must(rawmq.GET_BROKER_CLUSTER_INFO).body)
+                cluster_info = rawmq.parse_fastjson(raw.must(rawmq.GET_BROKER_CLUSTER_INFO).body)
                 return raw.route(topic) is None and OURS not in cluster_info['brokerAddrTable']
         wait_until(gone, 10, f'the killed broker to leave {namesrv.address}')
     with contextlib.suppress(KeyError):
