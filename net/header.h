@@ -1,9 +1,16 @@
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "net/frame.h"
 
 namespace net {
 
@@ -34,6 +41,130 @@ constexpr Field<Owner, Member> Required(std::string_view name, Member Owner::* m
 template <typename Owner, typename Member>
 constexpr Field<Owner, Member> Optional(std::string_view name, Member Owner::* member) {
   return {name, member, false};
+}
+
+/// Why a header was refused. `field` is a literal of the header's kFields; empty when all is well.
+struct HeaderError {
+  std::string_view field;
+  std::string_view value;  // what could not be read; points into the frame
+  bool missing = false;
+  bool ok() const { return field.empty(); }
+  /// For the remark of the answer.
+  std::string Text() const;
+};
+
+/// Header fields as text, in one inline buffer. Names are literals (kept by pointer), values are copied.
+class HeaderFields {
+ public:
+  struct Entry {
+    std::string_view name;
+    uint32_t value_offset;
+    uint32_t value_size;
+  };
+  void Add(std::string_view name, std::string_view value);
+  void Add(std::string_view name, int64_t value);
+  /// Every field of a header struct; absent optionals are left out.
+  template <typename Header>
+  void AddHeader(const Header& header);
+
+  const absl::InlinedVector<Entry, 8>& entries() const { return entries_; }
+  std::string_view ValueOf(const Entry& entry) const { return {values_.data() + entry.value_offset, entry.value_size}; }
+  size_t value_bytes() const { return values_.size(); }
+
+ private:
+  absl::InlinedVector<Entry, 8> entries_;
+  absl::InlinedVector<char, 160> values_;
+};
+
+namespace internal {
+
+// As Java's parsers see text: an optional sign and decimal digits; only "true" in any case is true.
+bool ParseInteger(std::string_view text, int64_t& value);
+bool IsTrue(std::string_view text);
+
+inline bool ReadValue(std::string_view text, std::string_view& value) {
+  value = text;
+  return true;
+}
+inline bool ReadValue(std::string_view text, int64_t& value) { return ParseInteger(text, value); }
+inline bool ReadValue(std::string_view text, int32_t& value) {
+  int64_t wide = 0;
+  if (!ParseInteger(text, wide) || wide < INT32_MIN || wide > INT32_MAX) return false;
+  value = static_cast<int32_t>(wide);
+  return true;
+}
+inline bool ReadValue(std::string_view text, bool& value) {
+  value = IsTrue(text);
+  return true;
+}
+template <typename T>
+bool ReadValue(std::string_view text, std::optional<T>& value) {
+  T inner{};
+  if (!ReadValue(text, inner)) return false;
+  value = inner;
+  return true;
+}
+
+inline void AddValue(HeaderFields& fields, std::string_view name, std::string_view value) { fields.Add(name, value); }
+inline void AddValue(HeaderFields& fields, std::string_view name, int64_t value) { fields.Add(name, value); }
+inline void AddValue(HeaderFields& fields, std::string_view name, int32_t value) { fields.Add(name, int64_t{value}); }
+inline void AddValue(HeaderFields& fields, std::string_view name, bool value) {
+  fields.Add(name, value ? std::string_view("true") : std::string_view("false"));
+}
+template <typename T>
+void AddValue(HeaderFields& fields, std::string_view name, const std::optional<T>& value) {
+  if (value.has_value()) AddValue(fields, name, *value);
+}
+
+template <typename T>
+struct IsOptional : std::false_type {};
+template <typename T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+
+}  // namespace internal
+
+/// Reads `header` from the frame's fields; those it does not know are passed over, of one given twice the last counts. An empty text where a
+/// number belongs is as good as none.
+template <typename Header>
+HeaderError DecodeHeader(const Frame& frame, Header& header) {
+  HeaderError error;
+  constexpr size_t kCount = std::tuple_size_v<std::remove_cvref_t<decltype(Header::kFields)>>;
+  static_assert(kCount <= 32);
+  [[maybe_unused]] uint32_t seen = 0;
+  [&]<size_t... I>(std::index_sequence<I...>) {
+    for (const ExtField& given : frame.fields) {
+      [[maybe_unused]] const auto take = [&]<size_t K>(std::integral_constant<size_t, K>) {
+        constexpr auto kField = std::get<K>(Header::kFields);
+        if (given.name != kField.name) return false;
+        auto& member = header.*kField.member;
+        using Member = std::remove_cvref_t<decltype(member)>;
+        constexpr bool kText = std::is_same_v<Member, std::string_view> || std::is_same_v<Member, std::optional<std::string_view>>;
+        if (!kText && given.value.empty()) return true;
+        if (!internal::ReadValue(given.value, member)) {
+          error.field = kField.name;
+          error.value = given.value;
+        }
+        seen |= uint32_t{1} << K;
+        return true;
+      };
+      (void)(take(std::integral_constant<size_t, I>()) || ...);
+    }
+    (
+        [&] {
+          constexpr auto kField = std::get<I>(Header::kFields);
+          if (kField.required && (seen >> I & 1) == 0 && error.ok()) {
+            error.field = kField.name;
+            error.missing = true;
+          }
+        }(),
+        ...);
+  }(std::make_index_sequence<kCount>());
+  return error;
+}
+
+template <typename Header>
+void HeaderFields::AddHeader(const Header& header) {
+  std::apply([&](const auto&... field) { (internal::AddValue(*this, field.name, header.*field.member), ...); }, Header::kFields);
 }
 
 }  // namespace net

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
 #include "core/buffer.h"
+#include "net/header.h"
 #include "net/response_code.h"
 
 namespace net {
@@ -35,11 +37,20 @@ class Reply {
   void set_remark(std::string remark) { remark_ = std::move(remark); }
 
   /// Adds one header field. `name` is a literal (kept by pointer); the value is copied.
-  Reply& Add(std::string_view name, std::string_view value);
-  Reply& Add(std::string_view name, int64_t value);
+  Reply& Add(std::string_view name, std::string_view value) {
+    fields_.Add(name, value);
+    return *this;
+  }
+  Reply& Add(std::string_view name, int64_t value) {
+    fields_.Add(name, value);
+    return *this;
+  }
   /// Adds every field of a response header struct (header.h); absent optionals are left out.
   template <typename Header>
-  Reply& AddHeader(const Header& header);
+  Reply& AddHeader(const Header& header) {
+    fields_.AddHeader(header);
+    return *this;
+  }
 
   /// The body is sent as it lies, part by part. Slices of this shard only.
   Reply& AddBody(core::Slice part) {
@@ -53,17 +64,13 @@ class Reply {
   }
   /// Keeps `holder` alive until the bytes of `parts` are sent: how records of another shard (core::Foreign) are sent as they lie.
   template <typename Holder>
-  Reply& SetForeignBody(Holder holder, absl::InlinedVector<std::string_view, 8> parts);
-
-  struct HeaderField {
-    std::string_view name;
-    uint32_t value_offset;
-    uint32_t value_size;
-  };
-  const absl::InlinedVector<HeaderField, 8>& fields() const { return fields_; }
-  std::string_view ValueOf(const HeaderField& field) const {
-    return std::string_view(values_.data(), values_.size()).substr(field.value_offset, field.value_size);
+  Reply& SetForeignBody(Holder holder, absl::InlinedVector<std::string_view, 8> parts) {
+    holder_ = std::make_unique<TypedHolder<Holder>>(std::move(holder));
+    foreign_parts_ = std::move(parts);
+    return *this;
   }
+
+  const HeaderFields& fields() const { return fields_; }
 
   /// Type-erased owner of foreign body parts; deleted on this shard when sent.
   class BodyHolder {
@@ -72,15 +79,21 @@ class Reply {
   };
   const absl::InlinedVector<core::Slice, 4>& body() const { return body_; }
   const std::string& body_text() const { return body_text_; }
+  /// Of all the parts: slices first, then text, then foreign parts; that is also the order in which they are sent.
+  size_t body_bytes() const;
   const absl::InlinedVector<std::string_view, 8>& foreign_parts() const { return foreign_parts_; }
   std::unique_ptr<BodyHolder> TakeHolder() { return std::move(holder_); }
 
  private:
+  template <typename Holder>
+  struct TypedHolder final : BodyHolder {
+    explicit TypedHolder(Holder h) : holder(std::move(h)) {}
+    Holder holder;
+  };
   ResponseCode code_ = ResponseCode::kSuccess;
   bool none_ = false;
   std::string remark_;
-  absl::InlinedVector<HeaderField, 8> fields_;
-  absl::InlinedVector<char, 160> values_;
+  HeaderFields fields_;
   absl::InlinedVector<core::Slice, 4> body_;
   std::string body_text_;
   absl::InlinedVector<std::string_view, 8> foreign_parts_;

@@ -2,10 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "core/task.h"
 #include "net/frame.h"
+#include "net/header.h"
 #include "net/reply.h"
 #include "net/request_code.h"
 
@@ -30,9 +34,30 @@ class Router {
   /// malformed number is answered without calling the handler (code 1 as RocketMQ does, naming the field).
   ///   router.On(*this, &BrokerShard::PullMessage);  with  core::Task<Reply> PullMessage(RequestContext, PullMessageRequest)
   template <typename Service, typename Request>
-  void On(Service& service, core::Task<Reply> (Service::*method)(RequestContext, Request));
+  void On(Service& service, core::Task<Reply> (Service::*method)(RequestContext, Request)) {
+    On(Request::kCode, service, method);
+  }
+  /// The same header under another code: PullMessageRequest for kLitePullMessage, SendMessageV2Request for kSendBatchMessage.
+  template <typename Service, typename Request>
+  void On(RequestCode code, Service& service, core::Task<Reply> (Service::*method)(RequestContext, Request)) {
+    Add(code, [&service, method](RequestContext context) -> core::Task<Reply> {  // no coroutine: captures are fine
+      Request header;
+      const HeaderError error = DecodeHeader(context.frame, header);
+      if (!error.ok()) return Answer(Reply(ResponseCode::kSystemError, error.Text()));
+      return (service.*method)(context, std::move(header));
+    });
+  }
+  /// A handler that reads the frame itself. One handler a code.
+  void Add(RequestCode code, Handler handler);
 
   const Handler* Find(int32_t code) const;
+  /// What is answered, in ascending order: for docs/COMPATIBILITY.md.
+  std::vector<int32_t> Codes() const;
+
+  /// A task that gives `reply`.
+  static core::Task<Reply> Answer(Reply reply);
+  /// The answer to a code without a handler.
+  static Reply NotSupported(int32_t code);
 
  private:
   absl::flat_hash_map<int32_t, Handler> handlers_;

@@ -1,0 +1,39 @@
+#include "net/header.h"
+
+#include "core/strings.h"
+
+namespace net {
+
+std::string HeaderError::Text() const {
+  if (missing) return core::StrCat("the custom field <", field, "> is null");
+  return core::StrCat("the custom field <", field, "> is not a number of its range: ", value.substr(0, 64));
+}
+
+void HeaderFields::Add(std::string_view name, std::string_view value) {
+  entries_.push_back({name, static_cast<uint32_t>(values_.size()), static_cast<uint32_t>(value.size())});
+  values_.insert(values_.end(), value.begin(), value.end());
+}
+
+void HeaderFields::Add(std::string_view name, int64_t value) {
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
+  Add(name, std::string_view(digits, static_cast<size_t>(end - digits)));
+}
+
+namespace internal {
+
+bool ParseInteger(std::string_view text, int64_t& value) {
+  if (!text.empty() && text.front() == '+') {
+    text.remove_prefix(1);
+    if (text.empty() || text.front() == '-') return false;
+  }
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool IsTrue(std::string_view text) {
+  return text.size() == 4 && (text[0] | 0x20) == 't' && (text[1] | 0x20) == 'r' && (text[2] | 0x20) == 'u' && (text[3] | 0x20) == 'e';
+}
+
+}  // namespace internal
+}  // namespace net
