@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "broker/admin_plane.h"
 #include "broker/catalog.h"
+#include "broker/held_pulls.h"
 #include "broker/placement.h"
 #include "core/io.h"
 #include "core/scope.h"
@@ -85,6 +86,8 @@ class BrokerShard {
   ConsumerGroups& consumer_groups() { return *consumer_groups_; }
   ProducerGroups& producer_groups() { return *producer_groups_; }
   OrderLocks& order_locks() { return *order_locks_; }
+  /// The long polls that wait for messages of this shard's queues.
+  HeldPulls& held_pulls() { return held_pulls_; }
   BrokerStats& stats() { return *stats_; }
 
   /// Keeps `service` until the shard dies (last adopted dies first) and returns it: where a capability keeps its state.
@@ -145,6 +148,7 @@ class BrokerShard {
   std::unique_ptr<ProducerGroups> producer_groups_;
   std::unique_ptr<OrderLocks> order_locks_;
   std::unique_ptr<BrokerStats> stats_;
+  HeldPulls held_pulls_;
   net::Router router_;
   net::Router vip_router_;
   std::vector<net::CloseListener> close_listeners_;

@@ -83,7 +83,9 @@ core::Task<net::Reply> SendHandlers::SendReply(net::RequestContext context, net:
   AppendProperty(properties, kPropertyPushReplyTime, core::StrCat(now));
   const std::string born_host = hosts.born.Text();
   const std::string store_host = hosts.store.Text();
-  PushedReply reply{.client_id = client_id, .body = message.draft.body};
+  PushedReply reply;
+  reply.client_id = client_id;
+  reply.body = message.draft.body;
   reply.header.producer_group = header.producer_group;
   reply.header.topic = header.topic;
   reply.header.default_topic = header.default_topic;

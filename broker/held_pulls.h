@@ -1,0 +1,78 @@
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/mailbox.h"
+#include "core/stop.h"
+#include "core/types.h"
+
+namespace broker {
+
+/// Counts the long polls that wait on one shard for messages of its queues, and bounds them: each costs memory (about 2 KiB) as long as
+/// its client pleases.
+class HeldPulls {
+ public:
+  static constexpr size_t kMax = 65536;
+
+  /// One held pull; leaves when it dies.
+  class Place {
+   public:
+    /// Empty when there is no room.
+    explicit Place(HeldPulls& pulls) : pulls_(pulls.count_ < kMax ? &pulls : nullptr) {
+      if (pulls_ != nullptr) ++pulls_->count_;
+    }
+    ~Place() {
+      if (pulls_ != nullptr) --pulls_->count_;
+    }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    explicit operator bool() const { return pulls_ != nullptr; }
+
+   private:
+    HeldPulls* pulls_;
+  };
+
+  size_t count() const { return count_; }
+
+ private:
+  size_t count_ = 0;
+};
+
+/// Carries the stop of a connection to the shard where its pull waits, and comes back. Lives in the frame of the pull on the connection's shard, which
+/// awaits Settled() before it dies, because the message may still be on its way when the pull's own answer arrives.
+class RemoteStop final : public core::StopCallback, public core::ShardMessage {
+ public:
+  /// `stop` is what the pull waits with on `target`; touched there only.
+  RemoteStop(core::ShardId target, core::StopSource& stop) : target_(target), stop_(stop) {}
+
+  void OnStop() noexcept override;
+  void Run() noexcept override;
+
+  class [[nodiscard]] Settled_ {
+   public:
+    explicit Settled_(RemoteStop& remote) : remote_(remote) {}
+    bool await_ready() const noexcept { return !remote_.travelling_; }
+    void await_suspend(std::coroutine_handle<> handle) noexcept { remote_.waiter_ = handle; }
+    void await_resume() const noexcept {}
+
+   private:
+    RemoteStop& remote_;
+  };
+  /// Nothing of this is on its way any more, nor will be.
+  Settled_ Settled() {
+    Unlink();
+    return Settled_(*this);
+  }
+
+ private:
+  const core::ShardId target_;
+  core::StopSource& stop_;
+  core::ShardId home_{0};
+  bool travelling_ = false;
+  bool there_ = false;
+  std::coroutine_handle<> waiter_;
+};
+
+}  // namespace broker

@@ -1,0 +1,285 @@
+#include "broker/pull.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "broker/broker_stats.h"
+#include "broker/catalog.h"
+#include "broker/catalog_writer.h"
+#include "broker/config.h"
+#include "broker/consumer_groups.h"
+#include "broker/pull_owner.h"
+#include "broker/wire_status.h"
+#include "core/reactor.h"
+#include "core/strings.h"
+
+namespace broker {
+namespace {
+
+using net::ResponseCode;
+using store::FetchStatus;
+
+// Source: RocketMQ 5.3.3 PullSysFlag, PermName, ForbiddenType.
+constexpr int32_t kFlagCommitOffset = 1;
+constexpr int32_t kFlagSuspend = 2;
+constexpr int32_t kFlagSubscription = 4;
+constexpr int32_t kBrokerRead = 4;
+enum ForbiddenType : int32_t { kBroker = 1, kGroup = 2, kTopic = 3, kBroadcasting = 4, kSubscription = 5 };
+
+/// No client waits longer for an answer; what would hold memory for days is cut.
+constexpr absl::Duration kHoldMax = absl::Hours(1);
+
+net::Reply Forbidden(ForbiddenType type, std::string remark) {
+  net::Reply reply(ResponseCode::kNoPermission, std::move(remark));
+  reply.Add("forbiddenType", type);
+  return reply;
+}
+
+void FilterBy(const SubscriptionData& subscription, store::TagFilter& filter) {
+  if (subscription.class_filter) return;
+  filter.codes.assign(subscription.codes.begin(), subscription.codes.end());
+}
+
+net::Reply NoSqlFilter(std::string_view type) {
+  return net::Reply(ResponseCode::kSystemError,
+                    core::StrCat("The broker does not support consumer to filter message by ", type));
+}
+
+}  // namespace
+
+std::string_view FetchStatusName(FetchStatus status) {
+  switch (status) {
+    case FetchStatus::kFound:
+      return "FOUND";
+    case FetchStatus::kNoMatchedMessage:
+      return "NO_MATCHED_MESSAGE";
+    case FetchStatus::kMessageWasRemoving:
+      return "MESSAGE_WAS_REMOVING";
+    case FetchStatus::kNoMatchedLogicQueue:
+      return "NO_MATCHED_LOGIC_QUEUE";
+    case FetchStatus::kNoMessageInQueue:
+      return "NO_MESSAGE_IN_QUEUE";
+    case FetchStatus::kOffsetOverflowOne:
+      return "OFFSET_OVERFLOW_ONE";
+    case FetchStatus::kOffsetFoundNull:
+      return "OFFSET_FOUND_NULL";
+    case FetchStatus::kOffsetOverflowBadly:
+      return "OFFSET_OVERFLOW_BADLY";
+    case FetchStatus::kOffsetTooSmall:
+      return "OFFSET_TOO_SMALL";
+  }
+  return "UNKNOWN";
+}
+
+ResponseCode PullResponseCode(FetchStatus status, core::LogicalOffset requested) {
+  switch (status) {
+    case FetchStatus::kFound:
+      return ResponseCode::kSuccess;
+    case FetchStatus::kNoMatchedMessage:
+    case FetchStatus::kMessageWasRemoving:
+      return ResponseCode::kPullRetryImmediately;
+    case FetchStatus::kNoMatchedLogicQueue:
+    case FetchStatus::kNoMessageInQueue:
+      return requested.value() == 0 ? ResponseCode::kPullNotFound : ResponseCode::kPullOffsetMoved;
+    case FetchStatus::kOffsetOverflowOne:
+    case FetchStatus::kOffsetFoundNull:
+      return ResponseCode::kPullNotFound;
+    case FetchStatus::kOffsetOverflowBadly:
+    case FetchStatus::kOffsetTooSmall:
+      return ResponseCode::kPullOffsetMoved;
+  }
+  return ResponseCode::kSystemError;
+}
+
+core::Task<net::Reply> PullHandlers::Pull(net::RequestContext context, net::PullMessageRequest request) {
+  return Serve(context, request);
+}
+
+core::Task<net::Reply> PullHandlers::LitePull(net::RequestContext context, net::LitePullMessageRequest request) {
+  return Serve(context, request);
+}
+
+std::optional<net::Reply> PullHandlers::CheckTopicAndGroup(const net::PullMessageRequest& request,
+                                                           Checked& checked) const {
+  const GroupConfig* group = shard_.catalog().FindGroup(request.consumer_group);
+  if (group == nullptr) {
+    return net::Reply(ResponseCode::kSubscriptionGroupNotExist,
+                      core::StrCat("subscription group [", request.consumer_group, "] does not exist"));
+  }
+  if (!group->consume_enable) {
+    return Forbidden(kGroup, core::StrCat("subscription group no permission, ", request.consumer_group));
+  }
+  const TopicConfig* topic = shard_.catalog().FindTopic(request.topic);
+  if (topic == nullptr) {
+    return net::Reply(ResponseCode::kTopicNotExist,
+                      core::StrCat("topic[", request.topic, "] not exist, apply first please!"));
+  }
+  if (!topic->readable()) {
+    return Forbidden(kTopic, core::StrCat("the topic[", request.topic, "] pulling message is forbidden"));
+  }
+  if (request.queue_id < 0 || request.queue_id >= topic->read_queues) {
+    return net::Reply(ResponseCode::kInvalidParameter,
+                      core::StrCat("queueId[", request.queue_id, "] is illegal, topic:[", request.topic,
+                                   "] topicConfig.readQueueNums:[", topic->read_queues, "]"));
+  }
+  checked.topic_sys_flag = topic->sys_flag;
+  checked.group_sys_flag = group->sys_flag;
+  return std::nullopt;
+}
+
+core::Task<std::optional<net::Reply>> PullHandlers::FindFilter(net::Connection& connection,
+                                                               const net::PullMessageRequest& request,
+                                                               store::TagFilter& filter) const {
+  if ((request.sys_flag & kFlagSubscription) != 0) {
+    const std::string_view type = request.expression_type.value_or(kExpressionTag);
+    if (!type.empty() && type != kExpressionTag) co_return NoSqlFilter(type);
+    const std::string_view expression = request.subscription.value_or("");
+    if (expression.empty() || expression == "*") co_return std::nullopt;
+    const std::optional<SubscriptionData> parsed = ParseTagExpression(request.topic, expression);
+    if (!parsed.has_value()) {
+      co_return net::Reply(ResponseCode::kSubscriptionParseFailed, "parse the consumer's subscription failed");
+    }
+    FilterBy(*parsed, filter);
+    co_return std::nullopt;
+  }
+  std::optional<PullSubscription> found =
+      shard_.consumer_groups().Find(connection.id(), request.consumer_group, request.topic);
+  if (!found.has_value()) {
+    found = co_await shard_.consumer_groups().FindOfGroup(std::string(request.consumer_group), std::string(request.topic));
+  }
+  if (!found->group_online) {
+    co_return net::Reply(ResponseCode::kSubscriptionNotExist,
+                         core::StrCat("the consumer's group info not exist, ", request.consumer_group));
+  }
+  const GroupConfig* group = shard_.catalog().FindGroup(request.consumer_group);
+  if (found->model == MessageModel::kBroadcasting && group != nullptr && !group->consume_broadcast_enable) {
+    co_return Forbidden(kBroadcasting,
+                        core::StrCat("the consumer group[", request.consumer_group, "] can not consume by broadcast way"));
+  }
+  if (found->subscription == nullptr) {
+    co_return net::Reply(ResponseCode::kSubscriptionNotExist,
+                         core::StrCat("the consumer's subscription not exist, ", request.topic));
+  }
+  if (found->subscription->version < request.sub_version) {
+    co_return net::Reply(ResponseCode::kSubscriptionNotLatest, "the consumer's subscription not latest");
+  }
+  if (!found->subscription->is_tag()) co_return NoSqlFilter(found->subscription->expression_type);
+  FilterBy(*found->subscription, filter);
+  co_return std::nullopt;
+}
+
+absl::Duration PullHandlers::HoldTime(const net::PullMessageRequest& request) const {
+  if ((request.sys_flag & kFlagSuspend) == 0) return absl::ZeroDuration();
+  const BrokerConfig& config = shard_.config();
+  if (!config.long_polling_enable) return config.short_polling_time;
+  return std::clamp(absl::Milliseconds(request.suspend_timeout_millis), absl::ZeroDuration(), kHoldMax);
+}
+
+core::Task<PullOutcome> PullHandlers::Hold(net::RequestContext context, core::ShardId owner, const PullJob& job,
+                                           core::MonoTime deadline) {
+  // The request's text goes, with the receive buffer it lies in, long before the answer: the job keeps a copy.
+  const std::string group(job.group);
+  const std::string topic(job.topic);
+  PullJob held = job;
+  held.group = group;
+  held.topic = topic;
+  const core::StopToken closed = context.connection.stop_token();
+  if (owner == shard_.id()) co_return co_await PullHeld(shard_, &held, deadline, closed);
+  core::StopSource stop;  // the owner's
+  RemoteStop remote(owner, stop);
+  if (closed.stop_requested()) {
+    PullOutcome outcome;
+    outcome.stopped = true;
+    co_return outcome;
+  }
+  closed.Register(remote);
+  const PullJob* borrowed = &held;
+  PullOutcome outcome = co_await shard_.peers().On(
+      owner,
+      [](BrokerShard& there, const PullJob* pull, core::MonoTime until, core::StopToken stopped) {
+        return PullHeld(there, pull, until, stopped);
+      },
+      borrowed, deadline, stop.token());
+  co_await remote.Settled();
+  co_return outcome;
+}
+
+net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, PullOutcome outcome) {
+  if (outcome.stopped) return net::Reply::None();
+  net::Reply reply(outcome.reset ? ResponseCode::kPullOffsetMoved : PullResponseCode(outcome.status, job.from),
+                   outcome.reset ? "OFFSET_RESET" : std::string(FetchStatusName(outcome.status)));
+  reply.Add("suggestWhichBrokerId", 0);
+  reply.Add("nextBeginOffset", outcome.next.value());
+  reply.Add("minOffset", outcome.min.value());
+  reply.Add("maxOffset", outcome.max.value());
+  reply.Add("topicSysFlag", checked.topic_sys_flag);
+  reply.Add("groupSysFlag", checked.group_sys_flag);
+  if (outcome.messages == 0) {
+    shard_.stats().OnGetMiss();
+    return reply;
+  }
+  shard_.stats().OnGet(job.group, job.topic, static_cast<uint64_t>(outcome.messages), outcome.bytes);
+  absl::InlinedVector<std::string_view, 8> parts;
+  for (const core::Slice& part : outcome.records->parts) parts.push_back(part.text());
+  reply.SetForeignBody(std::move(outcome.records), std::move(parts));
+  return reply;
+}
+
+core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::PullMessageRequest request) {
+  const BrokerConfig& config = shard_.config();
+  if ((config.broker_permission & kBrokerRead) == 0) {
+    co_return Forbidden(kBroker, core::StrCat("the broker[", config.broker_name, "] pulling message is forbidden"));
+  }
+  const bool lite = context.frame.code == static_cast<int32_t>(net::RequestCode::kLitePullMessage);
+  if (lite && !config.lite_pull_message_enable) {
+    co_return Forbidden(kBroker, core::StrCat("the broker[", config.broker_name, "] for lite pull consumer is forbidden"));
+  }
+  if (shard_.catalog().FindGroup(request.consumer_group) == nullptr) {
+    const absl::StatusOr<GroupConfig> made =
+        co_await shard_.catalog_writer().EnsureGroup(std::string(request.consumer_group));
+    if (!made.ok()) co_return ReplyFromStatus(made.status(), ResponseCode::kSubscriptionGroupNotExist);
+  }
+  Checked checked;
+  if (std::optional<net::Reply> refusal = CheckTopicAndGroup(request, checked); refusal.has_value()) {
+    co_return std::move(*refusal);
+  }
+  PullJob job;
+  job.group = request.consumer_group;
+  job.topic = request.topic;
+  std::optional<net::Reply> refusal = co_await FindFilter(context.connection, request, job.filter);
+  if (refusal.has_value()) co_return std::move(*refusal);
+
+  job.queue_id = request.queue_id;
+  job.from = core::LogicalOffset(request.queue_offset);
+  job.messages_max = std::clamp(request.max_msg_nums, 1, std::max(config.max_transfer_count_in_memory, 1));
+  job.bytes_max = static_cast<size_t>(std::max(config.max_transfer_bytes_in_memory, 1));
+  if (request.max_msg_bytes.value_or(0) > 0) {
+    job.bytes_max = std::min(job.bytes_max, static_cast<size_t>(*request.max_msg_bytes));
+  }
+  if ((request.sys_flag & kFlagCommitOffset) != 0 && request.commit_offset >= 0) {
+    job.commit = core::LogicalOffset(request.commit_offset);
+  }
+  const core::ShardId owner = shard_.placement().OwnerOf(job.topic, job.queue_id);
+  const core::MonoTime arrived = core::Reactor::Current().now();
+  const PullJob* borrowed = &job;
+  PullOutcome outcome = co_await shard_.peers().On(
+      owner, [](BrokerShard& there, const PullJob* pull) { return PullNow(there, pull); }, borrowed);
+
+  const bool nothing = !outcome.reset && PullResponseCode(outcome.status, job.from) == ResponseCode::kPullNotFound;
+  const absl::Duration hold = nothing ? HoldTime(request) : absl::ZeroDuration();
+  if (hold > absl::ZeroDuration()) {
+    PullOutcome later = co_await Hold(context, owner, job, arrived + hold);
+    if (!later.full) outcome = std::move(later);
+  }
+  co_return Answer(job, checked, std::move(outcome));
+}
+
+void RegisterPullHandlers(BrokerShard& shard) {
+  PullHandlers& handlers = shard.Adopt(std::make_unique<PullHandlers>(shard));
+  shard.OnMainPort(handlers, &PullHandlers::Pull);
+  shard.OnMainPort(handlers, &PullHandlers::LitePull);
+}
+
+}  // namespace broker

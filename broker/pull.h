@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "broker/broker_shard.h"
+#include "core/sharded.h"
+#include "core/task.h"
+#include "net/reply.h"
+#include "net/requests/pull.h"
+#include "net/router.h"
+#include "store/message.h"
+
+namespace broker {
+
+/// A pull on its way to the queue's owner. The text is borrowed from the request, which waits.
+struct PullJob {
+  std::string_view group;
+  std::string_view topic;
+  int32_t queue_id = 0;
+  core::LogicalOffset from;
+  int32_t messages_max = 32;
+  size_t bytes_max = 0;
+  store::TagFilter filter;
+  std::optional<core::LogicalOffset> commit;  // where the group has got to, by the way
+};
+
+/// What the owner answers.
+struct PullOutcome {
+  store::FetchStatus status = store::FetchStatus::kNoMatchedLogicQueue;
+  core::LogicalOffset next;
+  core::LogicalOffset min;
+  core::LogicalOffset max;
+  bool reset = false;    // an administrator has moved the group to `next`
+  bool full = false;     // as many pulls are held as may be
+  bool stopped = false;  // the connection is gone; nobody waits for an answer
+  int32_t messages = 0;
+  size_t bytes = 0;
+  core::Foreign<store::FetchResult> records;  // with messages only
+};
+
+/// Pulls: PULL_MESSAGE, LITE_PULL_MESSAGE. Checks run where the request arrived, reading and waiting on the queue's owner; the records are sent
+/// as they lie in the log's buffers. Order of the checks: semantics.md 5.1 (RocketMQ 5.3.3 PullMessageProcessor).
+///
+/// A pull that finds nothing is held on the owner until a message arrives that its filter lets pass, its time is up (to the
+/// millisecond, where RocketMQ looks every 5 s) or its connection closes.
+class PullHandlers {
+ public:
+  explicit PullHandlers(BrokerShard& shard) : shard_(shard) {}
+
+  core::Task<net::Reply> Pull(net::RequestContext context, net::PullMessageRequest request);
+  core::Task<net::Reply> LitePull(net::RequestContext context, net::LitePullMessageRequest request);
+
+ private:
+  /// What of group and topic goes into the answer.
+  struct Checked {
+    int32_t topic_sys_flag = 0;
+    int32_t group_sys_flag = 0;
+  };
+
+  core::Task<net::Reply> Serve(net::RequestContext context, net::PullMessageRequest request);
+  /// Steps 1 to 8; the group is known by now.
+  std::optional<net::Reply> CheckTopicAndGroup(const net::PullMessageRequest& request, Checked& checked) const;
+  /// Steps 9 and 10.
+  core::Task<std::optional<net::Reply>> FindFilter(net::Connection& connection, const net::PullMessageRequest& request,
+                                                   store::TagFilter& filter) const;
+  /// How long the pull may be held; zero: not at all.
+  absl::Duration HoldTime(const net::PullMessageRequest& request) const;
+  core::Task<PullOutcome> Hold(net::RequestContext context, core::ShardId owner, const PullJob& job, core::MonoTime deadline);
+  net::Reply Answer(const PullJob& job, const Checked& checked, PullOutcome outcome);
+
+  BrokerShard& shard_;
+};
+
+/// The response code that a fetch means to a client. `requested`: where it wanted to begin. Source: RocketMQ 5.3.3
+/// PullMessageProcessor.composeResponseHeader; semantics.md 5.2.
+net::ResponseCode PullResponseCode(store::FetchStatus status, core::LogicalOffset requested);
+/// RocketMQ's name of the status, which is the answer's remark.
+std::string_view FetchStatusName(store::FetchStatus status);
+
+void RegisterPullHandlers(BrokerShard& shard);
+
+}  // namespace broker

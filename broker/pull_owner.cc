@@ -1,0 +1,85 @@
+#include "broker/pull_owner.h"
+
+#include <string>
+#include <utility>
+
+#include "broker/offset_table.h"
+
+namespace broker {
+namespace {
+
+store::FetchRequest RequestOf(const PullJob& job, core::LogicalOffset from) {
+  store::FetchRequest request;
+  request.queue.topic = job.topic;
+  request.queue.queue_id = job.queue_id;
+  request.from = from;
+  request.messages_max = job.messages_max;
+  request.bytes_max = job.bytes_max;
+  request.filter = job.filter;
+  return request;
+}
+
+PullOutcome OutcomeOf(store::FetchResult result) {
+  PullOutcome outcome;
+  outcome.status = result.status;
+  outcome.next = result.next;
+  outcome.min = result.min;
+  outcome.max = result.max;
+  outcome.messages = result.messages;
+  outcome.bytes = result.bytes;
+  if (result.messages > 0) outcome.records = core::Foreign<store::FetchResult>(std::move(result));
+  return outcome;
+}
+
+}  // namespace
+
+core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job) {
+  if (const auto reset = here.offsets().TakeReset(job->group, job->topic, job->queue_id); reset.has_value()) {
+    PullOutcome outcome;
+    const core::QueueKey queue{std::string(job->topic), job->queue_id};
+    outcome.reset = true;
+    outcome.next = *reset;
+    outcome.min = here.store().MinOffset(queue);
+    outcome.max = here.store().MaxOffset(queue);
+    co_return outcome;
+  }
+  if (job->commit.has_value()) here.offsets().Commit(job->group, job->topic, job->queue_id, *job->commit);
+  store::FetchRequest request = RequestOf(*job, job->from);
+  store::FetchResult result = co_await here.store().Fetch(std::move(request));
+  co_return OutcomeOf(std::move(result));
+}
+
+core::Task<PullOutcome> PullHeld(BrokerShard& here, const PullJob* job, core::MonoTime deadline, core::StopToken stop) {
+  HeldPulls::Place place(here.held_pulls());
+  if (!place) {
+    PullOutcome outcome;
+    outcome.full = true;
+    co_return outcome;
+  }
+  core::LogicalOffset from = job->from;
+  while (true) {
+    core::QueueKey queue{std::string(job->topic), job->queue_id};
+    const core::WaitResult woken = co_await here.store().WaitForMessage(std::move(queue), from, deadline, stop);
+    if (woken == core::WaitResult::kStopped) {
+      PullOutcome outcome;
+      outcome.stopped = true;
+      co_return outcome;
+    }
+    store::FetchRequest request = RequestOf(*job, from);
+    store::FetchResult result = co_await here.store().Fetch(std::move(request));
+    if (result.status == store::FetchStatus::kNoMatchedMessage && result.next > from) {
+      from = result.next;
+      if (woken == core::WaitResult::kNotified) continue;
+    }
+    const bool nothing_new = PullResponseCode(result.status, from) == net::ResponseCode::kPullNotFound;
+    if (nothing_new && woken == core::WaitResult::kNotified) continue;
+    if (nothing_new && from > job->from) {
+      // The time is up and what arrived was for others: the client need not have it looked at again.
+      result.status = store::FetchStatus::kNoMatchedMessage;
+      result.next = from;
+    }
+    co_return OutcomeOf(std::move(result));
+  }
+}
+
+}  // namespace broker
