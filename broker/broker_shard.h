@@ -86,6 +86,11 @@ class BrokerShard {
   ConsumerGroups& consumer_groups() { return *consumer_groups_; }
   ProducerGroups& producer_groups() { return *producer_groups_; }
   OrderLocks& order_locks() { return *order_locks_; }
+  /// RegisterClientHandlers makes these four, first of all; each lives as long as the shard (Adopt).
+  void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
+  void set_producer_groups(ProducerGroups& groups) { producer_groups_ = &groups; }
+  void set_order_locks(OrderLocks& locks) { order_locks_ = &locks; }
+  void set_stats(BrokerStats& stats) { stats_ = &stats; }
   /// The long polls that wait for messages of this shard's queues.
   HeldPulls& held_pulls() { return held_pulls_; }
   BrokerStats& stats() { return *stats_; }
@@ -115,10 +120,11 @@ class BrokerShard {
   static core::ShardId ShardOf(net::Connection::Id id) { return core::ShardId(static_cast<uint32_t>(id >> 48)); }
 
   // --- For broker.cc: the life of a shard. On the shard itself.
-  void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
-  core::Task<absl::Status> OpenStore();
-  /// Listens on the main port and, unless it is 0, the VIP port of `host`.
+  /// `id`: the data folder's.
+  core::Task<absl::Status> OpenStore(store::StoreId id);
+  /// Listens at `main` (port 0: any) and, if not null, at `vip`. After this clients are answered.
   absl::Status Listen(const core::Endpoint& main, const core::Endpoint* vip);
+  /// Where the main port is, its real number.
   const core::Endpoint& listening_at() const;
   /// Closes the servers and ends what runs in the background; nothing answers after it.
   core::Task<void> StopServing();
@@ -133,7 +139,6 @@ class BrokerShard {
     explicit AdoptedAs(std::unique_ptr<T> s) : service(std::move(s)) {}
     std::unique_ptr<T> service;
   };
-  void OnClose(net::Connection& connection);
 
   const core::ShardId id_;
   const BrokerConfig& config_;
@@ -145,15 +150,14 @@ class BrokerShard {
   std::unique_ptr<store::ShardStore> store_;
   std::unique_ptr<OffsetTable> offsets_;
   ConsumerGroups* consumer_groups_ = nullptr;
-  std::unique_ptr<ProducerGroups> producer_groups_;
-  std::unique_ptr<OrderLocks> order_locks_;
-  std::unique_ptr<BrokerStats> stats_;
+  ProducerGroups* producer_groups_ = nullptr;
+  OrderLocks* order_locks_ = nullptr;
+  BrokerStats* stats_ = nullptr;
   HeldPulls held_pulls_;
   net::Router router_;
   net::Router vip_router_;
   std::vector<net::CloseListener> close_listeners_;
   std::vector<std::unique_ptr<Adopted>> adopted_;
-  uint16_t advertised_port_ = 0;
   std::unique_ptr<core::Endpoint> advertised_;  // brokerIP1, when configured
   std::unique_ptr<net::Server> server_;
   std::unique_ptr<net::Server> vip_server_;

@@ -1,0 +1,127 @@
+#include "broker/broker_shard.h"
+
+#include <optional>
+
+#include "broker/config.h"
+#include "broker/offset_table.h"
+#include "core/log.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "core/sync.h"
+
+namespace broker {
+namespace {
+
+/// Commits what consumers have confirmed, now and then, until the shard stops.
+core::Task<void> FlushOffsetsForever(OffsetTable& offsets, absl::Duration interval, core::StopToken stop) {
+  bool failed = false;
+  while (co_await core::Sleep(interval, stop) != core::WaitResult::kStopped) {
+    const absl::Status status = co_await offsets.Flush();
+    if (!status.ok() && !failed) {
+      core::LogError("consumer offsets are no longer made durable: ", core::ToStd(status.message()));
+    }
+    failed = !status.ok();
+  }
+}
+
+}  // namespace
+
+BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement placement,
+                         const core::Sharded<BrokerShard>& peers, const CatalogView& catalog_view,
+                         CatalogWriter& catalog_writer)
+    : id_(id),
+      config_(config),
+      placement_(placement),
+      peers_(peers),
+      catalog_view_(catalog_view),
+      catalog_writer_(catalog_writer) {
+  if (!config.broker_ip1.empty()) {
+    const absl::StatusOr<core::Endpoint> advertised = core::Endpoint::Parse(config.broker_ip1, 0);
+    if (advertised.ok()) advertised_ = std::make_unique<core::Endpoint>(*advertised);
+  }
+}
+
+BrokerShard::~BrokerShard() {
+  // A service may use what was adopted before it, so the last one goes first; std::vector promises no order.
+  while (!adopted_.empty()) adopted_.pop_back();
+}
+
+core::Task<absl::Status> BrokerShard::OpenStore(store::StoreId id) {
+  const std::string log = core::StrCat(id_.value());
+  std::string meta_directory = core::StrCat(config_.store_path_root_dir, "/meta-", log);
+  CO_ASSIGN_OR_RETURN(meta_, co_await store::MetaStore::Open(std::move(meta_directory)));
+
+  store::StoreOptions options;
+  options.directory = core::StrCat(config_.store_path_root_dir, "/log-", log);
+  options.log_number = id_.value();
+  options.store_id = id;
+  options.segment_bytes = static_cast<uint64_t>(config_.segment_bytes);
+  options.durability = config_.flush_disk_type == FlushDiskType::kSyncFlush ? store::Durability::kSynced
+                                                                            : store::Durability::kAsync;
+  options.append_buffer_bytes = config_.append_buffer_bytes;
+  options.read_cache_bytes = config_.read_cache_bytes;
+  CO_ASSIGN_OR_RETURN(options.delete_when_hours, DeleteWhenHours(config_.delete_when));
+  options.reserved_time = config_.file_reserved_time;
+  options.disk_used_ratio_max = config_.disk_max_used_space_ratio / 100.0;
+  options.disk_used_ratio_refuse = config_.disk_space_warning_level_ratio / 100.0;
+  CO_ASSIGN_OR_RETURN(store_, co_await store::ShardStore::Open(std::move(options), *meta_));
+
+  offsets_ = std::make_unique<OffsetTable>(*meta_);
+  scope_.Spawn(FlushOffsetsForever(*offsets_, config_.flush_consumer_offset_interval, scope_.stop_token()));
+  co_return absl::OkStatus();
+}
+
+absl::Status BrokerShard::Listen(const core::Endpoint& main, const core::Endpoint* vip) {
+  net::ServerLimits limits;
+  limits.idle_timeout = config_.server_channel_max_idle;
+  limits.connections_max = config_.connections_max;
+  const net::CloseListener on_close = [this](net::Connection& connection) {
+    for (const net::CloseListener& listener : close_listeners_) listener(connection);
+  };
+  server_ = std::make_unique<net::Server>(router_, limits, on_close);
+  RETURN_IF_ERROR(server_->Listen(main));
+  if (vip == nullptr) return absl::OkStatus();
+  vip_server_ = std::make_unique<net::Server>(vip_router_, limits, on_close);
+  return vip_server_->Listen(*vip);
+}
+
+const core::Endpoint& BrokerShard::listening_at() const { return server_->local(0); }
+
+net::Connection* BrokerShard::FindConnection(net::Connection::Id id) {
+  net::Connection* found = server_ == nullptr ? nullptr : server_->Find(id);
+  if (found == nullptr && vip_server_ != nullptr) found = vip_server_->Find(id);
+  return found;
+}
+
+size_t BrokerShard::connection_count() const {
+  return (server_ == nullptr ? 0 : server_->connection_count()) +
+         (vip_server_ == nullptr ? 0 : vip_server_->connection_count());
+}
+
+core::Endpoint BrokerShard::StoreHostFor(const net::Connection& connection) const {
+  core::Endpoint host = advertised_ != nullptr ? *advertised_ : connection.local();
+  host.port = listening_at().port;  // also for who came by the VIP port
+  return host;
+}
+
+core::Task<void> BrokerShard::StopServing() {
+  if (server_ != nullptr) co_await server_->Stop();
+  if (vip_server_ != nullptr) co_await vip_server_->Stop();
+  scope_.RequestStop();
+  co_await scope_.Join();
+}
+
+core::Task<absl::Status> BrokerShard::CloseStore() {
+  absl::Status status = offsets_ == nullptr ? absl::OkStatus() : co_await offsets_->Flush();
+  if (store_ != nullptr) {
+    const absl::Status closed = co_await store_->Close();
+    status.Update(closed);
+  }
+  if (meta_ != nullptr) {
+    const absl::Status closed = co_await meta_->Close();
+    status.Update(closed);
+  }
+  co_return status;
+}
+
+}  // namespace broker
