@@ -102,4 +102,20 @@ bool Mailboxes::HasMessages(ShardId to) const {
   return false;
 }
 
+void Mailboxes::DiscardAll() {
+  for (uint32_t from = 0; from < shard_count_; ++from) {
+    for (uint32_t to = 0; to < shard_count_; ++to) {
+      if (from == to) continue;
+      while (ShardMessage* message = RingOf(ShardId(from), ShardId(to)).TryPop()) message->Discard();
+      ShardMessage*& waiting = outboxes_[from]->waiting[to].head;
+      while (waiting != nullptr) {
+        ShardMessage* message = waiting;
+        waiting = message->next_overflow_;
+        message->Discard();
+      }
+    }
+    outboxes_[from]->overflow_count = 0;
+  }
+}
+
 }  // namespace core

@@ -14,6 +14,8 @@ class ShardMessage {
  public:
   /// Runs on the target shard.
   virtual void Run() noexcept = 0;
+  /// Instead of Run, when the process dies with the message under way: frees what only the message owns.
+  virtual void Discard() noexcept {}
 
  protected:
   ~ShardMessage() = default;
@@ -71,6 +73,8 @@ class Mailboxes {
   bool HasMessages(ShardId to) const;
   /// The sender still has messages that did not fit a ring.
   bool HasOverflow(ShardId from) const { return outboxes_[from.value()]->overflow_count > 0; }
+  /// For a killed process of the simulation, on its one thread: every message under way is discarded.
+  void DiscardAll();
 
  private:
   struct Outbox {

@@ -138,6 +138,7 @@ class Foreign {
   struct Drop final : ShardMessage {
     Drop(T v, ShardId h) : value(std::move(v)), home(h) {}
     void Run() noexcept override { delete this; }
+    void Discard() noexcept override { delete this; }
     T value;
     ShardId home;
   };

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/io.h"
+#include "core/sim/file_content.h"
+#include "core/sim/random.h"
+
+namespace sim {
+
+/// Operations that a fault can be asked for.
+enum class DiskOp {
+  kOpen, kRead, kWrite, kSync, kAllocate, kTruncate, kLock, kStat, kRename, kRemove, kMakeDirectory, kSyncDirectory, kList,
+  kSpace, kClose,
+};
+const char* NameOf(DiskOp op);
+
+/// Operations that fail: of those that match, `skip` pass, then `times` get `error`.
+struct DiskFault {
+  std::optional<DiskOp> op;        // any when empty
+  std::string path_contains;       // any when empty
+  uint64_t skip = 0;
+  uint64_t times = 1;
+  int error = 5;  // EIO
+};
+
+/// One thing on the disk: a file or a directory. Directories have two states as files do: entries as seen, entries as stable.
+struct Inode {
+  uint64_t number = 0;
+  bool directory = false;
+  FileContent content;
+  std::map<std::string, std::shared_ptr<Inode>> entries;
+  std::map<std::string, std::shared_ptr<Inode>> durable_entries;
+  core::WallMillis modified = 0;
+  uint64_t locked_by = 0;  // the open file that holds the lock
+  uint32_t links = 0;
+  uint32_t opens = 0;
+  uint64_t charged_bytes = 0;
+};
+using InodeRef = std::shared_ptr<Inode>;
+
+/// The file system of one machine. Every operation takes effect at once; SimIo adds the time that it takes. Results are 0 or a negated
+/// errno. A new, renamed or removed name is stable once its directory was synced, and not before: fsync of the file does not do it.
+class SimDisk {
+ public:
+  explicit SimDisk(Random random);
+
+  int Open(const std::string& path, core::OpenOptions options, core::WallMillis now, InodeRef* inode);
+  void Close(const InodeRef& inode);
+  /// -ENOSPC writes nothing.
+  int Write(Inode& inode, uint64_t offset, std::span<const std::byte> bytes, bool durable, core::WallMillis now);
+  int Allocate(Inode& inode, uint64_t length);
+  int Truncate(Inode& inode, uint64_t length, core::WallMillis now);
+  int Stat(const std::string& path, core::FileInfo* info) const;
+  int Rename(const std::string& from, const std::string& to);
+  int Remove(const std::string& path);
+  int MakeDirectory(const std::string& path, core::WallMillis now);
+  int SyncDirectory(const std::string& path);
+  int List(const std::string& path, std::vector<core::DirectoryEntry>* entries) const;
+  core::SpaceInfo Space() const;
+
+  /// Every write, name and size that was not synced is kept or lost by chance; each file and directory by itself.
+  void CutPower();
+  /// The process that held them is dead.
+  void DropLocks();
+
+  // --- Faults.
+  void Inject(DiskFault fault) { faults_.push_back(std::move(fault)); }
+  void ClearFaults() { faults_.clear(); }
+  /// Counts the operation; the errno it must fail with, or 0.
+  int FaultFor(DiskOp op, std::string_view path);
+  /// Operations asked for so far: for sweeps that fail the n-th.
+  uint64_t operations() const { return operations_; }
+  void set_capacity(uint64_t bytes) { capacity_ = bytes; }
+  uint64_t used_bytes() const { return used_; }
+  /// Every operation takes this many times as long.
+  void set_slowdown(double factor) { slowdown_ = factor; }
+  double slowdown() const { return slowdown_; }
+
+  // --- What a test sees and does behind the machine's back.
+  /// Null when there is none.
+  InodeRef Find(const std::string& path) const;
+  /// All files with their whole paths, sorted.
+  std::vector<std::string> Files() const;
+  std::string Content(const std::string& path) const;
+  void FlipBit(const std::string& path, uint64_t offset, int bit);
+  /// A hash over names and contents as they are seen.
+  uint64_t Hash() const;
+
+ private:
+  struct Change {
+    InodeRef directory;
+    std::string name;
+    InodeRef inode;  // null: the name goes
+  };
+  using Operation = std::vector<Change>;  // stable together or not at all
+
+  static std::vector<std::string> Split(const std::string& path);
+  InodeRef Walk(const std::vector<std::string>& names, size_t count) const;
+  int FindParent(const std::string& path, InodeRef* parent, std::string* name) const;
+  InodeRef MakeInode(bool directory, core::WallMillis now);
+  void Apply(Operation operation);
+  static void MakeStable(const Operation& operation);
+  void Recharge(Inode& inode);
+  void CutDirectory(const InodeRef& directory);
+  template <typename Fn>
+  static void ForEach(const InodeRef& directory, const std::string& path, const Fn& fn);
+
+  Random random_;
+  InodeRef root_;
+  std::vector<Operation> unstable_;  // in order
+  std::vector<DiskFault> faults_;
+  uint64_t operations_ = 0;
+  uint64_t next_number_ = 0;
+  uint64_t capacity_ = uint64_t{64} << 30;
+  uint64_t used_ = 0;
+  double slowdown_ = 1;
+};
+
+}  // namespace sim
