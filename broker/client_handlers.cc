@@ -1,0 +1,284 @@
+#include "broker/client_handlers.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "broker/broker_stats.h"
+#include "broker/catalog_writer.h"
+#include "broker/config.h"
+#include "core/log.h"
+#include "core/reactor.h"
+#include "core/strings.h"
+#include "net/requests/to_client.h"
+
+namespace broker {
+namespace {
+
+constexpr absl::Duration kMaintenanceInterval = absl::Seconds(10);
+
+net::Reply BodyIsNoJson(const absl::Status& status) {
+  return net::Reply(net::ResponseCode::kSystemError, core::StrCat("the request's body is not understood: ", core::ToStd(status.message())));
+}
+
+template <typename Enum, size_t kCount>
+Enum EnumOr(const net::JsonValue& value, const std::array<std::string_view, kCount>& names, Enum fallback) {
+  const std::optional<size_t> index = value.AsEnum(names);
+  return index.has_value() ? static_cast<Enum>(*index) : fallback;
+}
+
+/// The queues of a lock request's body, by the shard that owns them.
+std::map<core::ShardId, std::vector<core::QueueKey>> QueuesByOwner(const net::JsonValue& queues, const Placement& placement) {
+  std::map<core::ShardId, std::vector<core::QueueKey>> by_owner;
+  for (const net::JsonValue& queue : queues.items()) {
+    core::QueueKey key{std::string(queue["topic"].text()), queue["queueId"].Int32Or(-1)};
+    if (key.topic.empty() || key.queue_id < 0) continue;
+    const core::ShardId owner = placement.OwnerOf(key);
+    by_owner[owner].push_back(std::move(key));
+  }
+  return by_owner;
+}
+
+std::vector<core::QueueKey> LockHere(BrokerShard& there, std::string group, std::string client_id, net::Connection::Id connection,
+                                     std::vector<core::QueueKey> queues) {
+  const core::MonoTime now = core::Reactor::Current().now();
+  std::erase_if(queues, [&](const core::QueueKey& queue) {
+    return !there.order_locks().Lock(group, queue, client_id, connection, now);
+  });
+  return queues;
+}
+
+}  // namespace
+
+ClientHandlers::ClientHandlers(BrokerShard& shard)
+    : shard_(shard), consumers_(shard.consumer_groups()), producers_(shard.producer_groups()), locks_(shard.order_locks()) {}
+
+bool ClientHandlers::NotifyEnabled(std::string_view group) const {
+  const GroupConfig* config = shard_.catalog().FindGroup(group);
+  return shard_.config().notify_consumer_ids_changed_enable &&
+         (config == nullptr || config->notify_consumer_ids_changed_enable);
+}
+
+core::Task<net::Reply> ClientHandlers::Heartbeat(net::RequestContext context, net::HeartBeatRequest) {
+  absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
+  if (!document.ok()) co_return BodyIsNoJson(document.status());
+  const net::JsonValue beat = document->root();
+  const core::Reactor& reactor = core::Reactor::Current();
+  const ClientInfo client{.connection = context.connection.id(),
+                          .client_id = std::string(beat["clientID"].text()),
+                          .address = context.connection.peer_text(),
+                          .language = context.frame.language,
+                          .version = context.frame.version,
+                          .last_heartbeat = reactor.wall_now(),
+                          .seen = reactor.now()};
+  if (client.client_id.empty()) {
+    co_return net::Reply(net::ResponseCode::kSystemError, "a heartbeat without clientID");
+  }
+  for (const net::JsonValue& producer : beat["producerDataSet"].items()) {
+    const std::string_view group = producer["groupName"].text();
+    if (!group.empty()) producers_.Heartbeat(group, client);
+  }
+  const bool without_subscriptions = beat["withoutSub"].BoolOr(false);
+  for (const net::JsonValue& consumer : beat["consumerDataSet"].items()) {
+    co_await ConsumerBeat(consumer, without_subscriptions, client);
+  }
+  net::Reply reply;
+  reply.Add("IS_SUB_CHANGE", std::string_view("true"));
+  co_return reply;
+}
+
+core::Task<void> ClientHandlers::ConsumerBeat(net::JsonValue consumer, bool without_subscriptions, ClientInfo client) {
+  ConsumerRegistration registration;
+  registration.group = consumer["groupName"].text();
+  if (shard_.catalog().FindGroup(registration.group) == nullptr) {
+    const absl::StatusOr<GroupConfig> made = co_await shard_.catalog_writer().EnsureGroup(registration.group);
+    if (!made.ok()) {  // RocketMQ passes over such a group as well; its pulls are told why
+      core::LogWarning("heartbeat of ", client.client_id, ": ", core::ToStd(made.status().message()));
+      co_return;
+    }
+  }
+  // Tools find a group by the route of its retry topic, and consumers subscribe to it: it is there from the first heartbeat on.
+  TopicConfig retry;
+  retry.name = RetryTopicOf(registration.group);
+  if (shard_.catalog().FindTopic(retry.name) == nullptr) {
+    const GroupConfig* config = shard_.catalog().FindGroup(registration.group);
+    const int32_t queues = config == nullptr ? 1 : config->retry_queues;
+    if (queues > 0) {
+      retry.read_queues = queues;
+      retry.write_queues = queues;
+      retry.sys_flag = consumer["unitMode"].BoolOr(false) ? kTopicSysFlagUnitSub : 0;
+      const absl::StatusOr<TopicConfig> made = co_await shard_.catalog_writer().EnsureTopic(retry);
+      if (!made.ok()) core::LogWarning("no retry topic for ", registration.group, ": ", core::ToStd(made.status().message()));
+    }
+  }
+  registration.client = std::move(client);
+  registration.type = EnumOr(consumer["consumeType"], kConsumeTypeNames, ConsumeType::kPassively);
+  registration.model = EnumOr(consumer["messageModel"], kMessageModelNames, MessageModel::kClustering);
+  registration.from = EnumOr(consumer["consumeFromWhere"], kConsumeFromWhereNames, ConsumeFromWhere::kLastOffset);
+  registration.without_subscriptions = without_subscriptions;
+  for (const net::JsonValue& one : consumer["subscriptionDataSet"].items()) {
+    SubscriptionData data = SubscriptionData::FromJson(one);
+    if (data.topic.empty()) continue;
+    std::string topic = data.topic;
+    registration.subscriptions.insert_or_assign(std::move(topic), std::move(data));
+  }
+  const bool notify = NotifyEnabled(registration.group);
+  co_await consumers_.Heartbeat(std::move(registration), notify);
+}
+
+core::Task<net::Reply> ClientHandlers::Unregister(net::RequestContext context, net::UnregisterClientRequest request) {
+  const net::Connection::Id connection = context.connection.id();
+  if (request.producer_group.has_value()) producers_.Unregister(*request.producer_group, connection);
+  if (request.consumer_group.has_value()) {
+    const std::string group(*request.consumer_group);
+    co_await consumers_.Unregister(connection, group, NotifyEnabled(group));
+  }
+  co_return net::Reply();
+}
+
+core::Task<net::Reply> ClientHandlers::ConsumerList(net::RequestContext, net::GetConsumerListByGroupRequest request) {
+  const std::string group(request.consumer_group);
+  const std::optional<GroupView> view = co_await consumers_.View(group);
+  if (!view.has_value()) {
+    co_return net::Reply(net::ResponseCode::kSystemError, core::StrCat("no consumer for this group, ", group));
+  }
+  net::JsonWriter json;
+  json.BeginObject().Key("consumerIdList").BeginArray();
+  for (const ClientInfo& member : view->members) json.String(member.client_id);
+  json.EndArray().EndObject();
+  net::Reply reply;
+  reply.SetBody(json.Take());
+  co_return reply;
+}
+
+core::Task<net::Reply> ClientHandlers::CheckClientConfig(net::RequestContext context, net::CheckClientConfigRequest) {
+  if (context.frame.body.empty()) co_return net::Reply();
+  absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
+  if (!document.ok()) co_return BodyIsNoJson(document.status());
+  const net::JsonValue subscription = document->root()["subscriptionData"];
+  const std::string_view type = subscription["expressionType"].TextOr(kExpressionTag);
+  if (type.empty() || type == kExpressionTag) co_return net::Reply();
+  co_return net::Reply(net::ResponseCode::kSystemError,
+                       core::StrCat("The broker does not support consumer to filter message by ", type));
+}
+
+core::Task<net::Reply> ClientHandlers::Lock(net::RequestContext context, net::LockBatchMqRequest) {
+  absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
+  if (!document.ok()) co_return BodyIsNoJson(document.status());
+  const net::JsonValue body = document->root();
+  const std::string group(body["consumerGroup"].text());
+  const std::string client_id(body["clientId"].text());
+  const net::Connection::Id connection = context.connection.id();
+  std::map<core::ShardId, std::vector<core::QueueKey>> wanted = QueuesByOwner(body["mqSet"], shard_.placement());
+  if (!wanted.empty()) lockers_.insert(connection);
+  std::set<core::QueueKey> locked;
+  for (auto& [owner, queues] : wanted) {
+    std::vector<core::QueueKey> got = co_await shard_.peers().On(
+        owner,
+        [](BrokerShard& there, std::string g, std::string c, net::Connection::Id id, std::vector<core::QueueKey> keys) {
+          return LockHere(there, std::move(g), std::move(c), id, std::move(keys));
+        },
+        group, client_id, connection, std::move(queues));
+    locked.insert(std::make_move_iterator(got.begin()), std::make_move_iterator(got.end()));
+  }
+  net::JsonWriter json;
+  json.BeginObject().Key("lockOKMQSet").BeginArray();
+  for (const net::JsonValue& queue : body["mqSet"].items()) {
+    const core::QueueKey key{std::string(queue["topic"].text()), queue["queueId"].Int32Or(-1)};
+    if (!locked.contains(key)) continue;
+    json.BeginObject().Member("brokerName", queue["brokerName"].text());
+    json.Member("queueId", key.queue_id).Member("topic", key.topic).EndObject();
+  }
+  json.EndArray().EndObject();
+  net::Reply reply;
+  reply.SetBody(json.Take());
+  co_return reply;
+}
+
+core::Task<net::Reply> ClientHandlers::Unlock(net::RequestContext context, net::UnlockBatchMqRequest) {
+  absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
+  if (!document.ok()) co_return BodyIsNoJson(document.status());
+  const net::JsonValue body = document->root();
+  const std::string group(body["consumerGroup"].text());
+  const std::string client_id(body["clientId"].text());
+  std::map<core::ShardId, std::vector<core::QueueKey>> held = QueuesByOwner(body["mqSet"], shard_.placement());
+  for (auto& [owner, queues] : held) {
+    co_await shard_.peers().On(
+        owner,
+        [](BrokerShard& there, std::string g, std::string c, std::vector<core::QueueKey> keys) {
+          for (const core::QueueKey& key : keys) there.order_locks().Unlock(g, key, c);
+        },
+        group, client_id, std::move(queues));
+  }
+  co_return net::Reply();
+}
+
+void ClientHandlers::OnConnectionClosed(net::Connection& connection) { shard_.scope().Spawn(Forget(connection.id())); }
+
+core::Task<void> ClientHandlers::Forget(net::Connection::Id connection) {
+  producers_.ConnectionClosed(connection);
+  if (lockers_.erase(connection) > 0) {
+    // Before the members hear of it: the next owner of a queue must find it free at its first attempt.
+    for (uint32_t shard = 0; shard < shard_.placement().shards(); ++shard) {
+      co_await shard_.peers().On(
+          core::ShardId(shard),
+          [](BrokerShard& there, net::Connection::Id id) { there.order_locks().ConnectionClosed(id); }, connection);
+    }
+  }
+  co_await consumers_.ConnectionClosed(connection);
+}
+
+core::Task<void> ClientHandlers::CloseConnections(std::vector<net::Connection::Id> connections) {
+  for (const net::Connection::Id id : connections) {
+    co_await shard_.peers().On(
+        BrokerShard::ShardOf(id),
+        [](BrokerShard& there, net::Connection::Id silent) {
+          net::Connection* connection = there.FindConnection(silent);
+          if (connection != nullptr) connection->Close("no heartbeat within channelExpiredTimeout");
+        },
+        id);
+  }
+}
+
+core::Task<void> ClientHandlers::ExpireSilent() {
+  const core::MonoTime now = core::Reactor::Current().now();
+  const core::MonoTime oldest = now - shard_.config().channel_expired_timeout;
+  locks_.Expire(now);
+  co_await CloseConnections(producers_.Expire(oldest));
+  std::vector<net::Connection::Id> silent = co_await consumers_.Expire(oldest);
+  co_await CloseConnections(std::move(silent));
+}
+
+core::Task<void> ClientHandlers::Maintain() {
+  core::StopToken stop = shard_.scope().stop_token();
+  core::Reactor& reactor = core::Reactor::Current();
+  while (true) {
+    shard_.stats().Sample(reactor.now(), reactor.wall_now());
+    if (co_await core::Sleep(kMaintenanceInterval, stop) == core::WaitResult::kStopped) co_return;
+    co_await ExpireSilent();
+  }
+}
+
+void RegisterClientHandlers(BrokerShard& shard) {
+  BrokerShard* const here = &shard;
+  shard.set_consumer_groups(shard.Adopt(std::make_unique<ConsumerGroups>(
+      shard.placement(), [here](core::ShardId id) { return &here->peers().at(id)->consumer_groups(); },
+      [here](const std::vector<net::Connection::Id>& members, std::string_view group) {
+        for (const net::Connection::Id id : members) {
+          net::Connection* member = here->FindConnection(id);
+          if (member != nullptr) member->SendOneway(net::NotifyConsumerIdsChangedRequest{.consumer_group = group});
+        }
+      })));
+  auto& handlers = shard.Adopt(std::make_unique<ClientHandlers>(shard));
+  shard.On(handlers, &ClientHandlers::Heartbeat);
+  shard.On(handlers, &ClientHandlers::Unregister);
+  shard.On(handlers, &ClientHandlers::ConsumerList);
+  shard.On(handlers, &ClientHandlers::CheckClientConfig);
+  shard.On(handlers, &ClientHandlers::Lock);
+  shard.On(handlers, &ClientHandlers::Unlock);
+  shard.AddCloseListener([&handlers](net::Connection& connection) { handlers.OnConnectionClosed(connection); });
+  shard.scope().Spawn(handlers.Maintain());
+}
+
+}  // namespace broker
