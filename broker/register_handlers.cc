@@ -1,0 +1,19 @@
+#include "broker/register_handlers.h"
+
+#include "broker/client_handlers.h"
+#include "broker/offset_handlers.h"
+#include "broker/pull.h"
+#include "broker/send.h"
+#include "broker/view_message.h"
+
+namespace broker {
+
+void RegisterHandlers(BrokerShard& shard) {
+  RegisterClientHandlers(shard);  // first: it makes the groups and counters that the others use
+  RegisterSendHandlers(shard);
+  RegisterPullHandlers(shard);
+  RegisterOffsetHandlers(shard);
+  RegisterViewMessageHandlers(shard);
+}
+
+}  // namespace broker
