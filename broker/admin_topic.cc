@@ -1,0 +1,219 @@
+#include "broker/admin_topic.h"
+
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "broker/broker_stats.h"
+#include "broker/catalog_writer.h"
+#include "broker/config.h"
+#include "broker/consumer_groups.h"
+#include "broker/gather.h"
+#include "broker/offset_table.h"
+#include "broker/order_locks.h"
+#include "broker/queue_facts.h"
+#include "broker/system_topics.h"
+#include "broker/topic_attributes.h"
+#include "broker/wire_status.h"
+#include "core/status.h"
+#include "core/strings.h"
+
+namespace broker {
+namespace {
+
+using net::ResponseCode;
+
+net::Reply Body(net::JsonWriter& json) {
+  net::Reply reply;
+  reply.SetBody(json.Take());
+  return reply;
+}
+
+/// The first that failed, or OK.
+absl::Status FirstError(const std::vector<absl::Status>& statuses) {
+  for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
+  return absl::OkStatus();
+}
+
+core::Task<absl::Status> ForgetTopic(BrokerShard& here, std::string topic) {
+  here.offsets().RemoveTopic(topic);
+  here.order_locks().ForgetTopic(topic);
+  here.stats().ForgetTopic(topic);
+  // Offsets that outlived the topic would make a new one of that name begin in the wrong place.
+  CO_RETURN_IF_ERROR(co_await here.offsets().Flush());
+  co_return co_await here.store().DropTopic(std::move(topic));
+}
+
+bool AsksForMixed(const TopicConfig& topic) {
+  const auto type = topic.attributes.find("+message.type");
+  return type != topic.attributes.end() && type->second == "MIXED";
+}
+
+net::Reply NoMixed() { return net::Reply(ResponseCode::kInvalidParameter, "MIXED message type is not supported."); }
+
+}  // namespace
+
+core::Task<net::Reply> AdminTopicHandlers::Put(net::RequestContext, net::UpdateAndCreateTopicRequest request) {
+  TopicConfig topic;
+  topic.name = request.topic;
+  topic.read_queues = request.read_queue_nums;
+  topic.write_queues = request.write_queue_nums;
+  topic.perm = request.perm;
+  if (!request.topic_filter_type.empty()) topic.filter_type = request.topic_filter_type;
+  topic.sys_flag = request.topic_sys_flag.value_or(0);
+  topic.order = request.order;
+  absl::StatusOr<TopicAttributes> attributes = ParseAttributeChanges(std::string(request.attributes.value_or("")));
+  if (!attributes.ok()) co_return net::Reply(ResponseCode::kSystemError, std::string(attributes.status().message()));
+  topic.attributes = *std::move(attributes);
+  if (AsksForMixed(topic)) co_return NoMixed();
+  std::vector<TopicConfig> topics;
+  topics.push_back(std::move(topic));
+  co_return ReplyFromStatus(co_await shard_.catalog_writer().PutTopics(std::move(topics)));
+}
+
+core::Task<net::Reply> AdminTopicHandlers::PutList(net::RequestContext context, net::UpdateAndCreateTopicListRequest) {
+  absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
+  if (!document.ok()) co_return net::Reply(ResponseCode::kSystemError, std::string(document.status().message()));
+  std::vector<TopicConfig> topics;
+  for (const net::JsonValue& item : document->root()["topicConfigList"].items()) {
+    absl::StatusOr<TopicConfig> topic = TopicConfig::FromJson(item);
+    if (!topic.ok()) co_return ReplyFromStatus(topic.status());
+    if (AsksForMixed(*topic)) co_return NoMixed();
+    topics.push_back(*std::move(topic));
+  }
+  co_return ReplyFromStatus(co_await shard_.catalog_writer().PutTopics(std::move(topics)));
+}
+
+core::Task<absl::Status> AdminTopicHandlers::DropEverywhere(std::string topic) {
+  const std::vector<absl::Status> dropped = co_await OnEveryShard(
+      shard_.peers(), [](BrokerShard& there, std::string name) { return ForgetTopic(there, std::move(name)); }, std::move(topic));
+  co_return FirstError(dropped);
+}
+
+core::Task<net::Reply> AdminTopicHandlers::Delete(net::RequestContext, net::DeleteTopicInBrokerRequest request) {
+  const std::string topic(request.topic);
+  if (topic.empty()) co_return net::Reply(ResponseCode::kInvalidParameter, "The specified topic is blank.");
+  // First the configuration, so that no send makes new messages of what is being dropped.
+  const absl::Status deleted = co_await shard_.catalog_writer().DeleteTopic(topic);
+  if (!deleted.ok()) co_return ReplyFromStatus(deleted);
+  co_return ReplyFromStatus(co_await DropEverywhere(topic));
+}
+
+core::Task<net::Reply> AdminTopicHandlers::GetAll(net::RequestContext, net::GetAllTopicConfigRequest) {
+  net::JsonWriter json;
+  json.BeginObject().Key("dataVersion");
+  shard_.catalog().topics_version().WriteJson(json);
+  json.Key("mappingDataVersion");
+  DataVersion{}.WriteJson(json);  // no static topics: their mapping has never changed
+  json.Key("topicConfigTable").BeginObject();
+  for (const std::shared_ptr<const TopicConfig>& topic : shard_.catalog().Topics()) {
+    json.Key(topic->name);
+    topic->WriteJson(json);
+  }
+  json.EndObject();
+  json.Key("topicQueueMappingDetailMap").BeginObject().EndObject();
+  json.Key("topicQueueMappingInfoMap").BeginObject().EndObject().EndObject();
+  co_return Body(json);
+}
+
+core::Task<net::Reply> AdminTopicHandlers::Get(net::RequestContext, net::GetTopicConfigRequest request) {
+  const TopicConfig* topic = shard_.catalog().FindTopic(request.topic);
+  if (topic == nullptr) {
+    co_return net::Reply(ResponseCode::kTopicNotExist, core::StrCat("No topic in this broker. topic: ", request.topic));
+  }
+  net::JsonWriter json;
+  topic->WriteJson(json);
+  co_return Body(json);
+}
+
+core::Task<net::Reply> AdminTopicHandlers::Stats(net::RequestContext, net::GetTopicStatsInfoRequest request) {
+  const std::string topic(request.topic);
+  const TopicConfig* config = shard_.catalog().FindTopic(topic);
+  if (config == nullptr) {
+    co_return net::Reply(ResponseCode::kTopicNotExist, core::StrCat("topic[", topic, "] not exist"));
+  }
+  std::vector<TopicQueues> queues;
+  queues.push_back({topic, config->queues()});
+  const std::vector<QueueFacts> facts = co_await GatherQueueFacts(shard_, std::move(queues), {}, QueueTimes::kLast);
+  const std::vector<double> tps =
+      co_await OnEveryShard(shard_.peers(), [](BrokerShard& there, std::string name) { return there.stats().PutTps(name); }, topic);
+  double put_tps = 0;
+  for (const double one : tps) put_tps += one;
+
+  net::JsonWriter json;
+  json.BeginObject().Key("offsetTable").BeginObject();
+  for (const QueueFacts& one : facts) {
+    WriteQueueKey(json, shard_.config().broker_name, one.queue);
+    json.BeginObject().Member("lastUpdateTimestamp", one.max > 0 ? one.last_store_time : 0);
+    json.Member("maxOffset", one.max).Member("minOffset", one.min).EndObject();
+  }
+  json.EndObject().Member("topicPutTps", put_tps).EndObject();
+  co_return Body(json);
+}
+
+core::Task<net::Reply> AdminTopicHandlers::ConsumedByWho(net::RequestContext, net::QueryTopicConsumeByWhoRequest request) {
+  const std::string topic(request.topic);
+  std::set<std::string> groups;
+  std::vector<std::string> online = co_await shard_.consumer_groups().GroupsOfTopic(topic);
+  groups.insert(online.begin(), online.end());
+  const std::vector<std::vector<std::string>> committed = co_await OnEveryShard(
+      shard_.peers(), [](BrokerShard& there, std::string name) { return there.offsets().GroupsOf(name); }, topic);
+  for (const std::vector<std::string>& some : committed) groups.insert(some.begin(), some.end());
+  net::JsonWriter json;
+  json.BeginObject().StringsMember("groupList", groups).EndObject();
+  co_return Body(json);
+}
+
+core::Task<net::Reply> AdminTopicHandlers::SystemTopics(net::RequestContext, net::GetSystemTopicListFromBrokerRequest) {
+  std::vector<std::string> names;
+  for (const std::shared_ptr<const TopicConfig>& topic : shard_.catalog().Topics()) {
+    if (IsSystemTopicOf(shard_.catalog_writer().options(), topic->name)) names.push_back(topic->name);
+  }
+  net::JsonWriter json;
+  json.BeginObject().StringsMember("topicList", names).EndObject();
+  co_return Body(json);
+}
+
+core::Task<net::Reply> AdminTopicHandlers::CleanExpiredQueues(net::RequestContext, net::CleanExpiredConsumeQueueRequest) {
+  co_return net::Reply();
+}
+
+core::Task<net::Reply> AdminTopicHandlers::CleanUnused(net::RequestContext, net::CleanUnusedTopicRequest) {
+  const std::vector<std::vector<std::string>> by_shard =
+      co_await OnEveryShard(shard_.peers(), [](BrokerShard& there) { return there.store().Topics(); });
+  std::set<std::string> unused;
+  for (const std::vector<std::string>& topics : by_shard) {
+    for (const std::string& topic : topics) {
+      if (shard_.catalog().FindTopic(topic) == nullptr) unused.insert(topic);
+    }
+  }
+  for (const std::string& topic : unused) {
+    if (shard_.catalog().FindTopic(topic) != nullptr) continue;  // made anew meanwhile
+    const absl::Status dropped = co_await DropEverywhere(topic);
+    if (!dropped.ok()) co_return ReplyFromStatus(dropped);
+  }
+  co_return net::Reply();
+}
+
+core::Task<net::Reply> AdminTopicHandlers::DeleteExpired(net::RequestContext, net::DeleteExpiredCommitLogRequest) {
+  const std::vector<absl::Status> deleted =
+      co_await OnEveryShard(shard_.peers(), [](BrokerShard& there) { return there.store().DeleteExpired(); });
+  co_return ReplyFromStatus(FirstError(deleted));
+}
+
+void RegisterAdminTopicHandlers(BrokerShard& shard) {
+  auto& handlers = shard.Adopt(std::make_unique<AdminTopicHandlers>(shard));
+  shard.On(handlers, &AdminTopicHandlers::Put);
+  shard.On(handlers, &AdminTopicHandlers::PutList);
+  shard.On(handlers, &AdminTopicHandlers::Delete);
+  shard.On(handlers, &AdminTopicHandlers::GetAll);
+  shard.On(handlers, &AdminTopicHandlers::Get);
+  shard.On(handlers, &AdminTopicHandlers::Stats);
+  shard.On(handlers, &AdminTopicHandlers::ConsumedByWho);
+  shard.On(handlers, &AdminTopicHandlers::SystemTopics);
+  shard.On(handlers, &AdminTopicHandlers::CleanExpiredQueues);
+  shard.On(handlers, &AdminTopicHandlers::CleanUnused);
+  shard.On(handlers, &AdminTopicHandlers::DeleteExpired);
+}
+
+}  // namespace broker
