@@ -1,0 +1,172 @@
+#include "broker/admin_client.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/consumer_groups.h"
+#include "broker/gather.h"
+#include "broker/producer_groups.h"
+#include "core/strings.h"
+#include "net/json.h"
+
+namespace broker {
+namespace {
+
+using net::ResponseCode;
+
+constexpr absl::Duration kClientTimeout = absl::Seconds(10);
+
+void WriteConnections(net::JsonWriter& json, const std::vector<ClientInfo>& clients) {
+  json.Key("connectionSet").BeginArray();
+  for (const ClientInfo& client : clients) {
+    json.BeginObject().Member("clientAddr", client.address).Member("clientId", client.client_id);
+    json.Member("language", LanguageName(client.language)).Member("version", client.version).EndObject();
+  }
+  json.EndArray();
+}
+
+/// What a client answered, carried from its connection's shard.
+struct ClientAnswer {
+  bool connected = false;
+  absl::Status status;
+  int32_t code = 0;
+  std::string remark;
+  std::string body;
+};
+
+core::Task<ClientAnswer> AskRunningInfo(BrokerShard& here, net::Connection::Id id, std::string group, std::string client_id,
+                                        bool jstack) {
+  ClientAnswer answer;
+  net::Connection* connection = here.FindConnection(id);
+  if (connection == nullptr) co_return answer;
+  answer.connected = true;
+  net::GetConsumerRunningInfoRequest request;
+  request.consumer_group = group;
+  request.client_id = client_id;
+  request.jstack = jstack;
+  absl::StatusOr<net::Frame> frame = co_await connection->Call(request, core::Slice(), kClientTimeout);
+  answer.status = frame.status();
+  if (frame.ok()) {
+    answer.code = frame->code;
+    answer.remark = std::string(frame->remark);
+    answer.body = std::string(frame->body.text());
+  }
+  co_return answer;
+}
+
+}  // namespace
+
+core::Task<net::Reply> AdminClientHandlers::Consumers(net::RequestContext, net::GetConsumerConnectionListRequest request) {
+  const std::string group(request.consumer_group);
+  const std::optional<GroupView> view = co_await shard_.consumer_groups().View(group);
+  if (!view.has_value()) {
+    co_return net::Reply(ResponseCode::kConsumerNotOnline, core::StrCat("the consumer group[", group, "] not online"));
+  }
+  net::JsonWriter json;
+  json.BeginObject();
+  WriteConnections(json, view->members);
+  json.Member("consumeFromWhere", NameOf(view->from)).Member("consumeType", NameOf(view->type));
+  json.Member("messageModel", NameOf(view->model)).Key("subscriptionTable").BeginObject();
+  for (const auto& [topic, data] : view->subscriptions) {
+    json.Key(topic);
+    data.WriteJson(json);
+  }
+  json.EndObject().EndObject();
+  net::Reply reply;
+  reply.SetBody(json.Take());
+  co_return reply;
+}
+
+core::Task<net::Reply> AdminClientHandlers::Producers(net::RequestContext, net::GetProducerConnectionListRequest request) {
+  const std::string group(request.producer_group);
+  const std::vector<std::vector<ClientInfo>> by_shard = co_await OnEveryShard(
+      shard_.peers(), [](BrokerShard& there, std::string name) { return there.producer_groups().Members(name); }, group);
+  std::vector<ClientInfo> clients;
+  for (const std::vector<ClientInfo>& some : by_shard) clients.insert(clients.end(), some.begin(), some.end());
+  if (clients.empty()) {
+    co_return net::Reply(ResponseCode::kSystemError, core::StrCat("the producer group[", group, "] not exist"));
+  }
+  std::sort(clients.begin(), clients.end(), [](const ClientInfo& a, const ClientInfo& b) { return a.client_id < b.client_id; });
+  net::JsonWriter json;
+  json.BeginObject();
+  WriteConnections(json, clients);
+  json.EndObject();
+  net::Reply reply;
+  reply.SetBody(json.Take());
+  co_return reply;
+}
+
+core::Task<net::Reply> AdminClientHandlers::AllProducers(net::RequestContext, net::GetAllProducerInfoRequest) {
+  using OfShard = std::map<std::string, std::vector<ClientInfo>>;
+  const std::vector<OfShard> by_shard = co_await OnEveryShard(shard_.peers(), [](BrokerShard& there) {
+    OfShard groups;
+    for (const auto& [group, clients] : there.producer_groups().all()) groups[group] = there.producer_groups().Members(group);
+    return groups;
+  });
+  OfShard all;
+  for (const OfShard& some : by_shard) {
+    for (const auto& [group, clients] : some) all[group].insert(all[group].end(), clients.begin(), clients.end());
+  }
+  net::JsonWriter json;
+  json.BeginObject().Key("data").BeginObject();
+  for (const auto& [group, clients] : all) {
+    json.Key(group).BeginArray();
+    for (const ClientInfo& client : clients) {
+      json.BeginObject().Member("clientId", client.client_id).Member("language", LanguageName(client.language));
+      json.Member("lastUpdateTimestamp", client.last_heartbeat).Member("remoteIP", core::StrCat("/", client.address));
+      json.Member("version", client.version).EndObject();
+    }
+    json.EndArray();
+  }
+  json.EndObject().EndObject();
+  net::Reply reply;
+  reply.SetBody(json.Take());
+  co_return reply;
+}
+
+core::Task<net::Reply> AdminClientHandlers::RunningInfo(net::RequestContext, net::GetConsumerRunningInfoRequest request) {
+  const std::string group(request.consumer_group);
+  const std::string client_id(request.client_id);
+  const bool jstack = request.jstack.value_or(false);
+  const std::optional<GroupView> view = co_await shard_.consumer_groups().View(group);
+  net::Connection::Id id = 0;
+  if (view.has_value()) {
+    for (const ClientInfo& member : view->members) {
+      if (member.client_id == client_id) id = member.connection;
+    }
+  }
+  ClientAnswer answer;
+  if (id != 0) {
+    answer = co_await shard_.peers().On(
+        BrokerShard::ShardOf(id),
+        [](BrokerShard& there, net::Connection::Id connection, std::string g, std::string c, bool stacks) {
+          return AskRunningInfo(there, connection, std::move(g), std::move(c), stacks);
+        },
+        id, group, client_id, jstack);
+  }
+  if (!answer.connected) {
+    co_return net::Reply(ResponseCode::kSystemError, core::StrCat("The Consumer <", group, "> <", client_id, "> not online"));
+  }
+  if (!answer.status.ok()) {
+    co_return net::Reply(ResponseCode::kConsumeMsgTimeout, core::StrCat("consumer <", group, "> <", client_id, "> did not answer: ",
+                                                                        core::ToStd(answer.status.message())));
+  }
+  net::Reply reply(static_cast<ResponseCode>(answer.code), std::move(answer.remark));
+  reply.SetBody(std::move(answer.body));
+  co_return reply;
+}
+
+void RegisterAdminClientHandlers(BrokerShard& shard) {
+  auto& handlers = shard.Adopt(std::make_unique<AdminClientHandlers>(shard));
+  shard.On(handlers, &AdminClientHandlers::Consumers);
+  shard.On(handlers, &AdminClientHandlers::Producers);
+  shard.On(handlers, &AdminClientHandlers::AllProducers);
+  shard.On(handlers, &AdminClientHandlers::RunningInfo);
+}
+
+}  // namespace broker

@@ -1,0 +1,99 @@
+#include "broker/admin_group.h"
+
+#include <memory>
+#include <utility>
+
+#include "broker/broker_stats.h"
+#include "broker/catalog_writer.h"
+#include "broker/gather.h"
+#include "broker/offset_table.h"
+#include "broker/wire_status.h"
+#include "core/strings.h"
+#include "net/json.h"
+
+namespace broker {
+
+using net::ResponseCode;
+
+core::Task<net::Reply> AdminGroupHandlers::Put(net::RequestContext context, net::UpdateAndCreateSubscriptionGroupRequest) {
+  absl::StatusOr<GroupConfig> group = GroupConfig::FromJson(context.frame.body.text());
+  if (!group.ok()) co_return ReplyFromStatus(group.status());
+  std::vector<GroupConfig> groups;
+  groups.push_back(*std::move(group));
+  co_return ReplyFromStatus(co_await shard_.catalog_writer().PutGroups(std::move(groups)));
+}
+
+core::Task<net::Reply> AdminGroupHandlers::PutList(net::RequestContext context,
+                                                   net::UpdateAndCreateSubscriptionGroupListRequest) {
+  absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
+  if (!document.ok()) co_return ReplyFromStatus(document.status());
+  std::vector<GroupConfig> groups;
+  for (const net::JsonValue& item : document->root()["groupConfigList"].items()) {
+    absl::StatusOr<GroupConfig> group = GroupConfig::FromJson(item);
+    if (!group.ok()) co_return ReplyFromStatus(group.status());
+    groups.push_back(*std::move(group));
+  }
+  co_return ReplyFromStatus(co_await shard_.catalog_writer().PutGroups(std::move(groups)));
+}
+
+core::Task<net::Reply> AdminGroupHandlers::GetAll(net::RequestContext, net::GetAllSubscriptionGroupConfigRequest) {
+  net::JsonWriter json;
+  json.BeginObject().Key("dataVersion");
+  shard_.catalog().groups_version().WriteJson(json);
+  json.Key("forbiddenTable").BeginObject().EndObject();
+  json.Key("subscriptionGroupTable").BeginObject();
+  for (const std::shared_ptr<const GroupConfig>& group : shard_.catalog().Groups()) {
+    json.Key(group->name);
+    group->WriteJson(json);
+  }
+  json.EndObject().EndObject();
+  net::Reply reply;
+  reply.SetBody(json.Take());
+  co_return reply;
+}
+
+core::Task<net::Reply> AdminGroupHandlers::Get(net::RequestContext, net::GetSubscriptionGroupConfigRequest request) {
+  const std::string name(request.group);
+  net::Reply reply;
+  if (const GroupConfig* group = shard_.catalog().FindGroup(name); group != nullptr) {
+    reply.SetBody(group->ToJson());
+    co_return reply;
+  }
+  const absl::StatusOr<GroupConfig> made = co_await shard_.catalog_writer().EnsureGroup(name);
+  if (!made.ok()) {
+    if (!absl::IsNotFound(made.status())) co_return ReplyFromStatus(made.status());
+    co_return net::Reply(ResponseCode::kSubscriptionGroupNotExist, core::StrCat("No group in this broker. group: ", name));
+  }
+  reply.SetBody(made->ToJson());
+  co_return reply;
+}
+
+core::Task<net::Reply> AdminGroupHandlers::Delete(net::RequestContext, net::DeleteSubscriptionGroupRequest request) {
+  const std::string name(request.group_name);
+  const bool clean = request.clean_offset || request.remove_offset;
+  const absl::Status deleted = co_await shard_.catalog_writer().DeleteGroup(name);
+  if (!deleted.ok()) co_return ReplyFromStatus(deleted);
+  const std::vector<absl::Status> forgotten = co_await OnEveryShard(
+      shard_.peers(),
+      [](BrokerShard& there, std::string group, bool with_offsets) {
+        there.stats().ForgetGroup(group);
+        if (with_offsets) there.offsets().RemoveGroup(group);
+        return there.offsets().Flush();
+      },
+      name, clean);
+  for (const absl::Status& status : forgotten) {
+    if (!status.ok()) co_return ReplyFromStatus(status);
+  }
+  co_return net::Reply();
+}
+
+void RegisterAdminGroupHandlers(BrokerShard& shard) {
+  auto& handlers = shard.Adopt(std::make_unique<AdminGroupHandlers>(shard));
+  shard.On(handlers, &AdminGroupHandlers::Put);
+  shard.On(handlers, &AdminGroupHandlers::PutList);
+  shard.On(handlers, &AdminGroupHandlers::GetAll);
+  shard.On(handlers, &AdminGroupHandlers::Get);
+  shard.On(handlers, &AdminGroupHandlers::Delete);
+}
+
+}  // namespace broker
