@@ -20,19 +20,23 @@ inline constexpr int32_t kFlagOneway = 2;
 inline constexpr int32_t kOurVersion = 479;
 /// A whole frame with its 4 length bytes. Source: NettyDecoder, com.rocketmq.remoting.frameMaxLength.
 inline constexpr size_t kFrameBytesMax = size_t{16} << 20;
-/// Java allows 16 MiB of header; no real one passes 64 KiB.
-inline constexpr size_t kHeaderBytesMax = size_t{64} << 10;
+/// Java allows 16 MiB of header. Properties are at most 32,767 bytes, up to six times that when each is escaped; one that is somewhat too long
+/// should still be told so instead of losing its connection.
+inline constexpr size_t kHeaderBytesMax = size_t{256} << 10;
+/// Ordinals of RocketMQ 5.3.3 LanguageCode that we care for.
+inline constexpr int32_t kLanguageJava = 0;
+inline constexpr int32_t kLanguageOther = 7;
 
 struct ExtField {
   std::string_view name;
   std::string_view value;
 };
 
-/// A decoded frame. All text points into `bytes` or `scratch` and lives as long as the Frame. Unknown fields are kept; of a name
-/// given twice the last counts. Move-only by use; one shard.
+/// A decoded frame. All text points into `bytes` and lives as long as the Frame. Unknown fields are kept; of a name given twice the last
+/// counts. Move-only by use; one shard.
 struct Frame {
   int32_t code = 0;
-  int32_t language = 0;  // wire.md section 2; unknown names are OTHER (7)
+  int32_t language = kLanguageJava;  // wire.md section 2; unknown names are OTHER
   int32_t version = 0;
   int32_t opaque = 0;
   int32_t flag = 0;
@@ -40,8 +44,7 @@ struct Frame {
   std::string_view remark;
   absl::InlinedVector<ExtField, 24> fields;
   core::Slice body;
-  core::Slice bytes;    // the frame without its length field
-  core::Slice scratch;  // text that had to be unescaped
+  core::Slice bytes;  // the frame without its length field; a JSON header in it was unescaped where it lay
 
   bool is_response() const { return (flag & kFlagResponse) != 0; }
   bool is_oneway() const { return (flag & kFlagOneway) != 0; }
@@ -49,8 +52,13 @@ struct Frame {
   bool Find(std::string_view name, std::string_view* value) const;
 };
 
-/// Decodes a frame (without its length field, in one piece). kInvalidArgument says what is wrong where; a connection that sent
-/// such a frame can't go on. Allocates nothing for a header without escapes and with at most 24 fields.
-absl::StatusOr<Frame> DecodeFrame(core::Slice bytes, core::BufferPool& pool);
+/// "JAVA", "GO", ...: a legal name for every number.
+std::string_view LanguageName(int32_t language);
+/// The ordinal of a name in any case; OTHER for unknown ones.
+int32_t LanguageOf(std::string_view name);
+
+/// Decodes a frame (without its length field, in one piece) and takes its bytes, in which it unescapes text. kInvalidArgument says what is wrong
+/// where; a connection that sent such a frame can't go on. Allocates nothing for a header with at most 24 fields.
+absl::StatusOr<Frame> DecodeFrame(core::Slice bytes);
 
 }  // namespace net

@@ -1,0 +1,82 @@
+#include "net/frame.h"
+
+#include <array>
+#include <utility>
+
+#include "core/strings.h"
+#include "net/big_endian.h"
+#include "net/frame_header.h"
+
+namespace net {
+
+namespace {
+
+constexpr std::array<std::string_view, 14> kLanguages = {"JAVA", "CPP", "DOTNET", "PYTHON", "DELPHI", "ERLANG", "RUBY",
+                                                         "OTHER", "HTTP", "GO", "PHP", "OMS", "RUST", "NODE_JS"};
+constexpr size_t kMarkBytes = 4;
+
+bool SameName(std::string_view given, std::string_view upper) {
+  if (given.size() != upper.size()) return false;
+  for (size_t i = 0; i < given.size(); ++i) {
+    const char c = given[i];
+    if ((c >= 'a' && c <= 'z' ? c - ('a' - 'A') : c) != upper[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view LanguageName(int32_t language) {
+  if (language < 0 || static_cast<size_t>(language) >= kLanguages.size()) language = kLanguageOther;
+  return kLanguages[static_cast<size_t>(language)];
+}
+
+int32_t LanguageOf(std::string_view name) {
+  for (size_t i = 0; i < kLanguages.size(); ++i) {
+    if (SameName(name, kLanguages[i])) return static_cast<int32_t>(i);
+  }
+  return kLanguageOther;
+}
+
+bool Frame::Find(std::string_view name, std::string_view* value) const {
+  for (size_t i = fields.size(); i-- > 0;) {
+    if (fields[i].name != name) continue;
+    *value = fields[i].value;
+    return true;
+  }
+  return false;
+}
+
+absl::StatusOr<Frame> DecodeFrame(core::Slice bytes) {
+  if (bytes.size() < kMarkBytes) {
+    return absl::InvalidArgumentError(core::StrCat("frame of ", bytes.size(), " bytes: too short for its header mark"));
+  }
+  char* const data = reinterpret_cast<char*>(bytes.data());
+  const uint32_t mark = ReadU32(data);
+  const uint32_t type = mark >> 24;
+  const size_t header_bytes = mark & 0xFFFFFF;
+  if (type > static_cast<uint32_t>(SerializeType::kRocketMq)) {
+    return absl::InvalidArgumentError(core::StrCat("frame with unknown serialize type ", type));
+  }
+  if (header_bytes > bytes.size() - kMarkBytes) {
+    return absl::InvalidArgumentError(
+        core::StrCat("frame of ", bytes.size(), " bytes with a header of ", header_bytes, " bytes"));
+  }
+  if (header_bytes > kHeaderBytesMax) {
+    return absl::InvalidArgumentError(
+        core::StrCat("header of ", header_bytes, " bytes; at most ", kHeaderBytesMax, " are allowed"));
+  }
+  absl::StatusOr<Frame> result((Frame()));
+  Frame& frame = *result;
+  frame.serialize_type = static_cast<SerializeType>(type);
+  const absl::Status status = frame.serialize_type == SerializeType::kJson
+                                  ? DecodeJsonHeader(data + kMarkBytes, header_bytes, frame)
+                                  : DecodeBinaryHeader(data + kMarkBytes, header_bytes, frame);
+  if (!status.ok()) return status;
+  const size_t body_at = kMarkBytes + header_bytes;
+  if (body_at < bytes.size()) frame.body = bytes.Sub(body_at, bytes.size() - body_at);
+  frame.bytes = std::move(bytes);
+  return result;
+}
+
+}  // namespace net

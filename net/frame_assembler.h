@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "core/buffer.h"
+
+namespace net {
+
+/// Cuts a stream of received slices into frames. A frame that lies in one slice is a piece of it; one that spans slices is put together in a
+/// buffer that grows with what has arrived, so that a claimed length costs nothing. Between calls no received slice is held.
+class FrameAssembler {
+ public:
+  FrameAssembler(core::BufferPool& pool, size_t frame_bytes_max) : pool_(pool), frame_bytes_max_(frame_bytes_max) {}
+
+  /// Adds what was received. All frames of the last slice must have been taken.
+  void Feed(core::Slice received);
+  /// The next frame without its length field; nullopt when more must arrive. kInvalidArgument for an impossible length.
+  absl::StatusOr<std::optional<core::Slice>> Next();
+  /// A frame has begun to arrive and is not complete.
+  bool partial() const { return have_ > 0; }
+
+ private:
+  static constexpr size_t kLengthBytes = 4;
+  static constexpr size_t kFirstBytes = 4096;
+
+  absl::StatusOr<size_t> FrameBytes(const std::byte* at) const;
+  void Gather(size_t count);
+
+  core::BufferPool& pool_;
+  const size_t frame_bytes_max_;
+  core::Slice received_;  // not yet cut
+  core::Slice whole_;     // the frame being put together, its length field first
+  size_t have_ = 0;       // bytes of it in `whole_`
+};
+
+}  // namespace net

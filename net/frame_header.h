@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "net/frame.h"
+
+namespace net {
+
+/// The two ways in which a header is written. Each reads [begin, begin + size) into everything of `frame` but body, bytes and serialize_type;
+/// its text points there. The JSON reader unescapes in place.
+absl::Status DecodeJsonHeader(char* begin, size_t size, Frame& frame);
+absl::Status DecodeBinaryHeader(const char* begin, size_t size, Frame& frame);
+
+}  // namespace net

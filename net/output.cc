@@ -1,0 +1,112 @@
+#include "net/output.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core/assert.h"
+
+namespace net {
+
+// Room for `bytes` behind what was committed; Commit says how many were used.
+char* Output::Reserve(size_t bytes) {
+  if (open_.block() != nullptr && open_.block()->references() == 1) open_used_ = 0;  // all of it was sent
+  if (open_.size() - open_used_ < bytes) {
+    open_ = pool_.Allocate(std::max(bytes, kOpenBytes));
+    open_used_ = 0;
+  }
+  return reinterpret_cast<char*>(open_.data()) + open_used_;
+}
+
+void Output::Commit(const char* end) {
+  std::byte* const begin = open_.data() + open_used_;
+  const auto bytes = static_cast<size_t>(reinterpret_cast<const std::byte*>(end) - begin);
+  open_used_ += bytes;
+  gathered_.bytes += bytes;
+  if (!gathered_.parts.empty()) {
+    core::Slice& last = gathered_.parts.back();
+    if (last.block() == open_.block() && last.data() + last.size() == begin) {
+      last = core::Slice(open_.block(), last.data(), last.size() + bytes);
+      return;
+    }
+  }
+  gathered_.parts.emplace_back(open_.block(), begin, bytes);
+}
+
+void Output::AppendPart(core::Slice part) {
+  gathered_.bytes += part.size();
+  gathered_.parts.push_back(std::move(part));
+}
+
+void Output::AppendText(std::string_view text) {
+  if (text.empty()) return;
+  if (text.size() > kCopyBytesMax) {
+    AppendPart(pool_.Copy(text));
+    return;
+  }
+  char* const at = Reserve(text.size());
+  std::memcpy(at, text.data(), text.size());
+  Commit(at + text.size());
+}
+
+void Output::AppendFrame(const FrameHead& head, core::Slice body) {
+  const bool copy = body.size() <= kCopyBytesMax;
+  char* at = Reserve(EncodedHeadBound(head) + (copy ? body.size() : 0));
+  at = EncodeFrameHead(at, head, body.size());
+  if (copy && !body.empty()) {
+    std::memcpy(at, body.data(), body.size());
+    at += body.size();
+  }
+  Commit(at);
+  if (!copy) AppendPart(std::move(body));
+}
+
+void Output::AppendReply(Reply reply, SerializeType serialize_type, int32_t opaque) {
+  FrameHead head;
+  head.serialize_type = serialize_type;
+  head.code = static_cast<int32_t>(reply.code());
+  head.opaque = opaque;
+  head.flag = kFlagResponse;
+  head.remark = reply.remark();
+  head.fields = &reply.fields();
+  const size_t body_bytes = reply.body_bytes();
+  char* const at = Reserve(EncodedHeadBound(head) + kCopyBytesMax);
+  Commit(EncodeFrameHead(at, head, body_bytes));
+  if (body_bytes == 0) return;
+  const bool copy = body_bytes <= kCopyBytesMax;
+  for (const core::Slice& part : reply.body()) {
+    if (copy) {
+      AppendText(part.text());
+    } else {
+      AppendPart(part);
+    }
+  }
+  AppendText(reply.body_text());
+  for (const std::string_view part : reply.foreign_parts()) {
+    if (copy) {
+      AppendText(part);
+    } else if (!part.empty()) {
+      // Nothing is written through it: a send only reads.
+      AppendPart(core::Slice(nullptr, reinterpret_cast<std::byte*>(const_cast<char*>(part.data())), part.size()));
+    }
+  }
+  if (!copy) {
+    std::unique_ptr<Reply::BodyHolder> holder = reply.TakeHolder();
+    if (holder != nullptr) gathered_.holders.push_back(std::move(holder));
+  }
+}
+
+std::span<const core::Slice> Output::BeginBatch() {
+  CORE_ASSERT(sending_.parts.empty());
+  std::swap(gathered_, sending_);
+  return sending_.parts;
+}
+
+void Output::EndBatch() {
+  sending_.parts.clear();
+  sending_.holders.clear();
+  sending_.bytes = 0;
+  if (empty()) open_ = core::Slice();  // an idle connection holds no memory
+}
+
+}  // namespace net

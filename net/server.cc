@@ -1,0 +1,83 @@
+#include "net/server.h"
+
+#include <utility>
+
+#include "core/log.h"
+#include "core/reactor.h"
+#include "core/strings.h"
+#include "core/sync.h"
+
+namespace net {
+
+namespace {
+
+constexpr absl::Duration kAcceptRetry = absl::Milliseconds(100);
+
+core::Task<void> CloseAtOnce(std::unique_ptr<core::Socket> socket) { co_await socket->Close(); }
+
+}  // namespace
+
+Server::Server(const Router& router, ServerLimits limits, CloseListener on_close)
+    : router_(router), limits_(limits), on_close_(std::move(on_close)) {}
+
+Server::~Server() = default;
+
+absl::Status Server::Listen(const core::Endpoint& at) {
+  absl::StatusOr<std::unique_ptr<core::Listener>> listener = core::Listener::Listen(at);
+  if (!listener.ok()) return listener.status();
+  listeners_.push_back(*std::move(listener));
+  scope_.Spawn(AcceptLoop(*listeners_.back()));
+  return absl::OkStatus();
+}
+
+// The port tells the servers of one shard apart.
+Connection::Id Server::NextId(const core::Listener& listener) {
+  const auto shard = static_cast<Connection::Id>(core::Reactor::Current().shard().value());
+  return shard << 48 | static_cast<Connection::Id>(listener.local().port) << 32 | next_id_++;
+}
+
+core::Task<void> Server::AcceptLoop(core::Listener& listener) {
+  const core::StopToken stop = scope_.stop_token();
+  while (!stop.stop_requested()) {
+    absl::StatusOr<std::unique_ptr<core::Socket>> socket = co_await listener.Accept(stop);
+    uint64_t suppressed = 0;
+    if (!socket.ok()) {
+      if (stop.stop_requested()) break;
+      if (log_.Admit(core::Reactor::Current().now(), &suppressed)) core::LogWarning(socket.status().message());
+      co_await core::Sleep(kAcceptRetry, stop);
+      continue;
+    }
+    if (stop.stop_requested() || connections_.size() >= limits_.connections_max) {
+      if (!stop.stop_requested() && log_.Admit(core::Reactor::Current().now(), &suppressed)) {
+        core::LogWarning("connection from ", (*socket)->peer().Text(), " refused: ", connections_.size(),
+                         " connections on this shard are the limit");
+      }
+      scope_.Spawn(CloseAtOnce(*std::move(socket)));
+      continue;
+    }
+    scope_.Spawn(ServeOne(*std::move(socket), NextId(listener)));
+  }
+}
+
+core::Task<void> Server::ServeOne(std::unique_ptr<core::Socket> socket, Connection::Id id) {
+  Connection& connection =
+      *connections_.emplace(id, std::make_unique<Connection>(std::move(socket), id, &router_, limits_, log_)).first->second;
+  co_await connection.Serve();
+  if (on_close_) on_close_(connection);
+  connections_.erase(id);
+}
+
+Connection* Server::Find(Connection::Id id) {
+  const auto it = connections_.find(id);
+  return it == connections_.end() || it->second->closing() ? nullptr : it->second.get();
+}
+
+core::Task<void> Server::Stop() {
+  scope_.RequestStop();
+  for (auto& [id, connection] : connections_) connection->Close("the server stops");
+  co_await scope_.Join();
+  for (const std::unique_ptr<core::Listener>& listener : listeners_) co_await listener->Close();
+  listeners_.clear();
+}
+
+}  // namespace net
