@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "core/sync.h"
 #include "core/task.h"
+#include "store/batch.h"
 #include "store/message.h"
 #include "store/meta_store.h"
 
@@ -20,6 +21,7 @@ namespace store {
 struct StoreOptions {
   std::string directory;  // of this shard's log; made when missing
   uint32_t log_number = 0;
+  StoreId store_id;  // the data folder's (Manifest); what was written under another one is refused
   uint64_t segment_bytes = uint64_t{1} << 30;
   Durability durability = Durability::kAsync;
   /// Memory for batches not yet written plus the tail kept for readers.
@@ -45,6 +47,8 @@ struct StoreStats {
   core::WallMillis earliest_store_time = -1;
   double disk_used_ratio = 0;
   std::string failure;  // why the log takes no more writes, or empty
+  uint64_t damaged_records = 0;  // found and never served, since the start
+  uint64_t damaged_bytes = 0;    // ranges of the log that recovery skipped
 };
 
 /// One shard's messages: its commit log, queue indexes, retention. Everything on the owning shard.

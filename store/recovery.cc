@@ -1,0 +1,424 @@
+#include "store/recovery.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "core/log.h"
+#include "core/reactor.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "store/record.h"
+
+namespace store {
+namespace {
+
+/// How far behind a bad batch a later mark can lie: what may be unflushed, and as much again under way. See kUnflushedBytesMax.
+constexpr uint64_t kLookBehindBytes = 4 * kUnflushedBytesMax;
+constexpr size_t kNameDigits = 20;
+
+template <typename T>
+std::optional<T> ParseNumber(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<uint64_t> SegmentOfName(std::string_view name, std::string_view suffix) {
+  if (name.size() != kNameDigits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
+  return ParseNumber<uint64_t>(name.substr(0, kNameDigits));
+}
+
+}  // namespace
+
+Recovery::Recovery(const StoreOptions& options, LogIdentity identity, MetaStore& meta, SegmentList& segments, QueueTable& queues, uint64_t mark,
+                   bool clean)
+    : options_(options),
+      identity_(identity),
+      meta_(meta),
+      segments_(segments),
+      queues_(queues),
+      mark_(mark),
+      clean_end_(clean ? mark : UINT64_MAX) {}
+
+core::Task<absl::Status> Recovery::Run() {
+  for (const auto& [topic, position] : meta_.All(MetaTable::kDroppedTopics)) {
+    const std::optional<uint64_t> number = ParseNumber<uint64_t>(position);
+    if (!number.has_value()) co_return absl::DataLossError(core::StrCat("dropped topic ", topic, " has the position '", position, "'"));
+    dropped_[topic] = *number;
+  }
+  CO_RETURN_IF_ERROR(co_await OpenSegments());
+  if (segments_.empty()) {
+    if (mark_ > 0) {
+      co_return absl::DataLossError(core::StrCat(options_.directory, " held a log up to position ", mark_, ", but its segment files are gone"));
+    }
+    CO_ASSIGN_OR_RETURN(std::unique_ptr<Segment> first, co_await CreateSegment(options_.directory, identity_, 0, options_.segment_bytes));
+    tail_.position = first->data_begin();
+    segments_.PushBack(std::move(first));
+  } else {
+    size_t last = 0;
+    for (size_t i = 0; i < segments_.size(); ++i) {
+      last = i;
+      Segment& segment = segments_.at(i);
+      const absl::StatusOr<std::vector<SealedRow>> rows = co_await OpenSealedIndex(options_.directory, identity_, segment);
+      if (rows.ok()) {
+        LoadSealed(segment, *rows);
+        continue;
+      }
+      if (!absl::IsNotFound(rows.status())) core::LogWarning("index to be rebuilt: ", rows.status().ToString());
+      if (!co_await Scan(i)) break;
+    }
+    CO_RETURN_IF_ERROR(co_await CutAfter(last));
+  }
+  damaged_bytes_ += reader_.unreadable_bytes();
+  CO_RETURN_IF_ERROR(co_await SettleFloors());
+  queues_.ForEach([](Queue& queue) { queue.visible = queue.next; });
+  ++tail_.epoch;
+  co_return co_await WriteEndMarker();
+}
+
+core::Task<absl::Status> Recovery::OpenSegments() {
+  CO_ASSIGN_OR_RETURN(const std::vector<core::DirectoryEntry> entries, co_await core::fs::List(options_.directory));
+  std::vector<uint64_t> positions;
+  for (const core::DirectoryEntry& entry : entries) {
+    if (const std::optional<uint64_t> position = SegmentOfName(entry.name, ".log")) positions.push_back(*position);
+  }
+  for (const core::DirectoryEntry& entry : entries) {
+    // What a crash leaves of a deletion.
+    const std::optional<uint64_t> index = SegmentOfName(entry.name, ".idx");
+    const bool orphan = index.has_value() && std::find(positions.begin(), positions.end(), *index) == positions.end();
+    if (!orphan && !SegmentOfName(entry.name, ".deleted").has_value()) continue;
+    CO_RETURN_IF_ERROR(co_await core::fs::Remove(core::StrCat(options_.directory, "/", entry.name)));
+  }
+  std::sort(positions.begin(), positions.end());
+  for (const uint64_t position : positions) {
+    absl::StatusOr<std::unique_ptr<Segment>> segment = co_await OpenSegment(options_.directory, identity_, position);
+    if (!segment.ok() && absl::IsDataLoss(segment.status())) {
+      core::LogWarning("recovery: ", segment.status().ToString());
+      segment = co_await OpenWithoutHeader(position, position == positions.back());
+      if (segment.ok() && *segment == nullptr) continue;
+    }
+    if (!segment.ok()) co_return segment.status();
+    if (!segments_.empty() && segments_.back().limit() != position) {
+      core::LogError("recovery: the log has a hole from ", segments_.back().limit(), " to ", position, ": a segment file is missing");
+      if (position < segments_.back().limit()) co_return absl::DataLossError(core::StrCat((*segment)->log.path(), " overlaps the one before it"));
+      damaged_bytes_ += position - segments_.back().limit();
+    }
+    segments_.PushBack(std::move(segment).value());
+  }
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::StatusOr<std::unique_ptr<Segment>>> Recovery::OpenWithoutHeader(uint64_t position, bool last) {
+  const std::string path = SegmentPath(options_.directory, position);
+  CO_ASSIGN_OR_RETURN(const core::FileInfo info, co_await core::fs::Stat(path));
+  if (info.bytes < kSegmentBytesMin || info.bytes % kBlock != 0) {
+    // What a crash while a segment is being made leaves behind; nothing can have been written to it yet.
+    if (!last || mark_ > position) co_return absl::DataLossError(core::StrCat(path, " has ", info.bytes, " bytes and no header"));
+    CO_RETURN_IF_ERROR(co_await core::fs::Remove(path));
+    CO_RETURN_IF_ERROR(co_await core::fs::SyncDirectory(options_.directory));
+    co_return nullptr;
+  }
+  auto segment = std::make_unique<Segment>();
+  segment->position = position;
+  segment->bytes = info.bytes;
+  CO_ASSIGN_OR_RETURN(segment->log, co_await core::File::Open(path, {.write = true, .direct = true}));
+  co_return segment;
+}
+
+void Recovery::LoadSealed(Segment& segment, const std::vector<SealedRow>& rows) {
+  for (const SealedRow& row : rows) {
+    const auto dropped = dropped_.find(row.topic);
+    if (dropped != dropped_.end() && row.position < dropped->second) continue;
+    Queue& queue = queues_.FindOrMake(QueueName(row.topic, row.queue_id));
+    if (row.first < queue.next) {
+      core::LogError("recovery: ", segment.index.path(), " repeats messages of ", row.topic, "/", row.queue_id);
+      continue;
+    }
+    queue.runs.push_back({.segment = &segment,
+                          .first = row.first,
+                          .count = row.count,
+                          .time_min = row.time_min,
+                          .time_max = row.time_max,
+                          .entries = nullptr,
+                          .sealed_entry = row.entry});
+    queue.next = row.first + row.count;
+  }
+  tail_.position = segment.end;
+  tail_.previous_crc = segment.last_crc;
+  tail_.epoch = std::max(tail_.epoch, segment.last_epoch);
+  tail_.records = segment.records_end;
+  tail_.last_store_time = std::max(tail_.last_store_time, segment.time_max);
+  chain_ = Chain::kKnown;
+  mark_ = std::max(mark_, segment.end);  // sealed after it was flushed
+}
+
+core::Task<absl::StatusOr<BatchHeader>> Recovery::HeaderAt(Segment& segment, uint64_t position) {
+  if (segment.limit() - position < kBlock) co_return absl::DataLossError("the segment is full");
+  const std::span<const std::byte> bytes = co_await reader_.Read(segment, position, kBatchHeaderBytes);
+  absl::StatusOr<BatchHeader> header = ParseBatchHeader(bytes, identity_, position);
+  if (header.ok() && header->bytes > segment.limit() - position) co_return absl::DataLossError("the batch ends outside its segment");
+  co_return header;
+}
+
+bool Recovery::Continues(const BatchHeader& header) const {
+  switch (chain_) {
+    case Chain::kBegin:
+      return true;
+    case Chain::kKnown:
+      return header.previous_crc == tail_.previous_crc;
+    case Chain::kLost:
+      break;
+  }
+  return header.position < mark_;  // nothing but the mark tells it from what an older cut left behind
+}
+
+core::Task<bool> Recovery::ContinuesIn(size_t index) {
+  if (index >= segments_.size() || chain_ != Chain::kKnown) co_return false;
+  Segment& segment = segments_.at(index);
+  const absl::StatusOr<BatchHeader> header = co_await HeaderAt(segment, segment.data_begin());
+  co_return header.ok() && Continues(*header) && header->records_before == tail_.records;
+}
+
+core::Task<bool> Recovery::DurableBeyond(size_t index, uint64_t position) {
+  if (mark_ > position) co_return true;
+  if (position == clean_end_) co_return false;
+  uint64_t left = kLookBehindBytes;
+  for (; index < segments_.size(); ++index) {
+    Segment& segment = segments_.at(index);
+    for (uint64_t at = std::max(position + kBlock, segment.data_begin()); at + kBlock <= segment.limit(); at += kBlock) {
+      if (left == 0) co_return false;
+      left -= kBlock;
+      const absl::StatusOr<BatchHeader> header = co_await HeaderAt(segment, at);
+      if (!header.ok()) continue;
+      mark_ = std::max(mark_, header->mark);
+      if (mark_ > position) co_return true;
+    }
+  }
+  co_return false;
+}
+
+/// Goes through one segment. False: the log ends in it, at tail_.position.
+core::Task<bool> Recovery::Scan(size_t index) {
+  Segment& segment = segments_.at(index);
+  uint64_t position = segment.data_begin();
+  tail_.position = position;
+  for (;;) {
+    absl::StatusOr<BatchHeader> header = co_await HeaderAt(segment, position);
+    const bool damaged = !header.ok() || !Continues(*header);
+    if (damaged && co_await ContinuesIn(index + 1)) break;
+    if (!damaged) {
+      const std::span<const std::byte> bytes = co_await reader_.Read(segment, position, header->bytes);
+      const BatchView batch(*header, bytes);
+      if (batch.Intact()) {
+        mark_ = std::max(mark_, header->mark);
+        TakeBatch(segment, batch);
+        position = tail_.position;
+        continue;
+      }
+    }
+    if (!co_await DurableBeyond(index, position)) co_return false;
+    if (damaged) {
+      BatchHeader found;
+      const uint64_t next = co_await SkipDamage(segment, position, found);
+      if (found.bytes == 0) {
+        core::LogError("recovery: log ", identity_.log_number, " is damaged from ", position, " to ", next);
+        damaged_bytes_ += next - position;
+        position = next;
+        tail_.position = std::min(next, segment.limit());
+        if (next >= segment.limit()) {
+          if (index + 1 < segments_.size()) break;
+          co_return false;
+        }
+        continue;
+      }
+      header = found;
+    }
+    // A batch with a good header and damage inside it.
+    core::LogError("recovery: log ", identity_.log_number, " has damage in the batch at ", position);
+    const std::span<const std::byte> bytes = co_await reader_.Read(segment, position, header->bytes);
+    TakeBatch(segment, BatchView(*header, bytes));
+    position = tail_.position;
+  }
+  segment.end = tail_.position;
+  segment.last_crc = tail_.previous_crc;
+  segment.last_epoch = tail_.epoch;
+  segment.records_end = tail_.records;
+  co_return true;
+}
+
+/// No valid batch begins at `position`, though what was there was durable. Finds its own header's copy (`found`), else where the next batch begins.
+core::Task<uint64_t> Recovery::SkipDamage(Segment& segment, uint64_t position, BatchHeader& found) {
+  const absl::StatusOr<BatchHeader> here = co_await HeaderAt(segment, position);
+  if (here.ok()) {
+    // Valid, but it does not continue what was read before it: something in between was lost or replaced.
+    found = *here;
+    if (found.records_before > tail_.records) NoteLost(position, found.records_before - tail_.records);
+    co_return position;
+  }
+  for (uint64_t at = position + kBlock; at <= segment.limit(); at += kBlock) {
+    const std::span<const std::byte> last = co_await reader_.Read(segment, at - kBlock, kBlock);
+    const absl::StatusOr<BatchHeader> copy = ParseBatchTrailer(last, identity_, at);
+    if (copy.ok() && copy->position == position) {
+      found = *copy;
+      co_return at;
+    }
+    if (at >= mark_) {
+      // Behind the mark nothing is known to be of this history: the log goes on here.
+      NoteLost(position, (at - position) / kRecordBytesMin);
+      chain_ = Chain::kLost;
+      co_return at;
+    }
+    const absl::StatusOr<BatchHeader> next = co_await HeaderAt(segment, at);
+    if (next.ok()) {
+      NoteLost(position, next->records_before > tail_.records ? next->records_before - tail_.records : 0);
+      tail_.previous_crc = next->previous_crc;
+      tail_.records = next->records_before;
+      chain_ = Chain::kKnown;
+      co_return at;
+    }
+  }
+  NoteLost(position, (segment.limit() - position) / kRecordBytesMin);
+  chain_ = Chain::kLost;
+  co_return segment.limit();
+}
+
+void Recovery::NoteLost(uint64_t position, uint64_t records) {
+  damaged_records_ += records;
+  if (records > 0) lost_.push_back({position, records});
+}
+
+void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {
+  const BatchHeader& header = batch.header();
+  uint32_t known = 0;
+  batch.ForEach(
+      [&](const TableEntry& row, std::span<const std::byte> record, size_t offset) {
+        ++known;
+        Enter(segment, row, record, header.position + offset);
+      },
+      [&](const TableEntry& row) {
+        ++known;
+        ++damaged_records_;
+        int64_t& floor = floors_by_hash_[row.queue_hash];
+        floor = std::max(floor, row.queue_offset + 1);
+      });
+  if (known < header.record_count) NoteLost(header.position, header.record_count - known);
+  if (header.record_count > 0) {
+    segment.NoteTime(header.first_store_time);
+    segment.NoteTime(header.last_store_time);
+    tail_.last_store_time = header.last_store_time;
+  }
+  mark_ = std::max(mark_, header.mark);
+  tail_.position = header.position + header.bytes;
+  tail_.previous_crc = header.crc;
+  tail_.epoch = header.epoch;
+  tail_.records = header.records_before + header.record_count;
+  chain_ = Chain::kKnown;
+}
+
+void Recovery::Enter(Segment& segment, const TableEntry& row, std::span<const std::byte> bytes, uint64_t position) {
+  const absl::StatusOr<RecordView> record = ParseRecord(bytes);
+  if (!record.ok() || record->topic.empty() || record->queue_id < 0 || record->queue_offset.value() != row.queue_offset || row.queue_offset < 0 ||
+      record->position != MakePhysicalOffset(identity_.log_number, position)) {
+    ++damaged_records_;
+    return;
+  }
+  const auto dropped = dropped_.find(record->topic);
+  if (dropped != dropped_.end() && position < dropped->second) return;
+  Queue& queue = queues_.FindOrMake(QueueName(record->topic, record->queue_id));
+  if (row.queue_offset < queue.next) {
+    core::LogError("recovery: message ", row.queue_offset, " of ", record->topic, "/", record->queue_id, " is in the log twice; the second at ", position);
+    ++damaged_records_;
+    return;
+  }
+  queue.Add(segment, row.queue_offset, {position, row.bytes, row.crc, row.tags_code}, record->store_timestamp);
+  last_seen_[&queue] = position;
+}
+
+/// Removes segments behind the one in which the log ends: prepared ones, and writes that were never acknowledged.
+core::Task<absl::Status> Recovery::CutAfter(size_t index) {
+  bool removed = false;
+  while (segments_.size() > index + 1) {
+    std::unique_ptr<Segment> segment = segments_.PopBack();
+    const std::string path = segment->log.path();
+    CO_RETURN_IF_ERROR(co_await segment->log.Close());
+    if (segment->index.is_open()) CO_RETURN_IF_ERROR(co_await segment->index.Close());
+    const absl::Status no_index = co_await core::fs::Remove(SegmentIndexPath(options_.directory, segment->position));
+    if (!no_index.ok() && !absl::IsNotFound(no_index)) co_return no_index;
+    CO_RETURN_IF_ERROR(co_await core::fs::Remove(path));
+    removed = true;
+  }
+  if (removed) CO_RETURN_IF_ERROR(co_await core::fs::SyncDirectory(options_.directory));
+  co_return absl::OkStatus();
+}
+
+/// Queue offsets that were given out are never given out again, whatever became of their messages.
+core::Task<absl::Status> Recovery::SettleFloors() {
+  std::vector<MetaChange> changes;
+  const auto& floors = meta_.All(MetaTable::kQueueFloors);
+  queues_.ForEach([&](Queue& queue) {
+    int64_t floor = queue.next;
+    const auto by_hash = floors_by_hash_.find(queue.hash);
+    if (by_hash != floors_by_hash_.end()) floor = std::max(floor, by_hash->second);
+    const auto seen = last_seen_.find(&queue);
+    const uint64_t last_position = seen == last_seen_.end() ? 0 : seen->second;
+    for (const Lost& lost : lost_) {
+      // A queue that goes on behind the lost range says by its own offsets what is missing.
+      if (last_position < lost.position) floor = std::max(floor, queue.next + static_cast<int64_t>(lost.records));
+    }
+    if (floor == queue.next) return;
+    queue.next = floor;
+    std::string key = QueueFloorKey(queue.key);
+    const auto stored = floors.find(key);
+    if (stored != floors.end() && ParseNumber<int64_t>(stored->second).value_or(0) >= floor) return;
+    changes.push_back({MetaTable::kQueueFloors, std::move(key), absl::StrCat(floor)});
+  });
+  for (const auto& [key, value] : floors) {
+    const size_t zero = key.find('\0');
+    const std::optional<int64_t> floor = ParseNumber<int64_t>(value);
+    const std::optional<int32_t> queue_id =
+        zero == std::string::npos ? std::nullopt : ParseNumber<int32_t>(std::string_view(key).substr(zero + 1));
+    if (!floor.has_value() || !queue_id.has_value()) co_return absl::DataLossError(core::StrCat("queue floor '", key, "' is '", value, "'"));
+    Queue& queue = queues_.FindOrMake(QueueName(std::string_view(key).substr(0, zero), *queue_id));
+    queue.next = std::max(queue.next, *floor);
+  }
+  if (changes.empty()) co_return absl::OkStatus();
+  co_return co_await meta_.Commit(std::move(changes));
+}
+
+core::Task<absl::Status> Recovery::WriteEndMarker() {
+  // All that was read is made durable first: it may so far be in a cache of the device only.
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    if (!segments_.at(i).sealed) CO_RETURN_IF_ERROR(co_await segments_.at(i).log.Sync());
+  }
+  if (tail_.position + kBlock > segments_.back().limit() || segments_.back().sealed) {
+    Segment& full = segments_.back();
+    full.end = tail_.position;
+    full.last_crc = tail_.previous_crc;
+    full.last_epoch = tail_.epoch;
+    full.records_end = tail_.records;
+    CO_ASSIGN_OR_RETURN(std::unique_ptr<Segment> next,
+                        co_await CreateSegment(options_.directory, identity_, full.limit(), options_.segment_bytes));
+    tail_.position = next->data_begin();
+    segments_.PushBack(std::move(next));
+  }
+  Segment& segment = segments_.back();
+  const core::Slice block = core::Reactor::Current().buffers().Allocate(kBlock);
+  BatchHeader header{.kind = BatchKind::kEndMarker,
+                     .previous_crc = tail_.previous_crc,
+                     .epoch = tail_.epoch,
+                     .position = tail_.position,
+                     .mark = tail_.position,
+                     .first_store_time = tail_.last_store_time,
+                     .last_store_time = tail_.last_store_time,
+                     .records_before = tail_.records};
+  EncodeBatch(identity_, header, {}, {block.data(), kBlock});
+  CO_RETURN_IF_ERROR(co_await segment.log.WriteAt(tail_.position - segment.position, block.bytes(), true));
+  tail_.position += kBlock;
+  tail_.previous_crc = header.crc;
+  co_return absl::OkStatus();
+}
+
+}  // namespace store

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "core/task.h"
+#include "store/commit_log.h"
+#include "store/log_reader.h"
+#include "store/meta_store.h"
+#include "store/queue.h"
+#include "store/sealed_index.h"
+#include "store/segment.h"
+
+namespace store {
+
+/// Builds segments and queues from what is on disk and finds where the log goes on. The rule (reliability.md 2.3):
+///
+/// - `mark` is the highest position known to have been flushed: the mark file's, and those in the headers of valid batches.
+/// - A batch that is not valid below the mark is damage: what can be proven of it is kept, the rest is skipped and reported, nothing is cut.
+/// - A batch that is not valid at or above the mark, with no valid batch behind it whose mark lies above it, is a torn tail: the log is cut
+///   there. Batches behind it that are valid but of which no later mark speaks were never acknowledged as durable, nor could they be before
+///   the torn one: writes are several at a time and a power cut keeps any of them.
+class Recovery {
+ public:
+  /// `clean`: the log was closed in order with its end at `mark`.
+  Recovery(const StoreOptions& options, LogIdentity identity, MetaStore& meta, SegmentList& segments, QueueTable& queues, uint64_t mark,
+           bool clean);
+
+  core::Task<absl::Status> Run();
+
+  const LogTail& tail() const { return tail_; }
+  uint64_t damaged_records() const { return damaged_records_; }
+  uint64_t damaged_bytes() const { return damaged_bytes_; }
+
+ private:
+  /// A range that was lost with its record table: which queues it held nobody knows.
+  struct Lost {
+    uint64_t position;
+    uint64_t records;
+  };
+
+  core::Task<absl::Status> OpenSegments();
+  core::Task<absl::StatusOr<std::unique_ptr<Segment>>> OpenWithoutHeader(uint64_t position, bool last);
+  void LoadSealed(Segment& segment, const std::vector<SealedRow>& rows);
+  core::Task<bool> Scan(size_t index);
+  core::Task<absl::StatusOr<BatchHeader>> HeaderAt(Segment& segment, uint64_t position);
+  bool Continues(const BatchHeader& header) const;
+  core::Task<bool> ContinuesIn(size_t index);
+  core::Task<bool> DurableBeyond(size_t index, uint64_t position);
+  core::Task<uint64_t> SkipDamage(Segment& segment, uint64_t position, BatchHeader& found);
+  void TakeBatch(Segment& segment, const BatchView& batch);
+  void Enter(Segment& segment, const TableEntry& row, std::span<const std::byte> record, uint64_t position);
+  void NoteLost(uint64_t position, uint64_t records);
+  core::Task<absl::Status> CutAfter(size_t index);
+  core::Task<absl::Status> SettleFloors();
+  core::Task<absl::Status> WriteEndMarker();
+
+  const StoreOptions& options_;
+  const LogIdentity identity_;
+  MetaStore& meta_;
+  SegmentList& segments_;
+  QueueTable& queues_;
+  uint64_t mark_;
+  const uint64_t clean_end_;
+  std::map<std::string, uint64_t, std::less<>> dropped_;  // topic -> log position
+  LogTail tail_;
+  /// Whether tail_.previous_crc says what the next batch must continue: not before the first batch, not behind lost ones.
+  enum class Chain { kBegin, kKnown, kLost };
+  Chain chain_ = Chain::kBegin;
+  LogReader reader_;
+  std::vector<Lost> lost_;
+  absl::flat_hash_map<uint64_t, int64_t> floors_by_hash_;  // from rows whose records are damaged
+  absl::flat_hash_map<const Queue*, uint64_t> last_seen_;  // log position of a queue's last record
+  uint64_t damaged_records_ = 0;
+  uint64_t damaged_bytes_ = 0;
+};
+
+}  // namespace store

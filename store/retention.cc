@@ -1,0 +1,118 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "core/log.h"
+#include "core/reactor.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "store/sealed_index.h"
+#include "store/shard_store_impl.h"
+
+namespace store {
+namespace {
+
+/// Source: RocketMQ 5.3.3, cleanResourceInterval.
+constexpr absl::Duration kCheckInterval = absl::Seconds(10);
+/// While appends are refused for lack of space.
+constexpr absl::Duration kCheckIntervalFull = absl::Milliseconds(500);
+/// A large file is given back in pieces, so that the file system's journal never holds a long transaction.
+constexpr uint64_t kTruncateStep = uint64_t{64} << 20;
+
+}  // namespace
+
+core::Task<void> ShardStoreImpl::RetentionLoop() {
+  while (!scope_.stop_requested()) {
+    absl::Status status = co_await CheckSpace();
+    if (status.ok()) status = co_await DeleteSegments(false);
+    if (!status.ok()) core::LogError("retention of log ", options_.log_number, ": ", status.ToString());
+    core::Sleep pause(log_->refusal().ok() ? kCheckInterval : kCheckIntervalFull, scope_.stop_token());
+    (void)co_await pause;
+  }
+}
+
+core::Task<absl::Status> ShardStoreImpl::CheckSpace() {
+  CO_ASSIGN_OR_RETURN(const core::SpaceInfo space, co_await core::fs::Space(options_.directory));
+  if (space.total_bytes == 0) co_return absl::OkStatus();
+  disk_used_ratio_ = 1.0 - static_cast<double>(space.free_bytes) / static_cast<double>(space.total_bytes);
+  const bool full = disk_used_ratio_ > options_.disk_used_ratio_refuse;
+  if (full && log_->refusal().ok()) {
+    core::LogError("the disk of ", options_.directory, " is ", static_cast<int>(disk_used_ratio_ * 100), " % full: messages are refused");
+  } else if (!full && !log_->refusal().ok()) {
+    core::LogInfo("the disk of ", options_.directory, " has room again");
+  }
+  log_->SetRefusal(full ? absl::ResourceExhaustedError(absl::StrCat("the disk is ", static_cast<int>(disk_used_ratio_ * 100), " % full"))
+                        : absl::OkStatus());
+  co_return absl::OkStatus();
+}
+
+bool ShardStoreImpl::InDeleteHour() const {
+  static const absl::TimeZone zone = absl::LocalTimeZone();  // RocketMQ's deleteWhen is in local time
+  const absl::Time now = absl::FromUnixMillis(core::Reactor::Current().wall_now());
+  const int hour = zone.At(now).cs.hour();
+  return std::find(options_.delete_when_hours.begin(), options_.delete_when_hours.end(), hour) != options_.delete_when_hours.end();
+}
+
+core::Task<absl::Status> ShardStoreImpl::DeleteExpired() { co_return co_await DeleteSegments(true); }
+
+core::Task<absl::Status> ShardStoreImpl::DeleteSegments(bool any_hour) {
+  const core::Semaphore::Hold turn = co_await deleting_.Take(1);
+  while (!scope_.stop_requested()) {
+    Segment& oldest = segments_.front();
+    if (&oldest == &log_->active() || oldest.sealing) break;
+    if (!any_hour && !InDeleteHour() && disk_used_ratio_ <= options_.disk_used_ratio_max) break;
+    const core::WallMillis expired = core::Reactor::Current().wall_now() - absl::ToInt64Milliseconds(options_.reserved_time);
+    if (oldest.time_max > expired || oldest.end > log_->durable_end()) break;
+    CO_RETURN_IF_ERROR(co_await DeleteOldest());
+    CO_RETURN_IF_ERROR(co_await CheckSpace());
+  }
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> ShardStoreImpl::DeleteOldest() {
+  Segment& oldest = segments_.front();
+  std::vector<core::QueueKey> keys;
+  if (oldest.sealed) {
+    CO_ASSIGN_OR_RETURN(const std::vector<SealedRow> rows, co_await ReadSealedRows(options_.directory, identity_, oldest));
+    for (const SealedRow& row : rows) keys.push_back({row.topic, row.queue_id});
+  } else {
+    for (const Queue* queue : oldest.queues) keys.push_back(queue->key);
+  }
+  // Queues that lose their last message here must remember where they were.
+  std::vector<MetaChange> floors;
+  for (const core::QueueKey& key : keys) {
+    const Queue* queue = FindQueue(key);
+    if (queue == nullptr || queue->runs.empty() || queue->runs.back().segment != &oldest) continue;
+    floors.push_back({MetaTable::kQueueFloors, QueueFloorKey(key), absl::StrCat(queue->next)});
+  }
+  if (!floors.empty()) CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(floors)));
+  for (const core::QueueKey& key : keys) {
+    Queue* queue = FindQueue(key);
+    if (queue == nullptr) continue;
+    std::erase_if(queue->runs, [&](const Run& run) { return run.segment == &oldest; });
+  }
+  core::LogInfo("segment ", oldest.position, " of log ", options_.log_number, " has expired");
+  co_return co_await RemoveFiles(segments_.PopFront());
+}
+
+core::Task<absl::Status> ShardStoreImpl::RemoveFiles(std::unique_ptr<Segment> segment) {
+  while (segment->pins > 0) (void)co_await segment->unpinned.Wait();
+  read_cache_.Forget(*segment);
+  const std::string path = SegmentPath(options_.directory, segment->position);
+  const std::string deleted = path.substr(0, path.size() - 4) + ".deleted";
+  // Under its new name it is no segment any more, whenever a crash comes.
+  absl::Status status = co_await core::fs::Rename(path, deleted);
+  if (status.ok() && segment->sealed) status = co_await core::fs::Remove(SegmentIndexPath(options_.directory, segment->position));
+  if (status.ok()) status = co_await core::fs::SyncDirectory(options_.directory);
+  for (uint64_t left = segment->bytes; status.ok() && left > kTruncateStep; left -= kTruncateStep) {
+    status = co_await segment->log.Truncate(left - kTruncateStep);
+    co_await core::Yield();
+  }
+  const absl::Status closed = co_await segment->log.Close();
+  const absl::Status index_closed = segment->index.is_open() ? co_await segment->index.Close() : absl::OkStatus();
+  if (status.ok()) status = co_await core::fs::Remove(deleted);
+  if (status.ok()) status = closed.ok() ? index_closed : closed;
+  co_return status;
+}
+
+}  // namespace store

@@ -1,0 +1,127 @@
+#include "store/segment.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "core/reactor.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "store/crc.h"
+
+namespace store {
+namespace {
+
+constexpr size_t kHeaderCrcOffset = 48;
+
+std::string NameOf(const std::string& directory, uint64_t position, const char* suffix) {
+  return absl::StrFormat("%s/%020d.%s", directory, position, suffix);
+}
+
+core::Task<absl::Status> FillNewSegment(core::File& file, const LogIdentity& log, const SegmentHeader& header) {
+  CO_RETURN_IF_ERROR(co_await file.Allocate(header.bytes));
+  const core::Slice block = core::Reactor::Current().buffers().Allocate(kBlock);
+  EncodeSegmentHeader(log, header, {block.data(), block.size()});
+  CO_RETURN_IF_ERROR(co_await file.WriteAt(0, block.bytes(), false));
+  // Also makes the reserved size durable, so that later writes change data only.
+  co_return co_await file.Sync();
+}
+
+}  // namespace
+
+void EncodeSegmentHeader(const LogIdentity& log, const SegmentHeader& header, std::span<std::byte> block) {
+  std::memset(block.data(), 0, block.size());
+  std::byte* at = block.data();
+  StoreLittle<uint64_t>(at, kSegmentMagic);
+  StoreLittle<uint32_t>(at + 8, kSegmentVersion);
+  StoreLittle<uint32_t>(at + 12, log.log_number);
+  StoreLittle<uint64_t>(at + 16, log.store_id.high);
+  StoreLittle<uint64_t>(at + 24, log.store_id.low);
+  StoreLittle<uint64_t>(at + 32, header.position);
+  StoreLittle<uint64_t>(at + 40, header.bytes);
+  StoreLittle<uint32_t>(at + kHeaderCrcOffset, Crc32c(block.first(kHeaderCrcOffset)));
+}
+
+absl::StatusOr<SegmentHeader> ParseSegmentHeader(std::span<const std::byte> block, const LogIdentity& log) {
+  if (block.size() < kHeaderCrcOffset + 4) return absl::DataLossError("no room for a segment header");
+  const std::byte* at = block.data();
+  if (LoadLittle<uint64_t>(at) != kSegmentMagic) return absl::DataLossError("no segment header");
+  if (LoadLittle<uint32_t>(at + kHeaderCrcOffset) != Crc32c(block.first(kHeaderCrcOffset))) {
+    return absl::DataLossError("the segment header's checksum is wrong");
+  }
+  const uint32_t version = LoadLittle<uint32_t>(at + 8);
+  if (version != kSegmentVersion) {
+    return absl::FailedPreconditionError(absl::StrCat("segment format ", version, ", this program writes ", kSegmentVersion));
+  }
+  const StoreId store_id{LoadLittle<uint64_t>(at + 16), LoadLittle<uint64_t>(at + 24)};
+  if (!(store_id == log.store_id) || LoadLittle<uint32_t>(at + 12) != log.log_number) {
+    return absl::FailedPreconditionError("the segment is of another store or log");
+  }
+  return SegmentHeader{LoadLittle<uint64_t>(at + 32), LoadLittle<uint64_t>(at + 40)};
+}
+
+std::string SegmentPath(const std::string& directory, uint64_t position) { return NameOf(directory, position, "log"); }
+std::string SegmentIndexPath(const std::string& directory, uint64_t position) { return NameOf(directory, position, "idx"); }
+
+core::Task<absl::StatusOr<std::unique_ptr<Segment>>> CreateSegment(std::string directory, LogIdentity log, uint64_t position, uint64_t bytes) {
+  const std::string path = SegmentPath(directory, position);
+  CO_ASSIGN_OR_RETURN(core::File file, co_await core::File::Open(path, {.write = true, .create = true, .exclusive = true, .direct = true}));
+  const SegmentHeader header{position, bytes};
+  absl::Status status = co_await FillNewSegment(file, log, header);
+  if (status.ok()) status = co_await core::fs::SyncDirectory(directory);
+  if (!status.ok()) {
+    (void)co_await file.Close();
+    (void)co_await core::fs::Remove(path);
+    co_return status;
+  }
+  auto segment = std::make_unique<Segment>();
+  segment->position = position;
+  segment->bytes = bytes;
+  segment->log = std::move(file);
+  co_return segment;
+}
+
+core::Task<absl::StatusOr<std::unique_ptr<Segment>>> OpenSegment(std::string directory, LogIdentity log, uint64_t position) {
+  const std::string path = SegmentPath(directory, position);
+  CO_ASSIGN_OR_RETURN(core::File file, co_await core::File::Open(path, {.write = true, .direct = true}));
+  const core::Slice block = core::Reactor::Current().buffers().Allocate(kBlock);
+  const absl::Status read = co_await file.ReadExactlyAt(0, {block.data(), block.size()});
+  absl::StatusOr<SegmentHeader> header = read.ok() ? ParseSegmentHeader(block.bytes(), log) : absl::StatusOr<SegmentHeader>(read);
+  if (!read.ok() && absl::IsOutOfRange(read)) header = absl::DataLossError("the file is shorter than a segment header");
+  if (header.ok() && (header->position != position || header->bytes < kSegmentBytesMin || header->bytes > kSegmentBytesMax ||
+                      header->bytes % kBlock != 0)) {
+    header = absl::DataLossError("the segment header does not fit the file's name");
+  }
+  if (!header.ok()) {
+    (void)co_await file.Close();
+    co_return core::Annotate(header.status(), path);
+  }
+  auto segment = std::make_unique<Segment>();
+  segment->position = position;
+  segment->bytes = header->bytes;
+  segment->log = std::move(file);
+  co_return segment;
+}
+
+std::unique_ptr<Segment> SegmentList::PopFront() {
+  std::unique_ptr<Segment> segment = std::move(segments_.front());
+  segments_.pop_front();
+  return segment;
+}
+
+std::unique_ptr<Segment> SegmentList::PopBack() {
+  std::unique_ptr<Segment> segment = std::move(segments_.back());
+  segments_.pop_back();
+  return segment;
+}
+
+Segment* SegmentList::Find(uint64_t position) const {
+  const auto after = std::upper_bound(segments_.begin(), segments_.end(), position,
+                                      [](uint64_t at, const std::unique_ptr<Segment>& segment) { return at < segment->position; });
+  if (after == segments_.begin()) return nullptr;
+  Segment* segment = std::prev(after)->get();
+  return position < segment->limit() ? segment : nullptr;
+}
+
+}  // namespace store

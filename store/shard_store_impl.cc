@@ -1,0 +1,174 @@
+#include "store/shard_store_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/log.h"
+#include "core/reactor.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "store/record.h"
+#include "store/recovery.h"
+
+namespace store {
+
+core::Task<absl::StatusOr<std::unique_ptr<ShardStore>>> ShardStore::Open(StoreOptions options, MetaStore& meta) {
+  if (options.log_number > kLogNumberMax) co_return absl::InvalidArgumentError(absl::StrCat("log number ", options.log_number));
+  if (options.segment_bytes < kSegmentBytesMin || options.segment_bytes > kSegmentBytesMax || options.segment_bytes % kBlock != 0) {
+    co_return absl::InvalidArgumentError(absl::StrCat("a segment of ", options.segment_bytes, " bytes: ", kSegmentBytesMin, " to ",
+                                                      kSegmentBytesMax, " in whole blocks of ", kBlock, " are possible"));
+  }
+  auto store = std::make_unique<ShardStoreImpl>(std::move(options), meta);
+  CO_RETURN_IF_ERROR(co_await store->Recover());
+  std::unique_ptr<ShardStore> opened = std::move(store);
+  co_return opened;
+}
+
+ShardStoreImpl::ShardStoreImpl(StoreOptions options, MetaStore& meta)
+    : options_(std::move(options)),
+      meta_(meta),
+      identity_{options_.store_id, options_.log_number},
+      read_cache_(options_.read_cache_bytes) {}
+
+ShardStoreImpl::~ShardStoreImpl() = default;
+
+core::Task<absl::Status> ShardStoreImpl::Recover() {
+  CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options_.directory));
+  CO_ASSIGN_OR_RETURN(MarkFile mark_file, co_await MarkFile::Open(options_.directory, identity_));
+  Recovery recovery(options_, identity_, meta_, segments_, queues_, mark_file.mark(), mark_file.clean());
+  const absl::Status status = co_await recovery.Run();
+  if (!status.ok()) {
+    (void)co_await mark_file.Close();
+    (void)co_await CloseSegments();
+    co_return status;
+  }
+  damaged_records_ = recovery.damaged_records();
+  damaged_bytes_ = recovery.damaged_bytes();
+  log_ = std::make_unique<CommitLog>(options_, identity_, segments_, recovery.tail(), std::move(mark_file));
+  log_->Start();
+  scope_.Spawn(SealLoop());
+  scope_.Spawn(RetentionLoop());
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const MessageDraft> drafts, std::optional<Durability> durability) {
+  if (drafts.empty()) co_return absl::InvalidArgumentError("nothing to append");
+  const MessageDraft& first = drafts.front();
+  uint64_t bytes = 0;
+  for (const MessageDraft& draft : drafts) {
+    CO_RETURN_IF_ERROR(CheckDraft(draft));
+    if (draft.queue_id != first.queue_id || draft.topic != first.topic) {
+      co_return absl::InvalidArgumentError("one append goes to one queue");
+    }
+    bytes += RecordBytes(draft);
+  }
+  core::Semaphore::Hold room = log_->TryAdmit(bytes, drafts.size());
+  if (!room) {
+    CO_ASSIGN_OR_RETURN(room, co_await log_->Admit(bytes, drafts.size()));
+  }
+
+  // No suspension from here to Acknowledged: offsets, positions and times are given out in one go.
+  Queue& queue = queues_.FindOrMake(QueueName(first.topic, first.queue_id));
+  Batch& batch = log_->Open(bytes, drafts.size());
+  AppendResult result;
+  result.first_queue_offset = core::LogicalOffset(queue.next);
+  result.store_timestamp = log_->StoreTime();
+  for (const MessageDraft& draft : drafts) {
+    const uint64_t position = log_->PositionIn(batch);
+    const RecordPlace place{core::LogicalOffset(queue.next), MakePhysicalOffset(options_.log_number, position), result.store_timestamp};
+    const auto record_bytes = static_cast<uint32_t>(RecordBytes(draft));
+    EncodeRecord(draft, place, log_->PlaceIn(batch));
+    const uint32_t crc = log_->Add(batch, queue, record_bytes, queue.next, draft.tags_code, result.store_timestamp);
+    queue.Add(*batch.segment, queue.next, {position, record_bytes, crc, draft.tags_code}, result.store_timestamp);
+    result.positions.push_back(place.position);
+  }
+  CO_RETURN_IF_ERROR(co_await log_->Acknowledged(batch, durability.value_or(options_.durability) == Durability::kSynced));
+  co_return result;
+}
+
+core::Task<absl::Status> ShardStoreImpl::DropTopic(std::string topic) {
+  const uint64_t position = log_->append_end();
+  std::vector<core::QueueKey> keys;
+  queues_.ForEach([&](const Queue& queue) {
+    if (queue.key.topic == topic) keys.push_back(queue.key);
+  });
+  for (const core::QueueKey& key : keys) {
+    std::unique_ptr<Queue> queue = queues_.Take(QueueName(key));
+    queue->dropped = true;
+    queue->changed.NotifyAll();
+    for (size_t i = 0; i < segments_.size(); ++i) std::erase(segments_.at(i).queues, queue.get());
+    dropped_.push_back(std::move(queue));
+  }
+  BuryUnused();
+  std::vector<MetaChange> changes;
+  changes.push_back({MetaTable::kDroppedTopics, topic, absl::StrCat(position)});
+  const auto& floors = meta_.All(MetaTable::kQueueFloors);
+  const std::string prefix = topic + '\0';
+  for (auto floor = floors.lower_bound(prefix); floor != floors.end() && floor->first.starts_with(prefix); ++floor) {
+    changes.push_back({MetaTable::kQueueFloors, floor->first, std::nullopt});
+  }
+  co_return co_await meta_.Commit(std::move(changes));
+}
+
+void ShardStoreImpl::BuryUnused() {
+  queues_.EraseIf([](const Queue& queue) { return !queue.exists() && queue.waiting == 0 && queue.next == 0; });
+  // Batches under way point to the queues that they touched.
+  if (!log_->idle()) return;
+  std::erase_if(dropped_, [](const std::unique_ptr<Queue>& queue) { return queue->waiting == 0; });
+}
+
+std::vector<std::string> ShardStoreImpl::Topics() const {
+  std::vector<std::string> topics;
+  queues_.ForEach([&](const Queue& queue) {
+    if (queue.exists()) topics.push_back(queue.key.topic);
+  });
+  std::sort(topics.begin(), topics.end());
+  topics.erase(std::unique(topics.begin(), topics.end()), topics.end());
+  return topics;
+}
+
+StoreStats ShardStoreImpl::Stats() const {
+  StoreStats stats;
+  stats.log_begin = segments_.front().data_begin();
+  stats.log_end = log_->append_end();
+  stats.durable_end = log_->durable_end();
+  stats.segments = segments_.size();
+  stats.messages_appended = log_->messages_appended();
+  stats.bytes_appended = log_->bytes_appended();
+  stats.writes = log_->writes();
+  stats.flushes = log_->flushes();
+  for (size_t i = 0; i < segments_.size() && stats.earliest_store_time < 0; ++i) {
+    if (segments_.at(i).time_min > 0) stats.earliest_store_time = segments_.at(i).time_min;
+  }
+  stats.disk_used_ratio = disk_used_ratio_;
+  stats.failure = std::string(core::ToStd(log_->failure().message()));
+  stats.damaged_records = damaged_records_;
+  stats.damaged_bytes = damaged_bytes_;
+  return stats;
+}
+
+core::Task<absl::Status> ShardStoreImpl::Close() {
+  closing_ = true;
+  queues_.ForEach([](Queue& queue) { queue.changed.NotifyAll(); });
+  absl::Status status = co_await log_->Stop();
+  scope_.RequestStop();
+  log_->rolled().NotifyAll();
+  co_await scope_.Join();
+  co_await read_cache_.Close();
+  const absl::Status closed = co_await CloseSegments();
+  co_return status.ok() ? closed : status;
+}
+
+core::Task<absl::Status> ShardStoreImpl::CloseSegments() {
+  absl::Status status;
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    Segment& segment = segments_.at(i);
+    while (segment.pins > 0) (void)co_await segment.unpinned.Wait();
+    const absl::Status closed = co_await segment.log.Close();
+    const absl::Status index_closed = segment.index.is_open() ? co_await segment.index.Close() : absl::OkStatus();
+    if (status.ok()) status = closed.ok() ? index_closed : closed;
+  }
+  co_return status;
+}
+
+}  // namespace store

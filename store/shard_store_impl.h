@@ -1,0 +1,91 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/scope.h"
+#include "store/commit_log.h"
+#include "store/queue.h"
+#include "store/read_cache.h"
+#include "store/segment.h"
+#include "store/shard_store.h"
+
+namespace store {
+
+/// ShardStore on a CommitLog. Split by what it does: shard_store_impl.cc opens, closes and appends; fetch.cc reads; sealer.cc and
+/// retention.cc are the work beside it.
+class ShardStoreImpl final : public ShardStore {
+ public:
+  ShardStoreImpl(StoreOptions options, MetaStore& meta);
+  ~ShardStoreImpl() override;
+  core::Task<absl::Status> Recover();
+
+  core::Task<absl::Status> Close() override;
+  core::Task<absl::StatusOr<AppendResult>> Append(std::span<const MessageDraft> drafts, std::optional<Durability> durability) override;
+  core::Task<FetchResult> Fetch(FetchRequest request) override;
+  core::Task<core::WaitResult> WaitForMessage(core::QueueKey queue, core::LogicalOffset from, core::MonoTime deadline,
+                                              core::StopToken stop) override;
+  core::LogicalOffset MinOffset(const core::QueueKey& queue) const override;
+  core::LogicalOffset MaxOffset(const core::QueueKey& queue) const override;
+  core::Task<core::WallMillis> StoreTimeOf(core::QueueKey queue, core::LogicalOffset offset) override;
+  core::Task<core::LogicalOffset> OffsetByTime(core::QueueKey queue, core::WallMillis timestamp, bool upper) override;
+  core::Task<absl::StatusOr<core::Slice>> ReadRecord(core::PhysicalOffset position) override;
+  core::Task<absl::Status> DropTopic(std::string topic) override;
+  std::vector<std::string> Topics() const override;
+  StoreStats Stats() const override;
+  bool OffsetInMemory(const core::QueueKey& queue, core::LogicalOffset offset) const override;
+  core::Task<absl::Status> DeleteExpired() override;
+
+ private:
+  /// Consecutive entries of a queue, copied out so that nothing points into what may change.
+  struct Entries {
+    static constexpr size_t kMax = 64;
+    int64_t first = 0;
+    size_t count = 0;
+    int64_t gap_end = 0;  // with count 0: no message before this offset (damaged ones, or none at all)
+    IndexEntry entry[kMax];
+  };
+
+  // fetch.cc
+  core::Task<void> LoadEntries(const core::QueueKey& key, uint64_t hash, int64_t from, int64_t limit, Entries& into);
+  bool CopyEntries(Queue& queue, int64_t from, int64_t limit, Entries& into) const;
+  core::Task<absl::StatusOr<core::Slice>> LoadRecord(IndexEntry entry);
+  core::Task<core::WallMillis> LoadStoreTime(core::QueueKey key, int64_t offset);
+  Queue* FindQueue(const core::QueueKey& key) const { return queues_.Find(QueueName(key)); }
+  void NoteDamage(const IndexEntry& entry, const core::QueueKey& key, int64_t offset, const absl::Status& status);
+
+  // sealer.cc
+  core::Task<void> SealLoop();
+  core::Task<absl::Status> Seal(Segment& segment);
+  Segment* NextToSeal() const;
+
+  // retention.cc
+  core::Task<void> RetentionLoop();
+  core::Task<absl::Status> CheckSpace();
+  core::Task<absl::Status> DeleteSegments(bool any_hour);
+  core::Task<absl::Status> DeleteOldest();
+  core::Task<absl::Status> RemoveFiles(std::unique_ptr<Segment> segment);
+  bool InDeleteHour() const;
+
+  void BuryUnused();
+  core::Task<absl::Status> CloseSegments();
+
+  const StoreOptions options_;
+  MetaStore& meta_;
+  LogIdentity identity_;
+  SegmentList segments_;
+  QueueTable queues_;
+  /// Dropped queues to which an open batch or a waiter still points.
+  std::vector<std::unique_ptr<Queue>> dropped_;
+  std::unique_ptr<CommitLog> log_;
+  ReadCache read_cache_;
+  core::Semaphore deleting_{1};
+  double disk_used_ratio_ = 0;
+  uint64_t damaged_records_ = 0;
+  uint64_t damaged_bytes_ = 0;
+  bool closing_ = false;
+  core::Scope scope_;
+};
+
+}  // namespace store
