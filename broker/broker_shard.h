@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "broker/admin_plane.h"
 #include "broker/catalog.h"
+#include "broker/config.h"
 #include "broker/held_pulls.h"
 #include "broker/placement.h"
 #include "core/io.h"
@@ -23,7 +24,6 @@
 
 namespace broker {
 
-struct BrokerConfig;    // broker/config.h
 class CatalogWriter;    // broker/catalog_writer.h
 class OffsetTable;      // broker/offset_table.h
 class BrokerStats;      // broker/broker_stats.h: what this shard has counted
@@ -52,6 +52,11 @@ class BrokerShard {
 
   core::ShardId id() const { return id_; }
   const BrokerConfig& config() const { return config_; }
+  /// This shard's own copy of the settings, for those that may change while it runs (admin_node.cc has the list): all of them are numbers, so that
+  /// no text which somebody looks at moves.
+  BrokerConfig& live_config() { return config_; }
+  /// How often the settings have been changed while running.
+  DataVersion& config_version() { return config_version_; }
   const Placement& placement() const { return placement_; }
   /// Every shard's BrokerShard: `peers().On(shard, [](BrokerShard& there, ...) {...}, ...)`.
   const core::Sharded<BrokerShard>& peers() const { return peers_; }
@@ -141,7 +146,8 @@ class BrokerShard {
   };
 
   const core::ShardId id_;
-  const BrokerConfig& config_;
+  BrokerConfig config_;
+  DataVersion config_version_;
   const Placement placement_;
   const core::Sharded<BrokerShard>& peers_;
   const CatalogView& catalog_view_;

@@ -24,14 +24,18 @@ struct StatsWindow {
   }
 };
 
-/// The three windows of one key, as request 315 answers them.
+/// The windows of one key: minute, hour and day as request 315 answers them, 10 s, a minute and 10 min as request 28 does.
 struct StatsView {
+  StatsWindow ten_seconds;
   StatsWindow minute;
+  StatsWindow ten_minutes;
   StatsWindow hour;
   StatsWindow day;
   uint64_t total = 0;
   StatsView& operator+=(const StatsView& other) {
+    ten_seconds += other.ten_seconds;
     minute += other.minute;
+    ten_minutes += other.ten_minutes;
     hour += other.hour;
     day += other.day;
     total += other.total;
@@ -53,7 +57,9 @@ class StatsItem {
   void SampleSeconds(double seconds) { minute_.Push({seconds, sum_, times_}); }
   void SampleMinutes(double seconds) { hour_.Push({seconds, sum_, times_}); }
   void SampleHours(double seconds) { day_.Push({seconds, sum_, times_}); }
-  StatsView View() const { return {minute_.Span(), hour_.Span(), day_.Span(), sum_}; }
+  StatsView View() const {
+    return {minute_.Last(), minute_.Span(), hour_.Last(), hour_.Span(), day_.Span(), sum_};
+  }
 
  private:
   struct Sample {
@@ -68,14 +74,18 @@ class StatsItem {
       samples_[next_ % kSamples] = sample;
       ++next_;
     }
-    StatsWindow Span() const {
-      if (next_ < 2) return {};
-      const Sample& last = samples_[(next_ - 1) % kSamples];
-      const Sample& first = next_ <= kSamples ? samples_[0] : samples_[next_ % kSamples];
-      return {last.sum - first.sum, last.times - first.times, last.seconds - first.seconds};
-    }
+    /// From the oldest sample to the newest.
+    StatsWindow Span() const { return Between(next_ <= kSamples ? 0 : next_ - kSamples); }
+    /// Between the two newest.
+    StatsWindow Last() const { return Between(next_ < 2 ? 0 : next_ - 2); }
 
    private:
+    StatsWindow Between(size_t first_number) const {
+      if (next_ < 2) return {};
+      const Sample& last = samples_[(next_ - 1) % kSamples];
+      const Sample& first = samples_[first_number % kSamples];
+      return {last.sum - first.sum, last.times - first.times, last.seconds - first.seconds};
+    }
     std::array<Sample, kSamples> samples_{};
     size_t next_ = 0;
   };

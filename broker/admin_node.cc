@@ -1,0 +1,149 @@
+#include "broker/admin_node.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker/broker_stats.h"
+#include "broker/config.h"
+#include "broker/gather.h"
+#include "broker/runtime_info.h"
+#include "broker/wire_status.h"
+#include "core/properties.h"
+#include "core/reactor.h"
+#include "core/strings.h"
+#include "net/json.h"
+
+namespace broker {
+namespace {
+
+using net::ResponseCode;
+
+/// What may be changed while the broker runs: numbers and switches without consequences for data, addresses or security. No path, no
+/// name, nothing that is executed or opened.
+constexpr std::array<std::string_view, 11> kChangeable = {
+    "channelExpiredTimeout",
+    "litePullMessageEnable",
+    "longPollingEnable",
+    "maxMessageSize",
+    "maxTransferBytesOnMessageInDisk",
+    "maxTransferBytesOnMessageInMemory",
+    "maxTransferCountOnMessageInDisk",
+    "maxTransferCountOnMessageInMemory",
+    "notifyConsumerIdsChangedEnable",
+    "shortPollingTimeMills",
+    "traceOn",
+};
+
+constexpr std::string_view kSource = "request";
+
+void WriteWindow(net::JsonWriter& json, std::string_view name, const StatsWindow& window) {
+  json.Key(name).BeginObject().Member("avgpt", window.average());
+  json.Member("sum", static_cast<int64_t>(window.sum)).Member("tps", window.tps()).EndObject();
+}
+
+ShardRuntime RuntimeOf(BrokerShard& here) {
+  const core::Reactor& reactor = core::Reactor::Current();
+  return {.totals = here.stats().Totals(),
+          .store = here.store().Stats(),
+          .connections = here.connection_count(),
+          .held_pulls = here.held_pulls().count(),
+          .stalls = reactor.counters().stalls};
+}
+
+/// The settings were found good on a copy; false would mean that they were not.
+bool ApplyHere(BrokerShard& here, std::vector<core::Property> properties, core::WallMillis now) {
+  std::vector<core::ConfigFinding> findings;
+  here.config_version().Next(now);
+  return ApplyBrokerProperties(properties, kSource, here.live_config(), findings).ok();
+}
+
+}  // namespace
+
+AdminNodeHandlers::AdminNodeHandlers(BrokerShard& shard) : shard_(shard), boot_(core::Reactor::Current().wall_now()) {}
+
+core::Task<net::Reply> AdminNodeHandlers::RuntimeInfo(net::RequestContext, net::GetBrokerRuntimeInfoRequest) {
+  const std::vector<ShardRuntime> shards =
+      co_await OnEveryShard(shard_.peers(), [](BrokerShard& there) { return RuntimeOf(there); });
+  const RuntimeMoment moment{.now = core::Reactor::Current().wall_now(), .boot = boot_};
+  net::JsonWriter json;
+  json.BeginObject().Key("table").BeginObject();
+  for (const auto& [key, value] : broker::RuntimeInfo(shards, moment)) json.Member(key, value);
+  json.EndObject().EndObject();
+  net::Reply reply;
+  reply.SetBody(json.Take());
+  co_return reply;
+}
+
+core::Task<net::Reply> AdminNodeHandlers::GetConfig(net::RequestContext, net::GetBrokerConfigRequest) {
+  net::Reply reply;
+  reply.Add("version", shard_.config_version().ToJson());
+  reply.SetBody(BrokerConfigText(shard_.config()));
+  co_return reply;
+}
+
+core::Task<net::Reply> AdminNodeHandlers::UpdateConfig(net::RequestContext context, net::UpdateBrokerConfigRequest) {
+  const absl::StatusOr<std::vector<core::Property>> properties = core::ParseProperties(context.frame.body.text());
+  if (!properties.ok()) co_return ReplyFromStatus(properties.status());
+  for (const core::Property& property : *properties) {
+    if (std::find(kChangeable.begin(), kChangeable.end(), property.key) == kChangeable.end()) {
+      co_return net::Reply(ResponseCode::kNoPermission,
+                           core::StrCat("Can not update config: ", property.key, " can't be changed while the broker runs"));
+    }
+  }
+  BrokerConfig trial = shard_.config();
+  std::vector<core::ConfigFinding> findings;
+  absl::Status legal = ApplyBrokerProperties(*properties, kSource, trial, findings);
+  if (legal.ok()) legal = CheckBrokerConfig(trial);
+  if (!legal.ok()) co_return ReplyFromStatus(legal);
+  const std::vector<bool> applied = co_await OnEveryShard(
+      shard_.peers(),
+      [](BrokerShard& there, std::vector<core::Property> what, core::WallMillis now) {
+        return ApplyHere(there, std::move(what), now);
+      },
+      *properties, core::Reactor::Current().wall_now());
+  for (const bool done : applied) CORE_ASSERT(done);
+  co_return net::Reply();
+}
+
+core::Task<net::Reply> AdminNodeHandlers::Stats(net::RequestContext, net::ViewBrokerStatsDataRequest request) {
+  const std::string name(request.stats_name);
+  const std::string key(request.stats_key);
+  std::optional<StatsView> sum;
+  if (!name.starts_with("BROKER_") || key == shard_.config().broker_cluster_name) {
+    const std::vector<std::optional<StatsView>> views = co_await OnEveryShard(
+        shard_.peers(), [](BrokerShard& there, std::string n, std::string k) { return there.stats().Find(n, k); }, name, key);
+    for (const std::optional<StatsView>& view : views) {
+      if (!view.has_value()) continue;
+      if (!sum.has_value()) sum.emplace();
+      *sum += *view;
+    }
+  }
+  if (!sum.has_value()) {
+    co_return net::Reply(ResponseCode::kSystemError, core::StrCat("The stats <", name, "> <", key, "> not exist"));
+  }
+  net::JsonWriter json;
+  json.BeginObject();
+  WriteWindow(json, "statsDay", sum->day);
+  WriteWindow(json, "statsHour", sum->hour);
+  WriteWindow(json, "statsMinute", sum->minute);
+  json.EndObject();
+  net::Reply reply;
+  reply.SetBody(json.Take());
+  co_return reply;
+}
+
+void RegisterAdminNodeHandlers(BrokerShard& shard) {
+  auto& handlers = shard.Adopt(std::make_unique<AdminNodeHandlers>(shard));
+  shard.On(handlers, &AdminNodeHandlers::RuntimeInfo);
+  shard.On(handlers, &AdminNodeHandlers::GetConfig);
+  shard.On(handlers, &AdminNodeHandlers::UpdateConfig);
+  shard.On(handlers, &AdminNodeHandlers::Stats);
+}
+
+}  // namespace broker
