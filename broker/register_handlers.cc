@@ -1,5 +1,10 @@
 #include "broker/register_handlers.h"
 
+#include "broker/admin_client.h"
+#include "broker/admin_consumption.h"
+#include "broker/admin_group.h"
+#include "broker/admin_node.h"
+#include "broker/admin_topic.h"
 #include "broker/client_handlers.h"
 #include "broker/offset_handlers.h"
 #include "broker/pull.h"
@@ -14,6 +19,11 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterPullHandlers(shard);
   RegisterOffsetHandlers(shard);
   RegisterViewMessageHandlers(shard);
+  RegisterAdminTopicHandlers(shard);
+  RegisterAdminGroupHandlers(shard);
+  RegisterAdminConsumptionHandlers(shard);
+  RegisterAdminClientHandlers(shard);
+  RegisterAdminNodeHandlers(shard);
 }
 
 }  // namespace broker
