@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/settings.h"
+
+namespace nameserver {
+
+/// The configuration of a nameserver: RocketMQ's names and defaults for what is used here (NamesrvConfig and NettyServerConfig of RocketMQ
+/// 5.3.3). Settings marked "live" may be changed by UPDATE_NAMESRV_CONFIG.
+struct NameServerConfig {
+  std::string listen_address = "0.0.0.0";  // bindAddress
+  int32_t listen_port = 9876;              // 0: any free one (tests)
+  std::string kv_config_path = "./data/namesrv/kvConfig.json";
+  absl::Duration scan_not_active_broker_interval = absl::Seconds(5);
+  absl::Duration server_channel_max_idle = absl::Seconds(120);
+  bool order_message_enable = false;                      // live
+  bool return_order_topic_config_to_broker = true;        // live
+  bool enable_all_topic_list = true;                      // live
+  bool delete_topic_with_broker_registration = false;     // live
+};
+
+std::span<const core::Setting<NameServerConfig>> NameServerSettings();
+std::span<const core::IgnoredKey> IgnoredNameServerKeys();
+
+/// Sets `properties` of the file (or command line) `source`; see core::ApplyProperties.
+absl::Status ApplyNameServerProperties(std::span<const core::Property> properties, std::string_view source,
+                                       NameServerConfig& config, std::vector<core::ConfigFinding>& findings);
+
+/// kInvalidArgument names the key and what to write.
+absl::Status CheckNameServerConfig(const NameServerConfig& config);
+
+/// All settings as `key=value` lines: the body of GET_NAMESRV_CONFIG, and --print-config.
+std::string NameServerConfigText(const NameServerConfig& config);
+
+/// Applies the body of UPDATE_NAMESRV_CONFIG: all of it or nothing. kPermissionDenied names a key that is not one of the live ones.
+absl::Status UpdateLiveSettings(std::string_view properties_text, NameServerConfig& config);
+
+}  // namespace nameserver
