@@ -32,6 +32,8 @@ struct UringOptions {
 /// The Io on one io_uring of the kernel. Made and used on its shard's thread (IORING_SETUP_SINGLE_ISSUER).
 class UringIo final : public Io {
  public:
+  /// Whether this kernel and container let us use io_uring as we do; the error says what to change, with the command.
+  static absl::Status Check();
   static absl::StatusOr<std::unique_ptr<UringIo>> Create(ShardId shard, UringGroup& group, const UringOptions& options);
   ~UringIo() override;
 
