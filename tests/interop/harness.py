@@ -51,6 +51,7 @@ class Context:
         self.shared_things = contextlib.ExitStack()  # ends with the run
         self.shared = {}
         self.number = 0
+        self.servers = []
 
     def fresh_folder(self, name):
         self.number += 1
@@ -65,6 +66,7 @@ class Context:
 
     def run(self, server, shared=False):
         """Starts `server`, and ends it with the test or with the run."""
+        self.servers.append(server)
         server.start()
         (self.shared_things if shared else self.own).callback(server.kill)
         return server
@@ -87,8 +89,10 @@ class Context:
         key = ('clients', version)
         if key in self.shared and self.shared[key].process.poll() is not None:
             del self.shared[key]
-        return self._share(key, lambda: self.shared_things.enter_context(
+        clients = self._share(key, lambda: self.shared_things.enter_context(
             Clients(version, self.fresh_folder(f'clients-{version}'), self.server.namesrv)))
+        clients.namesrv = self.server.namesrv
+        return clients
 
     def raw(self, address=None, **options):
         """A raw connection to the shared server's broker, or to `address`."""
@@ -109,6 +113,13 @@ class Context:
                 with contextlib.suppress(Exception):
                     clients.finish(clients.start('stop', name=name), 10)
         self.own.callback(stop)
+
+    def crashes(self):
+        """What servers that ended by themselves said, each once."""
+        daemons = [d for s in self.servers for d in {s.daemon, getattr(getattr(s, 'nameserver', s), 'daemon')}]
+        found = [d.crash() for d in daemons if d.crash()]
+        self.servers = [s for s in self.servers if s.daemon.running]
+        return found
 
     def close(self):
         self.own.close()
@@ -135,15 +146,17 @@ def run_all(context, tests, verbose=False, keep=False):
         detail, word = '', 'PASS'
         try:
             detail = function(context) or ''
-            passed += 1
         except Skip as reason:
-            skipped, word, detail = skipped + 1, 'SKIP', str(reason)
+            word, detail = 'SKIP', str(reason)
         except Exception as error:  # noqa: BLE001  whatever it is, the next test shall run
-            failed, word, detail = failed + 1, 'FAIL', f'{type(error).__name__}: {error}'
+            word, detail = 'FAIL', f'{type(error).__name__}: {error}'
             if verbose or not isinstance(error, Failure):
                 detail += '\n' + traceback.format_exc()
-        finally:
-            context.own.close()
+        crashes = context.crashes()
+        context.own.close()
+        if crashes:
+            word, detail = 'FAIL', '\n'.join([detail, *crashes])
+        passed, failed, skipped = passed + (word == 'PASS'), failed + (word == 'FAIL'), skipped + (word == 'SKIP')
         print(f'{word} {name} ({time.monotonic() - begin:.1f} s){": " if detail else ""}{detail}', flush=True)
     context.close()
     if keep or failed:

@@ -48,6 +48,7 @@ class Daemon:
         self.name, self.command, self.log, self.ready = name, [str(c) for c in command], log, re.compile(ready)
         self.env = {**os.environ, **(env or {})}
         self.cwd, self.process, self.started_at, self.from_byte = cwd, None, 0.0, 0
+        self.told_to_end = False
 
     @property
     def pid(self):
@@ -74,7 +75,7 @@ class Daemon:
             self.from_byte = log.tell()
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                             env=self.env, cwd=self.cwd)
-        self.started_at = time.monotonic()
+        self.started_at, self.told_to_end = time.monotonic(), False
         return self
 
     def start(self, timeout=90.0):
@@ -102,7 +103,7 @@ class Daemon:
         """SIGTERM; returns the seconds until it was gone."""
         if not self.running:
             return 0.0
-        begin = time.monotonic()
+        begin, self.told_to_end = time.monotonic(), True
         self.process.send_signal(signal.SIGTERM)
         self.wait(timeout)
         return time.monotonic() - begin
@@ -110,9 +111,17 @@ class Daemon:
     def kill(self):
         """SIGKILL."""
         if self.running:
+            self.told_to_end = True
             self.process.kill()
         if self.process is not None:
             self.process.wait()
+
+    def crash(self):
+        """What there is to say when it ended by itself, else None."""
+        if self.process is None or self.running or self.told_to_end:
+            return None
+        tail = '\n'.join(self.output().splitlines()[-30:])
+        return f'{self.name} ended by itself with code {self.process.returncode}:\n{tail}'
 
     def resident_bytes(self):
         with open(f'/proc/{self.pid}/status', encoding='ascii') as file:
