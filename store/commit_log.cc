@@ -341,7 +341,8 @@ core::Task<void> CommitLog::FlushLoop() {
       (void)co_await dirty_.Wait();
     }
     if (!failure_.ok()) co_return;
-    const bool urgent = flush_wanted_ > durable_end_ || written_end_ - durable_end_ >= kUnflushedBytesMax || stopping_;
+    const bool wanted = flush_wanted_ > durable_end_ || written_end_ - durable_end_ >= kUnflushedBytesMax;
+    const bool urgent = (wanted && written_end_ > durable_end_) || (stopping_ && idle());
     if (!urgent) (void)co_await flush_now_.Wait(core::Reactor::Current().now() + options_.flush_interval);
     if (!failure_.ok()) co_return;
     const absl::Status status = co_await FlushOnce();

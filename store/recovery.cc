@@ -375,6 +375,7 @@ core::Task<absl::Status> Recovery::SettleFloors() {
     if (stored != floors.end() && ParseNumber<int64_t>(stored->second).value_or(0) >= floor) return;
     changes.push_back({MetaTable::kQueueFloors, std::move(key), absl::StrCat(floor)});
   });
+  std::sort(changes.begin(), changes.end(), [](const MetaChange& a, const MetaChange& b) { return a.key < b.key; });
   for (const auto& [key, value] : floors) {
     const size_t zero = key.find('\0');
     const std::optional<int64_t> floor = ParseNumber<int64_t>(value);

@@ -92,6 +92,7 @@ core::Task<absl::Status> ShardStoreImpl::DropTopic(std::string topic) {
   queues_.ForEach([&](const Queue& queue) {
     if (queue.key.topic == topic) keys.push_back(queue.key);
   });
+  std::sort(keys.begin(), keys.end());  // the table's own order differs from run to run
   for (const core::QueueKey& key : keys) {
     std::unique_ptr<Queue> queue = queues_.Take(QueueName(key));
     queue->dropped = true;
@@ -149,7 +150,12 @@ StoreStats ShardStoreImpl::Stats() const {
 
 core::Task<absl::Status> ShardStoreImpl::Close() {
   closing_ = true;
-  queues_.ForEach([](Queue& queue) { queue.changed.NotifyAll(); });
+  std::vector<Queue*> awaited;
+  queues_.ForEach([&](Queue& queue) {
+    if (queue.waiting > 0) awaited.push_back(&queue);
+  });
+  std::sort(awaited.begin(), awaited.end(), [](const Queue* a, const Queue* b) { return a->key < b->key; });
+  for (Queue* queue : awaited) queue->changed.NotifyAll();
   absl::Status status = co_await log_->Stop();
   scope_.RequestStop();
   log_->rolled().NotifyAll();
