@@ -24,8 +24,8 @@ const char* NameOf(DiskOp op);
 
 /// Operations that fail: of those that match, `skip` pass, then `times` get `error`.
 struct DiskFault {
-  std::optional<DiskOp> op;        // any when empty
-  std::string path_contains;       // any when empty
+  std::optional<DiskOp> op = {};   // any when empty
+  std::string path_contains = {};  // any when empty
   uint64_t skip = 0;
   uint64_t times = 1;
   int error = 5;  // EIO
