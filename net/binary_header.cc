@@ -59,13 +59,15 @@ absl::Status DecodeBinaryHeader(const char* begin, size_t size, Frame& frame) {
   size_t length = 0;
   if (!reader.TakeLength32(length) || !reader.TakeText(length, frame.remark)) return Broken("remark beyond its end");
   size_t fields_bytes = 0;
-  if (!reader.TakeLength32(fields_bytes) || fields_bytes != reader.left()) return Broken("fields do not end where it ends");
+  if (!reader.TakeLength32(fields_bytes) || fields_bytes != reader.left())
+    return Broken("fields do not end where it ends");
   while (reader.left() > 0) {
     ExtField field;
     if (!reader.TakeLength16(length) || length > INT16_MAX || !reader.TakeText(length, field.name)) {
       return Broken("field name beyond its end");
     }
-    if (!reader.TakeLength32(length) || !reader.TakeText(length, field.value)) return Broken("field value beyond its end");
+    if (!reader.TakeLength32(length) || !reader.TakeText(length, field.value))
+      return Broken("field value beyond its end");
     if (field.value.empty()) continue;  // Java reads it as null
     frame.fields.push_back(field);
   }

@@ -170,7 +170,8 @@ bool Connection::SendOnewayFields(int32_t code, const HeaderFields& fields, core
 
 core::Task<absl::StatusOr<Frame>> Connection::CallFields(int32_t code, HeaderFields fields, core::Slice body,
                                                          absl::Duration timeout) {
-  if (closing()) co_return absl::UnavailableError(core::StrCat("the connection to ", peer_text_, " is closed: ", close_reason_));
+  if (closing())
+    co_return absl::UnavailableError(core::StrCat("the connection to ", peer_text_, " is closed: ", close_reason_));
   PendingCall call;
   FrameHead head;
   head.serialize_type = serialize_type_;

@@ -27,10 +27,10 @@ struct ServerLimits {
   /// Per connection: beyond, it is not read. A held pull is one, and a client may hold one for each of its queues.
   uint32_t in_flight_requests_max = 16384;
   size_t in_flight_bytes_max = size_t{8} << 20;
-  size_t output_bytes_max = size_t{8} << 20;  // per connection waiting to be sent: beyond, it is not read
-  absl::Duration idle_timeout = absl::Seconds(120);  // without a byte either way; infinite: never
+  size_t output_bytes_max = size_t{8} << 20;          // per connection waiting to be sent: beyond, it is not read
+  absl::Duration idle_timeout = absl::Seconds(120);   // without a byte either way; infinite: never
   absl::Duration frame_deadline = absl::Seconds(15);  // from the first byte of a frame to its last
-  size_t connections_max = 20000;                    // per shard; beyond, accepted and closed
+  size_t connections_max = 20000;                     // per shard; beyond, accepted and closed
 };
 
 /// Lets through so many lines a period, so that hostile peers cannot fill the log. One shard.
@@ -54,7 +54,8 @@ class Connection : public core::ListNode {
   using Id = uint64_t;  // unique in the process: shard in the high 16 bits
 
   /// `router` may be null: then requests are answered as not supported. All that is given outlives the connection.
-  Connection(std::unique_ptr<core::Socket> socket, Id id, const Router* router, const ServerLimits& limits, LogLimiter& log);
+  Connection(std::unique_ptr<core::Socket> socket, Id id, const Router* router, const ServerLimits& limits,
+             LogLimiter& log);
   ~Connection();
 
   Id id() const { return id_; }
@@ -81,7 +82,8 @@ class Connection : public core::ListNode {
   }
   /// The same for fields that were put together by hand.
   bool SendOnewayFields(int32_t code, const HeaderFields& fields, core::Slice body);
-  core::Task<absl::StatusOr<Frame>> CallFields(int32_t code, HeaderFields fields, core::Slice body, absl::Duration timeout);
+  core::Task<absl::StatusOr<Frame>> CallFields(int32_t code, HeaderFields fields, core::Slice body,
+                                               absl::Duration timeout);
 
   /// Stops the handlers' token, answers nothing more and closes. Returns at once.
   void Close(std::string_view why);

@@ -11,8 +11,9 @@ namespace net {
 
 namespace {
 
-constexpr std::array<std::string_view, 14> kLanguages = {"JAVA", "CPP", "DOTNET", "PYTHON", "DELPHI", "ERLANG", "RUBY",
-                                                         "OTHER", "HTTP", "GO", "PHP", "OMS", "RUST", "NODE_JS"};
+constexpr std::array<std::string_view, 14> kLanguages = {"JAVA",   "CPP",  "DOTNET", "PYTHON", "DELPHI",
+                                                         "ERLANG", "RUBY", "OTHER",  "HTTP",   "GO",
+                                                         "PHP",    "OMS",  "RUST",   "NODE_JS"};
 constexpr size_t kMarkBytes = 4;
 
 bool SameName(std::string_view given, std::string_view upper) {

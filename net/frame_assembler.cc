@@ -21,7 +21,8 @@ absl::StatusOr<size_t> FrameAssembler::FrameBytes(const std::byte* at) const {
   if (length < 4) return absl::InvalidArgumentError(core::StrCat("frame with impossible length ", length));
   const size_t bytes = kLengthBytes + static_cast<size_t>(length);
   if (bytes > frame_bytes_max_) {
-    return absl::InvalidArgumentError(core::StrCat("frame of ", bytes, " bytes; at most ", frame_bytes_max_, " are allowed"));
+    return absl::InvalidArgumentError(
+        core::StrCat("frame of ", bytes, " bytes; at most ", frame_bytes_max_, " are allowed"));
   }
   return bytes;
 }

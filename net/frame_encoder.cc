@@ -19,6 +19,7 @@ class Writer {
   explicit Writer(char* out) : out_(out) {}
   char* at() const { return out_; }
   void Raw(std::string_view text) {
+    if (text.empty()) return;  // may have no address
     std::memcpy(out_, text.data(), text.size());
     out_ += text.size();
   }

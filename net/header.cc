@@ -32,7 +32,8 @@ bool ParseInteger(std::string_view text, int64_t& value) {
 }
 
 bool IsTrue(std::string_view text) {
-  return text.size() == 4 && (text[0] | 0x20) == 't' && (text[1] | 0x20) == 'r' && (text[2] | 0x20) == 'u' && (text[3] | 0x20) == 'e';
+  return text.size() == 4 && (text[0] | 0x20) == 't' && (text[1] | 0x20) == 'r' && (text[2] | 0x20) == 'u' &&
+         (text[3] | 0x20) == 'e';
 }
 
 }  // namespace internal

@@ -138,7 +138,8 @@ HeaderError DecodeHeader(const Frame& frame, Header& header) {
         if (given.name != kField.name) return false;
         auto& member = header.*kField.member;
         using Member = std::remove_cvref_t<decltype(member)>;
-        constexpr bool kText = std::is_same_v<Member, std::string_view> || std::is_same_v<Member, std::optional<std::string_view>>;
+        constexpr bool kText =
+            std::is_same_v<Member, std::string_view> || std::is_same_v<Member, std::optional<std::string_view>>;
         if (!kText && given.value.empty()) return true;
         if (!internal::ReadValue(given.value, member)) {
           error.field = kField.name;
@@ -164,7 +165,8 @@ HeaderError DecodeHeader(const Frame& frame, Header& header) {
 
 template <typename Header>
 void HeaderFields::AddHeader(const Header& header) {
-  std::apply([&](const auto&... field) { (internal::AddValue(*this, field.name, header.*field.member), ...); }, Header::kFields);
+  std::apply([&](const auto&... field) { (internal::AddValue(*this, field.name, header.*field.member), ...); },
+             Header::kFields);
 }
 
 }  // namespace net

@@ -55,8 +55,10 @@ std::string_view JsonValue::text() const {
   switch (kind_) {
     case Kind::kBool:
     case Kind::kNumber:
-    case Kind::kString: return {static_cast<const char*>(data_), size_};
-    default: return {};
+    case Kind::kString:
+      return {static_cast<const char*>(data_), size_};
+    default:
+      return {};
   }
 }
 

@@ -82,7 +82,8 @@ class HeaderParser {
   }
 
   static bool IsWordCharacter(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '+' || c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '+' ||
+           c == '.';
   }
 
   // What we do not know: brackets must match, strings must end; nothing more is asked of it.
@@ -189,6 +190,8 @@ class HeaderParser {
 
 }  // namespace
 
-absl::Status DecodeJsonHeader(char* begin, size_t size, Frame& frame) { return HeaderParser(begin, size, frame).Parse(); }
+absl::Status DecodeJsonHeader(char* begin, size_t size, Frame& frame) {
+  return HeaderParser(begin, size, frame).Parse();
+}
 
 }  // namespace net

@@ -46,11 +46,15 @@ bool JsonParser::ParseValue(JsonValue& value, int depth) {
   SkipBlanks();
   if (at_ == end_) return Fail("end of text where a value belongs");
   switch (*at_) {
-    case '{': return ParseObject(value, depth);
-    case '[': return ParseArray(value, depth);
+    case '{':
+      return ParseObject(value, depth);
+    case '[':
+      return ParseArray(value, depth);
     case '"':
-    case '\'': return ParseString(value);
-    default: return ParseWord(value);
+    case '\'':
+      return ParseString(value);
+    default:
+      return ParseWord(value);
   }
 }
 

@@ -12,7 +12,8 @@ namespace net {
 /// copied into one array when it ends, so each value costs one move.
 class JsonParser {
  public:
-  JsonParser(char* begin, char* end, JsonDocument& document) : begin_(begin), at_(begin), end_(end), document_(document) {}
+  JsonParser(char* begin, char* end, JsonDocument& document)
+      : begin_(begin), at_(begin), end_(end), document_(document) {}
   /// The whole text is one value.
   absl::Status Parse();
 

@@ -41,22 +41,26 @@ JsonValue Follow(JsonValue at, std::string_view path, size_t& budget) {
   return at;
 }
 
-// How many values `value` is; more than `limit` when it holds a reference.
-size_t PlainSize(const JsonValue& value, size_t limit) {
+// Whether `value` has no reference in it and is no more than `budget` values; what was looked at is taken from the budget.
+bool TakePlain(const JsonValue& value, size_t& budget) {
   std::vector<JsonValue> left = {value};
-  size_t count = 0;
-  while (!left.empty() && count <= limit) {
+  while (!left.empty()) {
     const JsonValue at = left.back();
     left.pop_back();
-    ++count;
-    if (!ReferenceOf(at).empty()) return limit + 1;
+    if (!ReferenceOf(at).empty()) return false;
+    const size_t children = at.items().size() + 2 * at.members().size();
+    if (children >= budget) {
+      budget = 0;
+      return false;
+    }
+    budget -= 1 + children;
     for (const JsonValue& item : at.items()) left.push_back(item);
     for (const JsonMember& member : at.members()) {
       left.push_back(member.key);
       left.push_back(member.value);
     }
   }
-  return count;
+  return true;
 }
 
 }  // namespace
@@ -71,10 +75,7 @@ void ResolveReferences(JsonValue root) {
       return;
     }
     const JsonValue target = Follow(root, path, budget);
-    if (target.is_null() || budget == 0) return;
-    const size_t size = PlainSize(target, budget);
-    budget -= size < budget ? size : budget;  // also what was only looked at: the work is bounded too
-    if (budget > 0) value = target;
+    if (!target.is_null() && budget > 0 && TakePlain(target, budget)) value = target;
   };
   while (!left.empty()) {
     const JsonValue at = left.back();

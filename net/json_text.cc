@@ -50,8 +50,8 @@ bool ReadUnicode(char*& at, const char* limit, uint32_t& code) {
   at += 4;
   if (code < 0xD800 || code > 0xDFFF) return true;
   uint32_t low = 0;
-  if (code < 0xDC00 && limit - at >= 6 && at[0] == '\\' && at[1] == 'u' && ReadHex4(at + 2, limit, low) && low >= 0xDC00 &&
-      low <= 0xDFFF) {
+  if (code < 0xDC00 && limit - at >= 6 && at[0] == '\\' && at[1] == 'u' && ReadHex4(at + 2, limit, low) &&
+      low >= 0xDC00 && low <= 0xDFFF) {
     at += 6;
     code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
   } else {
@@ -78,22 +78,35 @@ bool UnescapeString(char*& at, const char* limit, char quote, char** end) {
     if (at == limit) return false;
     const char escape = *at++;
     switch (escape) {
-      case 'n': *out++ = '\n'; break;
-      case 'r': *out++ = '\r'; break;
-      case 't': *out++ = '\t'; break;
-      case 'b': *out++ = '\b'; break;
-      case 'f': *out++ = '\f'; break;
+      case 'n':
+        *out++ = '\n';
+        break;
+      case 'r':
+        *out++ = '\r';
+        break;
+      case 't':
+        *out++ = '\t';
+        break;
+      case 'b':
+        *out++ = '\b';
+        break;
+      case 'f':
+        *out++ = '\f';
+        break;
       case '"':
       case '\'':
       case '\\':
-      case '/': *out++ = escape; break;
+      case '/':
+        *out++ = escape;
+        break;
       case 'u': {
         uint32_t code = 0;
         if (!ReadUnicode(at, limit, code)) return false;
         out = AppendUtf8(out, code);
         break;
       }
-      default: return false;
+      default:
+        return false;
     }
   }
   return false;

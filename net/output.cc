@@ -106,7 +106,9 @@ void Output::EndBatch() {
   sending_.parts.clear();
   sending_.holders.clear();
   sending_.bytes = 0;
-  if (empty()) open_ = core::Slice();  // an idle connection holds no memory
+  if (!empty()) return;
+  open_ = core::Slice();  // an idle connection holds no memory
+  open_used_ = 0;
 }
 
 }  // namespace net

@@ -39,11 +39,13 @@ bool ReadHex(std::string_view text, uint8_t* out) {
 absl::Status BatchReader::Next(BatchMessage& message) {
   CORE_ASSERT(!left_.empty());
   const size_t index = index_++;
-  if (left_.size() < kBeforeBody + kPropertiesLength) return BadBatch(index, core::StrCat("only ", left_.size(), " bytes are left"));
+  if (left_.size() < kBeforeBody + kPropertiesLength)
+    return BadBatch(index, core::StrCat("only ", left_.size(), " bytes are left"));
   const char* const at = left_.data();
   const size_t total = ReadU32(at);
   const size_t body_bytes = ReadU32(at + 16);
-  if (total > left_.size()) return BadBatch(index, core::StrCat("size ", total, " is more than what is left, ", left_.size()));
+  if (total > left_.size())
+    return BadBatch(index, core::StrCat("size ", total, " is more than what is left, ", left_.size()));
   if (total < kBeforeBody + kPropertiesLength || body_bytes > total - kBeforeBody - kPropertiesLength) {
     return BadBatch(index, core::StrCat("a body of ", body_bytes, " bytes in a size of ", total));
   }
@@ -69,9 +71,9 @@ void AppendBatchMessage(std::string& out, const BatchMessage& message) {
   at = WriteU32(at, 0);
   at = WriteU32(at, static_cast<uint32_t>(message.flag));
   at = WriteU32(at, static_cast<uint32_t>(message.body.size()));
-  std::memcpy(at, message.body.data(), message.body.size());
+  if (!message.body.empty()) std::memcpy(at, message.body.data(), message.body.size());
   at = WriteU16(at + message.body.size(), static_cast<uint32_t>(message.properties.size()));
-  std::memcpy(at, message.properties.data(), message.properties.size());
+  if (!message.properties.empty()) std::memcpy(at, message.properties.data(), message.properties.size());
 }
 
 absl::StatusOr<OffsetMessageId> DecodeOffsetMessageId(std::string_view text) {

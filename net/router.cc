@@ -30,7 +30,8 @@ core::Task<Reply> Router::Answer(Reply reply) { co_return reply; }
 
 Reply Router::NotSupported(int32_t code) {
   const std::string_view name = RequestName(code);
-  std::string remark = core::StrCat(" request type ", code, " not supported");  // RocketMQ's words, with its leading blank
+  std::string remark =
+      core::StrCat(" request type ", code, " not supported");  // RocketMQ's words, with its leading blank
   if (!name.empty()) remark += core::StrCat(": ", name);
   return Reply(ResponseCode::kRequestCodeNotSupported, std::move(remark));
 }

@@ -61,7 +61,8 @@ core::Task<void> Server::AcceptLoop(core::Listener& listener) {
 
 core::Task<void> Server::ServeOne(std::unique_ptr<core::Socket> socket, Connection::Id id) {
   Connection& connection =
-      *connections_.emplace(id, std::make_unique<Connection>(std::move(socket), id, &router_, limits_, log_)).first->second;
+      *connections_.emplace(id, std::make_unique<Connection>(std::move(socket), id, &router_, limits_, log_))
+           .first->second;
   co_await connection.Serve();
   if (on_close_) on_close_(connection);
   connections_.erase(id);

@@ -22,7 +22,7 @@ struct HeartBeatResponse {
   bool supports_v2 = false;
   bool subscriptions_changed = false;
   static constexpr auto kFields = std::tuple(Required("IS_SUPPORT_HEART_BEAT_V2", &HeartBeatResponse::supports_v2),
-      Required("IS_SUB_CHANGE", &HeartBeatResponse::subscriptions_changed));
+                                             Required("IS_SUB_CHANGE", &HeartBeatResponse::subscriptions_changed));
 };
 
 struct UnregisterClientRequest {
@@ -31,8 +31,8 @@ struct UnregisterClientRequest {
   std::optional<std::string_view> producer_group;
   std::optional<std::string_view> consumer_group;
   static constexpr auto kFields = std::tuple(Required("clientID", &UnregisterClientRequest::client_id),
-      Optional("producerGroup", &UnregisterClientRequest::producer_group),
-      Optional("consumerGroup", &UnregisterClientRequest::consumer_group));
+                                             Optional("producerGroup", &UnregisterClientRequest::producer_group),
+                                             Optional("consumerGroup", &UnregisterClientRequest::consumer_group));
 };
 
 struct GetConsumerListByGroupRequest {

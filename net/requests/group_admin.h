@@ -42,8 +42,8 @@ struct DeleteSubscriptionGroupRequest {
   bool clean_offset = false;
   bool remove_offset = false;
   static constexpr auto kFields = std::tuple(Required("groupName", &DeleteSubscriptionGroupRequest::group_name),
-      Optional("cleanOffset", &DeleteSubscriptionGroupRequest::clean_offset),
-      Optional("removeOffset", &DeleteSubscriptionGroupRequest::remove_offset));
+                                             Optional("cleanOffset", &DeleteSubscriptionGroupRequest::clean_offset),
+                                             Optional("removeOffset", &DeleteSubscriptionGroupRequest::remove_offset));
 };
 
 /// `topic_list` is joined by semicolons.
@@ -53,7 +53,8 @@ struct GetConsumeStatsRequest {
   std::optional<std::string_view> topic;
   std::optional<std::string_view> topic_list;
   static constexpr auto kFields = std::tuple(Required("consumerGroup", &GetConsumeStatsRequest::consumer_group),
-      Optional("topic", &GetConsumeStatsRequest::topic), Optional("topicList", &GetConsumeStatsRequest::topic_list));
+                                             Optional("topic", &GetConsumeStatsRequest::topic),
+                                             Optional("topicList", &GetConsumeStatsRequest::topic_list));
 };
 
 struct GetBrokerConsumeStatsRequest {
@@ -65,13 +66,15 @@ struct GetBrokerConsumeStatsRequest {
 struct GetConsumerConnectionListRequest {
   static constexpr RequestCode kCode = RequestCode::kGetConsumerConnectionList;
   std::string_view consumer_group;
-  static constexpr auto kFields = std::tuple(Required("consumerGroup", &GetConsumerConnectionListRequest::consumer_group));
+  static constexpr auto kFields =
+      std::tuple(Required("consumerGroup", &GetConsumerConnectionListRequest::consumer_group));
 };
 
 struct GetProducerConnectionListRequest {
   static constexpr RequestCode kCode = RequestCode::kGetProducerConnectionList;
   std::string_view producer_group;
-  static constexpr auto kFields = std::tuple(Required("producerGroup", &GetProducerConnectionListRequest::producer_group));
+  static constexpr auto kFields =
+      std::tuple(Required("producerGroup", &GetProducerConnectionListRequest::producer_group));
 };
 
 struct GetAllProducerInfoRequest {
@@ -84,7 +87,7 @@ struct QueryConsumeTimeSpanRequest {
   std::string_view topic;
   std::string_view group;
   static constexpr auto kFields = std::tuple(Required("topic", &QueryConsumeTimeSpanRequest::topic),
-      Required("group", &QueryConsumeTimeSpanRequest::group));
+                                             Required("group", &QueryConsumeTimeSpanRequest::group));
 };
 
 struct QueryTopicsByConsumerRequest {
@@ -98,7 +101,7 @@ struct QuerySubscriptionByConsumerRequest {
   std::string_view group;
   std::optional<std::string_view> topic;
   static constexpr auto kFields = std::tuple(Required("group", &QuerySubscriptionByConsumerRequest::group),
-      Optional("topic", &QuerySubscriptionByConsumerRequest::topic));
+                                             Optional("topic", &QuerySubscriptionByConsumerRequest::topic));
 };
 
 struct InvokeBrokerToResetOffsetRequest {
@@ -110,9 +113,11 @@ struct InvokeBrokerToResetOffsetRequest {
   int32_t queue_id = -1;
   std::optional<int64_t> offset;
   static constexpr auto kFields = std::tuple(Required("group", &InvokeBrokerToResetOffsetRequest::group),
-      Required("topic", &InvokeBrokerToResetOffsetRequest::topic), Required("timestamp", &InvokeBrokerToResetOffsetRequest::timestamp),
-      Required("isForce", &InvokeBrokerToResetOffsetRequest::is_force), Optional("queueId", &InvokeBrokerToResetOffsetRequest::queue_id),
-      Optional("offset", &InvokeBrokerToResetOffsetRequest::offset));
+                                             Required("topic", &InvokeBrokerToResetOffsetRequest::topic),
+                                             Required("timestamp", &InvokeBrokerToResetOffsetRequest::timestamp),
+                                             Required("isForce", &InvokeBrokerToResetOffsetRequest::is_force),
+                                             Optional("queueId", &InvokeBrokerToResetOffsetRequest::queue_id),
+                                             Optional("offset", &InvokeBrokerToResetOffsetRequest::offset));
 };
 
 struct InvokeBrokerToGetConsumerStatusRequest {
@@ -120,9 +125,10 @@ struct InvokeBrokerToGetConsumerStatusRequest {
   std::string_view topic;
   std::string_view group;
   std::optional<std::string_view> client_addr;
-  static constexpr auto kFields = std::tuple(Required("topic", &InvokeBrokerToGetConsumerStatusRequest::topic),
-      Required("group", &InvokeBrokerToGetConsumerStatusRequest::group),
-      Optional("clientAddr", &InvokeBrokerToGetConsumerStatusRequest::client_addr));
+  static constexpr auto kFields =
+      std::tuple(Required("topic", &InvokeBrokerToGetConsumerStatusRequest::topic),
+                 Required("group", &InvokeBrokerToGetConsumerStatusRequest::group),
+                 Optional("clientAddr", &InvokeBrokerToGetConsumerStatusRequest::client_addr));
 };
 
 struct CloneGroupOffsetRequest {
@@ -132,8 +138,9 @@ struct CloneGroupOffsetRequest {
   std::optional<std::string_view> topic;
   bool offline = false;
   static constexpr auto kFields = std::tuple(Required("srcGroup", &CloneGroupOffsetRequest::source_group),
-      Required("destGroup", &CloneGroupOffsetRequest::target_group), Optional("topic", &CloneGroupOffsetRequest::topic),
-      Optional("offline", &CloneGroupOffsetRequest::offline));
+                                             Required("destGroup", &CloneGroupOffsetRequest::target_group),
+                                             Optional("topic", &CloneGroupOffsetRequest::topic),
+                                             Optional("offline", &CloneGroupOffsetRequest::offline));
 };
 
 }  // namespace net

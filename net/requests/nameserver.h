@@ -16,8 +16,9 @@ struct GetRouteInfoRequest {
   static constexpr RequestCode kCode = RequestCode::kGetRouteInfoByTopic;
   std::string_view topic;
   bool accept_standard_json_only = false;
-  static constexpr auto kFields = std::tuple(Required("topic", &GetRouteInfoRequest::topic),
-      Optional("acceptStandardJsonOnly", &GetRouteInfoRequest::accept_standard_json_only));
+  static constexpr auto kFields =
+      std::tuple(Required("topic", &GetRouteInfoRequest::topic),
+                 Optional("acceptStandardJsonOnly", &GetRouteInfoRequest::accept_standard_json_only));
 };
 
 /// Body: RegisterBrokerBody, plain or compressed.
@@ -33,20 +34,24 @@ struct RegisterBrokerRequest {
   bool compressed = false;
   int32_t body_crc32 = 0;
   std::optional<std::string_view> zone_name;
-  static constexpr auto kFields = std::tuple(Required("brokerName", &RegisterBrokerRequest::broker_name),
-      Required("brokerAddr", &RegisterBrokerRequest::broker_addr), Required("clusterName", &RegisterBrokerRequest::cluster_name),
-      Required("haServerAddr", &RegisterBrokerRequest::ha_server_addr), Required("brokerId", &RegisterBrokerRequest::broker_id),
-      Optional("heartbeatTimeoutMillis", &RegisterBrokerRequest::heartbeat_timeout_millis),
-      Optional("enableActingMaster", &RegisterBrokerRequest::enable_acting_master),
-      Optional("compressed", &RegisterBrokerRequest::compressed), Optional("bodyCrc32", &RegisterBrokerRequest::body_crc32),
-      Optional("__ZONE_NAME", &RegisterBrokerRequest::zone_name));
+  static constexpr auto kFields =
+      std::tuple(Required("brokerName", &RegisterBrokerRequest::broker_name),
+                 Required("brokerAddr", &RegisterBrokerRequest::broker_addr),
+                 Required("clusterName", &RegisterBrokerRequest::cluster_name),
+                 Required("haServerAddr", &RegisterBrokerRequest::ha_server_addr),
+                 Required("brokerId", &RegisterBrokerRequest::broker_id),
+                 Optional("heartbeatTimeoutMillis", &RegisterBrokerRequest::heartbeat_timeout_millis),
+                 Optional("enableActingMaster", &RegisterBrokerRequest::enable_acting_master),
+                 Optional("compressed", &RegisterBrokerRequest::compressed),
+                 Optional("bodyCrc32", &RegisterBrokerRequest::body_crc32),
+                 Optional("__ZONE_NAME", &RegisterBrokerRequest::zone_name));
 };
 
 struct RegisterBrokerResponse {
   std::optional<std::string_view> ha_server_addr;
   std::optional<std::string_view> master_addr;
   static constexpr auto kFields = std::tuple(Optional("haServerAddr", &RegisterBrokerResponse::ha_server_addr),
-      Optional("masterAddr", &RegisterBrokerResponse::master_addr));
+                                             Optional("masterAddr", &RegisterBrokerResponse::master_addr));
 };
 
 struct UnregisterBrokerRequest {
@@ -56,8 +61,9 @@ struct UnregisterBrokerRequest {
   std::string_view cluster_name;
   int64_t broker_id = 0;
   static constexpr auto kFields = std::tuple(Required("brokerName", &UnregisterBrokerRequest::broker_name),
-      Required("brokerAddr", &UnregisterBrokerRequest::broker_addr), Required("clusterName", &UnregisterBrokerRequest::cluster_name),
-      Required("brokerId", &UnregisterBrokerRequest::broker_id));
+                                             Required("brokerAddr", &UnregisterBrokerRequest::broker_addr),
+                                             Required("clusterName", &UnregisterBrokerRequest::cluster_name),
+                                             Required("brokerId", &UnregisterBrokerRequest::broker_id));
 };
 
 /// Body: DataVersion.
@@ -68,8 +74,9 @@ struct QueryDataVersionRequest {
   std::string_view cluster_name;
   int64_t broker_id = 0;
   static constexpr auto kFields = std::tuple(Required("brokerName", &QueryDataVersionRequest::broker_name),
-      Required("brokerAddr", &QueryDataVersionRequest::broker_addr), Required("clusterName", &QueryDataVersionRequest::cluster_name),
-      Required("brokerId", &QueryDataVersionRequest::broker_id));
+                                             Required("brokerAddr", &QueryDataVersionRequest::broker_addr),
+                                             Required("clusterName", &QueryDataVersionRequest::cluster_name),
+                                             Required("brokerId", &QueryDataVersionRequest::broker_id));
 };
 
 struct QueryDataVersionResponse {
@@ -88,10 +95,13 @@ struct BrokerHeartbeatRequest {
   std::optional<int64_t> confirm_offset;
   std::optional<int64_t> heartbeat_timeout_millis;
   std::optional<int32_t> election_priority;
-  static constexpr auto kFields = std::tuple(Required("clusterName", &BrokerHeartbeatRequest::cluster_name),
-      Required("brokerAddr", &BrokerHeartbeatRequest::broker_addr), Required("brokerName", &BrokerHeartbeatRequest::broker_name),
+  static constexpr auto kFields = std::tuple(
+      Required("clusterName", &BrokerHeartbeatRequest::cluster_name),
+      Required("brokerAddr", &BrokerHeartbeatRequest::broker_addr),
+      Required("brokerName", &BrokerHeartbeatRequest::broker_name),
       Optional("brokerId", &BrokerHeartbeatRequest::broker_id), Optional("epoch", &BrokerHeartbeatRequest::epoch),
-      Optional("maxOffset", &BrokerHeartbeatRequest::max_offset), Optional("confirmOffset", &BrokerHeartbeatRequest::confirm_offset),
+      Optional("maxOffset", &BrokerHeartbeatRequest::max_offset),
+      Optional("confirmOffset", &BrokerHeartbeatRequest::confirm_offset),
       Optional("heartbeatTimeoutMills", &BrokerHeartbeatRequest::heartbeat_timeout_millis),
       Optional("electionPriority", &BrokerHeartbeatRequest::election_priority));
 };
@@ -101,7 +111,7 @@ struct GetBrokerMemberGroupRequest {
   std::string_view cluster_name;
   std::string_view broker_name;
   static constexpr auto kFields = std::tuple(Required("clusterName", &GetBrokerMemberGroupRequest::cluster_name),
-      Required("brokerName", &GetBrokerMemberGroupRequest::broker_name));
+                                             Required("brokerName", &GetBrokerMemberGroupRequest::broker_name));
 };
 
 struct GetBrokerClusterInfoRequest {
@@ -145,7 +155,7 @@ struct DeleteTopicInNamesrvRequest {
   std::string_view topic;
   std::optional<std::string_view> cluster_name;
   static constexpr auto kFields = std::tuple(Required("topic", &DeleteTopicInNamesrvRequest::topic),
-      Optional("clusterName", &DeleteTopicInNamesrvRequest::cluster_name));
+                                             Optional("clusterName", &DeleteTopicInNamesrvRequest::cluster_name));
 };
 
 /// Body: TopicRouteData.
@@ -182,16 +192,17 @@ struct PutKvConfigRequest {
   std::string_view name_space;
   std::string_view key;
   std::string_view value;
-  static constexpr auto kFields = std::tuple(Required("namespace", &PutKvConfigRequest::name_space),
-      Required("key", &PutKvConfigRequest::key), Required("value", &PutKvConfigRequest::value));
+  static constexpr auto kFields =
+      std::tuple(Required("namespace", &PutKvConfigRequest::name_space), Required("key", &PutKvConfigRequest::key),
+                 Required("value", &PutKvConfigRequest::value));
 };
 
 struct GetKvConfigRequest {
   static constexpr RequestCode kCode = RequestCode::kGetKvConfig;
   std::string_view name_space;
   std::string_view key;
-  static constexpr auto kFields = std::tuple(Required("namespace", &GetKvConfigRequest::name_space),
-      Required("key", &GetKvConfigRequest::key));
+  static constexpr auto kFields =
+      std::tuple(Required("namespace", &GetKvConfigRequest::name_space), Required("key", &GetKvConfigRequest::key));
 };
 
 struct GetKvConfigResponse {
@@ -204,7 +215,7 @@ struct DeleteKvConfigRequest {
   std::string_view name_space;
   std::string_view key;
   static constexpr auto kFields = std::tuple(Required("namespace", &DeleteKvConfigRequest::name_space),
-      Required("key", &DeleteKvConfigRequest::key));
+                                             Required("key", &DeleteKvConfigRequest::key));
 };
 
 struct GetKvListRequest {

@@ -38,7 +38,7 @@ struct ViewBrokerStatsDataRequest {
   std::string_view stats_name;
   std::string_view stats_key;
   static constexpr auto kFields = std::tuple(Required("statsName", &ViewBrokerStatsDataRequest::stats_name),
-      Required("statsKey", &ViewBrokerStatsDataRequest::stats_key));
+                                             Required("statsKey", &ViewBrokerStatsDataRequest::stats_key));
 };
 
 }  // namespace net

@@ -18,7 +18,8 @@ struct QueryConsumerOffsetRequest {
   std::string_view topic;
   int32_t queue_id = 0;
   std::optional<bool> set_zero_if_not_found;
-  static constexpr auto kFields = std::tuple(Required("consumerGroup", &QueryConsumerOffsetRequest::consumer_group),
+  static constexpr auto kFields = std::tuple(
+      Required("consumerGroup", &QueryConsumerOffsetRequest::consumer_group),
       Required("topic", &QueryConsumerOffsetRequest::topic), Required("queueId", &QueryConsumerOffsetRequest::queue_id),
       Optional("setZeroIfNotFound", &QueryConsumerOffsetRequest::set_zero_if_not_found));
 };
@@ -30,8 +31,9 @@ struct UpdateConsumerOffsetRequest {
   int32_t queue_id = 0;
   int64_t commit_offset = 0;
   static constexpr auto kFields = std::tuple(Required("consumerGroup", &UpdateConsumerOffsetRequest::consumer_group),
-      Required("topic", &UpdateConsumerOffsetRequest::topic), Required("queueId", &UpdateConsumerOffsetRequest::queue_id),
-      Required("commitOffset", &UpdateConsumerOffsetRequest::commit_offset));
+                                             Required("topic", &UpdateConsumerOffsetRequest::topic),
+                                             Required("queueId", &UpdateConsumerOffsetRequest::queue_id),
+                                             Required("commitOffset", &UpdateConsumerOffsetRequest::commit_offset));
 };
 
 struct GetMaxOffsetRequest {
@@ -39,16 +41,17 @@ struct GetMaxOffsetRequest {
   std::string_view topic;
   int32_t queue_id = 0;
   bool committed = true;
-  static constexpr auto kFields = std::tuple(Required("topic", &GetMaxOffsetRequest::topic),
-      Required("queueId", &GetMaxOffsetRequest::queue_id), Optional("committed", &GetMaxOffsetRequest::committed));
+  static constexpr auto kFields =
+      std::tuple(Required("topic", &GetMaxOffsetRequest::topic), Required("queueId", &GetMaxOffsetRequest::queue_id),
+                 Optional("committed", &GetMaxOffsetRequest::committed));
 };
 
 struct GetMinOffsetRequest {
   static constexpr RequestCode kCode = RequestCode::kGetMinOffset;
   std::string_view topic;
   int32_t queue_id = 0;
-  static constexpr auto kFields = std::tuple(Required("topic", &GetMinOffsetRequest::topic),
-      Required("queueId", &GetMinOffsetRequest::queue_id));
+  static constexpr auto kFields =
+      std::tuple(Required("topic", &GetMinOffsetRequest::topic), Required("queueId", &GetMinOffsetRequest::queue_id));
 };
 
 /// `boundary_type` "upper" in any case is the last of equal times; everything else the first.
@@ -58,9 +61,10 @@ struct SearchOffsetRequest {
   int32_t queue_id = 0;
   int64_t timestamp = 0;
   std::optional<std::string_view> boundary_type;
-  static constexpr auto kFields = std::tuple(Required("topic", &SearchOffsetRequest::topic),
-      Required("queueId", &SearchOffsetRequest::queue_id), Required("timestamp", &SearchOffsetRequest::timestamp),
-      Optional("boundaryType", &SearchOffsetRequest::boundary_type));
+  static constexpr auto kFields =
+      std::tuple(Required("topic", &SearchOffsetRequest::topic), Required("queueId", &SearchOffsetRequest::queue_id),
+                 Required("timestamp", &SearchOffsetRequest::timestamp),
+                 Optional("boundaryType", &SearchOffsetRequest::boundary_type));
 };
 
 struct GetEarliestMsgStoreTimeRequest {
@@ -68,7 +72,7 @@ struct GetEarliestMsgStoreTimeRequest {
   std::string_view topic;
   int32_t queue_id = 0;
   static constexpr auto kFields = std::tuple(Required("topic", &GetEarliestMsgStoreTimeRequest::topic),
-      Required("queueId", &GetEarliestMsgStoreTimeRequest::queue_id));
+                                             Required("queueId", &GetEarliestMsgStoreTimeRequest::queue_id));
 };
 
 /// Answers QueryConsumerOffset, GetMaxOffset, GetMinOffset and SearchOffsetByTimestamp.

@@ -29,13 +29,16 @@ struct PullMessageRequest {
   std::optional<int32_t> max_msg_bytes;
   std::optional<int32_t> request_source;
   std::optional<std::string_view> proxy_forward_client_id;
-  static constexpr auto kFields = std::tuple(Required("consumerGroup", &PullMessageRequest::consumer_group),
-      Required("topic", &PullMessageRequest::topic), Required("queueId", &PullMessageRequest::queue_id),
-      Required("queueOffset", &PullMessageRequest::queue_offset), Required("maxMsgNums", &PullMessageRequest::max_msg_nums),
-      Required("sysFlag", &PullMessageRequest::sys_flag), Required("commitOffset", &PullMessageRequest::commit_offset),
+  static constexpr auto kFields = std::tuple(
+      Required("consumerGroup", &PullMessageRequest::consumer_group), Required("topic", &PullMessageRequest::topic),
+      Required("queueId", &PullMessageRequest::queue_id), Required("queueOffset", &PullMessageRequest::queue_offset),
+      Required("maxMsgNums", &PullMessageRequest::max_msg_nums), Required("sysFlag", &PullMessageRequest::sys_flag),
+      Required("commitOffset", &PullMessageRequest::commit_offset),
       Required("suspendTimeoutMillis", &PullMessageRequest::suspend_timeout_millis),
-      Optional("subscription", &PullMessageRequest::subscription), Required("subVersion", &PullMessageRequest::sub_version),
-      Optional("expressionType", &PullMessageRequest::expression_type), Optional("maxMsgBytes", &PullMessageRequest::max_msg_bytes),
+      Optional("subscription", &PullMessageRequest::subscription),
+      Required("subVersion", &PullMessageRequest::sub_version),
+      Optional("expressionType", &PullMessageRequest::expression_type),
+      Optional("maxMsgBytes", &PullMessageRequest::max_msg_bytes),
       Optional("requestSource", &PullMessageRequest::request_source),
       Optional("proxyFrowardClientId", &PullMessageRequest::proxy_forward_client_id));
 };
@@ -55,10 +58,13 @@ struct PullMessageResponse {
   std::optional<int32_t> topic_sys_flag;
   std::optional<int32_t> group_sys_flag;
   std::optional<int32_t> forbidden_type;
-  static constexpr auto kFields = std::tuple(Required("suggestWhichBrokerId", &PullMessageResponse::suggest_which_broker_id),
-      Required("nextBeginOffset", &PullMessageResponse::next_begin_offset), Required("minOffset", &PullMessageResponse::min_offset),
-      Required("maxOffset", &PullMessageResponse::max_offset), Optional("offsetDelta", &PullMessageResponse::offset_delta),
-      Optional("topicSysFlag", &PullMessageResponse::topic_sys_flag), Optional("groupSysFlag", &PullMessageResponse::group_sys_flag),
+  static constexpr auto kFields = std::tuple(
+      Required("suggestWhichBrokerId", &PullMessageResponse::suggest_which_broker_id),
+      Required("nextBeginOffset", &PullMessageResponse::next_begin_offset),
+      Required("minOffset", &PullMessageResponse::min_offset), Required("maxOffset", &PullMessageResponse::max_offset),
+      Optional("offsetDelta", &PullMessageResponse::offset_delta),
+      Optional("topicSysFlag", &PullMessageResponse::topic_sys_flag),
+      Optional("groupSysFlag", &PullMessageResponse::group_sys_flag),
       Optional("forbiddenType", &PullMessageResponse::forbidden_type));
 };
 

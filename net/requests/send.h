@@ -38,7 +38,8 @@ struct SendMessageRequest : SendMessageHeader {
       Required("defaultTopicQueueNums", &SendMessageHeader::default_topic_queue_nums),
       Required("queueId", &SendMessageHeader::queue_id), Required("sysFlag", &SendMessageHeader::sys_flag),
       Required("bornTimestamp", &SendMessageHeader::born_timestamp), Required("flag", &SendMessageHeader::flag),
-      Optional("properties", &SendMessageHeader::properties), Optional("reconsumeTimes", &SendMessageHeader::reconsume_times),
+      Optional("properties", &SendMessageHeader::properties),
+      Optional("reconsumeTimes", &SendMessageHeader::reconsume_times),
       Optional("unitMode", &SendMessageHeader::unit_mode), Optional("batch", &SendMessageHeader::batch),
       Optional("maxReconsumeTimes", &SendMessageHeader::max_reconsume_times));
 };
@@ -79,8 +80,10 @@ struct SendMessageResponse {
   bool trace_on = true;
   static constexpr auto kFields = std::tuple(
       Required("msgId", &SendMessageResponse::msg_id), Required("queueId", &SendMessageResponse::queue_id),
-      Required("queueOffset", &SendMessageResponse::queue_offset), Optional("transactionId", &SendMessageResponse::transaction_id),
-      Optional("batchUniqId", &SendMessageResponse::batch_uniq_id), Optional("recallHandle", &SendMessageResponse::recall_handle),
+      Required("queueOffset", &SendMessageResponse::queue_offset),
+      Optional("transactionId", &SendMessageResponse::transaction_id),
+      Optional("batchUniqId", &SendMessageResponse::batch_uniq_id),
+      Optional("recallHandle", &SendMessageResponse::recall_handle),
       Optional("MSG_REGION", &SendMessageResponse::region), Optional("TRACE_ON", &SendMessageResponse::trace_on));
 };
 

@@ -22,18 +22,22 @@ struct CheckTransactionStateRequest {
   std::optional<std::string_view> transaction_id;
   std::optional<std::string_view> offset_msg_id;
   std::optional<std::string_view> broker_name;
-  static constexpr auto kFields = std::tuple(Optional("topic", &CheckTransactionStateRequest::topic),
-      Required("tranStateTableOffset", &CheckTransactionStateRequest::tran_state_table_offset),
-      Required("commitLogOffset", &CheckTransactionStateRequest::commit_log_offset),
-      Optional("msgId", &CheckTransactionStateRequest::msg_id), Optional("transactionId", &CheckTransactionStateRequest::transaction_id),
-      Optional("offsetMsgId", &CheckTransactionStateRequest::offset_msg_id), Optional("bname", &CheckTransactionStateRequest::broker_name));
+  static constexpr auto kFields =
+      std::tuple(Optional("topic", &CheckTransactionStateRequest::topic),
+                 Required("tranStateTableOffset", &CheckTransactionStateRequest::tran_state_table_offset),
+                 Required("commitLogOffset", &CheckTransactionStateRequest::commit_log_offset),
+                 Optional("msgId", &CheckTransactionStateRequest::msg_id),
+                 Optional("transactionId", &CheckTransactionStateRequest::transaction_id),
+                 Optional("offsetMsgId", &CheckTransactionStateRequest::offset_msg_id),
+                 Optional("bname", &CheckTransactionStateRequest::broker_name));
 };
 
 /// Oneway: the client balances its queues anew.
 struct NotifyConsumerIdsChangedRequest {
   static constexpr RequestCode kCode = RequestCode::kNotifyConsumerIdsChanged;
   std::string_view consumer_group;
-  static constexpr auto kFields = std::tuple(Required("consumerGroup", &NotifyConsumerIdsChangedRequest::consumer_group));
+  static constexpr auto kFields =
+      std::tuple(Required("consumerGroup", &NotifyConsumerIdsChangedRequest::consumer_group));
 };
 
 /// Oneway. Body: ResetOffsetBody.
@@ -44,8 +48,9 @@ struct ResetConsumerClientOffsetRequest {
   int64_t timestamp = 0;
   bool is_force = false;
   static constexpr auto kFields = std::tuple(Required("topic", &ResetConsumerClientOffsetRequest::topic),
-      Required("group", &ResetConsumerClientOffsetRequest::group), Required("timestamp", &ResetConsumerClientOffsetRequest::timestamp),
-      Required("isForce", &ResetConsumerClientOffsetRequest::is_force));
+                                             Required("group", &ResetConsumerClientOffsetRequest::group),
+                                             Required("timestamp", &ResetConsumerClientOffsetRequest::timestamp),
+                                             Required("isForce", &ResetConsumerClientOffsetRequest::is_force));
 };
 
 struct GetConsumerStatusFromClientRequest {
@@ -54,8 +59,8 @@ struct GetConsumerStatusFromClientRequest {
   std::string_view group;
   std::optional<std::string_view> client_addr;
   static constexpr auto kFields = std::tuple(Required("topic", &GetConsumerStatusFromClientRequest::topic),
-      Required("group", &GetConsumerStatusFromClientRequest::group),
-      Optional("clientAddr", &GetConsumerStatusFromClientRequest::client_addr));
+                                             Required("group", &GetConsumerStatusFromClientRequest::group),
+                                             Optional("clientAddr", &GetConsumerStatusFromClientRequest::client_addr));
 };
 
 /// From a tool to the broker and, the same, from the broker to the client. The answer's body is relayed as it lies.
@@ -65,7 +70,8 @@ struct GetConsumerRunningInfoRequest {
   std::string_view client_id;
   std::optional<bool> jstack;
   static constexpr auto kFields = std::tuple(Required("consumerGroup", &GetConsumerRunningInfoRequest::consumer_group),
-      Required("clientId", &GetConsumerRunningInfoRequest::client_id), Optional("jstackEnable", &GetConsumerRunningInfoRequest::jstack));
+                                             Required("clientId", &GetConsumerRunningInfoRequest::client_id),
+                                             Optional("jstackEnable", &GetConsumerRunningInfoRequest::jstack));
 };
 
 /// As GetConsumerRunningInfo; towards the client the body is the message's record.
@@ -79,10 +85,12 @@ struct ConsumeMessageDirectlyRequest {
   std::optional<int32_t> topic_sys_flag;
   std::optional<int32_t> group_sys_flag;
   static constexpr auto kFields = std::tuple(Required("consumerGroup", &ConsumeMessageDirectlyRequest::consumer_group),
-      Optional("clientId", &ConsumeMessageDirectlyRequest::client_id), Optional("msgId", &ConsumeMessageDirectlyRequest::msg_id),
-      Optional("brokerName", &ConsumeMessageDirectlyRequest::broker_name), Optional("topic", &ConsumeMessageDirectlyRequest::topic),
-      Optional("topicSysFlag", &ConsumeMessageDirectlyRequest::topic_sys_flag),
-      Optional("groupSysFlag", &ConsumeMessageDirectlyRequest::group_sys_flag));
+                                             Optional("clientId", &ConsumeMessageDirectlyRequest::client_id),
+                                             Optional("msgId", &ConsumeMessageDirectlyRequest::msg_id),
+                                             Optional("brokerName", &ConsumeMessageDirectlyRequest::broker_name),
+                                             Optional("topic", &ConsumeMessageDirectlyRequest::topic),
+                                             Optional("topicSysFlag", &ConsumeMessageDirectlyRequest::topic_sys_flag),
+                                             Optional("groupSysFlag", &ConsumeMessageDirectlyRequest::group_sys_flag));
 };
 
 struct PushReplyMessageRequest {
@@ -101,14 +109,19 @@ struct PushReplyMessageRequest {
   std::string_view born_host;
   std::string_view store_host;
   int64_t store_timestamp = 0;
-  static constexpr auto kFields = std::tuple(Required("producerGroup", &PushReplyMessageRequest::producer_group),
-      Required("topic", &PushReplyMessageRequest::topic), Required("defaultTopic", &PushReplyMessageRequest::default_topic),
+  static constexpr auto kFields = std::tuple(
+      Required("producerGroup", &PushReplyMessageRequest::producer_group),
+      Required("topic", &PushReplyMessageRequest::topic),
+      Required("defaultTopic", &PushReplyMessageRequest::default_topic),
       Required("defaultTopicQueueNums", &PushReplyMessageRequest::default_topic_queue_nums),
       Required("queueId", &PushReplyMessageRequest::queue_id), Required("sysFlag", &PushReplyMessageRequest::sys_flag),
-      Required("bornTimestamp", &PushReplyMessageRequest::born_timestamp), Required("flag", &PushReplyMessageRequest::flag),
-      Optional("properties", &PushReplyMessageRequest::properties), Optional("reconsumeTimes", &PushReplyMessageRequest::reconsume_times),
-      Optional("unitMode", &PushReplyMessageRequest::unit_mode), Required("bornHost", &PushReplyMessageRequest::born_host),
-      Required("storeHost", &PushReplyMessageRequest::store_host), Required("storeTimestamp", &PushReplyMessageRequest::store_timestamp));
+      Required("bornTimestamp", &PushReplyMessageRequest::born_timestamp),
+      Required("flag", &PushReplyMessageRequest::flag), Optional("properties", &PushReplyMessageRequest::properties),
+      Optional("reconsumeTimes", &PushReplyMessageRequest::reconsume_times),
+      Optional("unitMode", &PushReplyMessageRequest::unit_mode),
+      Required("bornHost", &PushReplyMessageRequest::born_host),
+      Required("storeHost", &PushReplyMessageRequest::store_host),
+      Required("storeTimestamp", &PushReplyMessageRequest::store_timestamp));
 };
 
 }  // namespace net

@@ -24,13 +24,17 @@ struct UpdateAndCreateTopicRequest {
   bool order = false;
   std::optional<std::string_view> attributes;
   bool force = false;
-  static constexpr auto kFields = std::tuple(Required("topic", &UpdateAndCreateTopicRequest::topic),
-      Required("defaultTopic", &UpdateAndCreateTopicRequest::default_topic),
-      Required("readQueueNums", &UpdateAndCreateTopicRequest::read_queue_nums),
-      Required("writeQueueNums", &UpdateAndCreateTopicRequest::write_queue_nums), Required("perm", &UpdateAndCreateTopicRequest::perm),
-      Required("topicFilterType", &UpdateAndCreateTopicRequest::topic_filter_type),
-      Optional("topicSysFlag", &UpdateAndCreateTopicRequest::topic_sys_flag), Optional("order", &UpdateAndCreateTopicRequest::order),
-      Optional("attributes", &UpdateAndCreateTopicRequest::attributes), Optional("force", &UpdateAndCreateTopicRequest::force));
+  static constexpr auto kFields =
+      std::tuple(Required("topic", &UpdateAndCreateTopicRequest::topic),
+                 Required("defaultTopic", &UpdateAndCreateTopicRequest::default_topic),
+                 Required("readQueueNums", &UpdateAndCreateTopicRequest::read_queue_nums),
+                 Required("writeQueueNums", &UpdateAndCreateTopicRequest::write_queue_nums),
+                 Required("perm", &UpdateAndCreateTopicRequest::perm),
+                 Required("topicFilterType", &UpdateAndCreateTopicRequest::topic_filter_type),
+                 Optional("topicSysFlag", &UpdateAndCreateTopicRequest::topic_sys_flag),
+                 Optional("order", &UpdateAndCreateTopicRequest::order),
+                 Optional("attributes", &UpdateAndCreateTopicRequest::attributes),
+                 Optional("force", &UpdateAndCreateTopicRequest::force));
 };
 
 /// Body: {topicConfigList:[TopicConfig]}.
@@ -54,8 +58,8 @@ struct GetTopicConfigRequest {
   static constexpr RequestCode kCode = RequestCode::kGetTopicConfig;
   std::string_view topic;
   bool logical = false;
-  static constexpr auto kFields = std::tuple(Required("topic", &GetTopicConfigRequest::topic),
-      Optional("lo", &GetTopicConfigRequest::logical));
+  static constexpr auto kFields =
+      std::tuple(Required("topic", &GetTopicConfigRequest::topic), Optional("lo", &GetTopicConfigRequest::logical));
 };
 
 struct GetTopicStatsInfoRequest {
