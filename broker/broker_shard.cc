@@ -46,7 +46,7 @@ BrokerShard::~BrokerShard() {
   while (!adopted_.empty()) adopted_.pop_back();
 }
 
-core::Task<absl::Status> BrokerShard::OpenStore(store::StoreId id) {
+core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& folder) {
   const std::string log = core::StrCat(id_.value());
   std::string meta_directory = core::StrCat(config_.store_path_root_dir, "/meta-", log);
   CO_ASSIGN_OR_RETURN(meta_, co_await store::MetaStore::Open(std::move(meta_directory)));
@@ -54,8 +54,8 @@ core::Task<absl::Status> BrokerShard::OpenStore(store::StoreId id) {
   store::StoreOptions options;
   options.directory = core::StrCat(config_.store_path_root_dir, "/log-", log);
   options.log_number = id_.value();
-  options.store_id = id;
-  options.segment_bytes = static_cast<uint64_t>(config_.segment_bytes);
+  options.store_id = folder.store_id;
+  options.segment_bytes = folder.segment_bytes;
   options.durability = config_.flush_disk_type == FlushDiskType::kSyncFlush ? store::Durability::kSynced
                                                                             : store::Durability::kAsync;
   options.append_buffer_bytes = config_.append_buffer_bytes;

@@ -19,6 +19,7 @@
 #include "core/types.h"
 #include "net/router.h"
 #include "net/server.h"
+#include "store/manifest.h"
 #include "store/meta_store.h"
 #include "store/shard_store.h"
 
@@ -125,8 +126,8 @@ class BrokerShard {
   static core::ShardId ShardOf(net::Connection::Id id) { return core::ShardId(static_cast<uint32_t>(id >> 48)); }
 
   // --- For broker.cc: the life of a shard. On the shard itself.
-  /// `id`: the data folder's.
-  core::Task<absl::Status> OpenStore(store::StoreId id);
+  /// `folder`: what the data folder is.
+  core::Task<absl::Status> OpenStore(const store::ManifestContent& folder);
   /// Listens at `main` (port 0: any) and, if not null, at `vip`. After this clients are answered.
   absl::Status Listen(const core::Endpoint& main, const core::Endpoint* vip);
   /// Where the main port is, its real number.

@@ -81,6 +81,8 @@ struct BrokerConfig {
   size_t append_buffer_bytes = size_t{64} << 20;
   size_t read_cache_bytes = size_t{32} << 20;
   size_t connections_max = 20000;
+  /// The number of this process, for who finds the data folder in use.
+  int64_t process_id = 0;
 };
 
 /// Every setting a file or the command line may give, and RocketMQ's keys that have no effect here, with the reason.

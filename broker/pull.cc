@@ -179,14 +179,8 @@ absl::Duration PullHandlers::HoldTime(const net::PullMessageRequest& request) co
 
 core::Task<PullOutcome> PullHandlers::Hold(net::RequestContext context, core::ShardId owner, const PullJob& job,
                                            core::MonoTime deadline) {
-  // The request's text goes, with the receive buffer it lies in, long before the answer: the job keeps a copy.
-  const std::string group(job.group);
-  const std::string topic(job.topic);
-  PullJob held = job;
-  held.group = group;
-  held.topic = topic;
   const core::StopToken closed = context.connection.stop_token();
-  if (owner == shard_.id()) co_return co_await PullHeld(shard_, &held, deadline, closed);
+  if (owner == shard_.id()) co_return co_await PullHeld(shard_, &job, deadline, closed);
   core::StopSource stop;  // the owner's
   RemoteStop remote(owner, stop);
   if (closed.stop_requested()) {
@@ -195,7 +189,7 @@ core::Task<PullOutcome> PullHandlers::Hold(net::RequestContext context, core::Sh
     co_return outcome;
   }
   closed.Register(remote);
-  const PullJob* borrowed = &held;
+  const PullJob* borrowed = &job;
   PullOutcome outcome = co_await shard_.peers().On(
       owner,
       [](BrokerShard& there, const PullJob* pull, core::MonoTime until, core::StopToken stopped) {
@@ -269,7 +263,14 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
 
   const bool nothing = !outcome.reset && PullResponseCode(outcome.status, job.from) == ResponseCode::kPullNotFound;
   const absl::Duration hold = nothing ? HoldTime(request) : absl::ZeroDuration();
+  std::string group;
+  std::string topic;
   if (hold > absl::ZeroDuration()) {
+    group = job.group;
+    topic = job.topic;
+    job.group = group;
+    job.topic = topic;
+    context.ReleaseFrame();  // `request` points nowhere from here on
     PullOutcome later = co_await Hold(context, owner, job, arrived + hold);
     if (!later.full) outcome = std::move(later);
   }

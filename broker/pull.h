@@ -68,6 +68,7 @@ class PullHandlers {
                                                    store::TagFilter& filter) const;
   /// How long the pull may be held; zero: not at all.
   absl::Duration HoldTime(const net::PullMessageRequest& request) const;
+  /// Waits on the owner; the frame of the request is gone by now.
   core::Task<PullOutcome> Hold(net::RequestContext context, core::ShardId owner, const PullJob& job, core::MonoTime deadline);
   net::Reply Answer(const PullJob& job, const Checked& checked, PullOutcome outcome);
 

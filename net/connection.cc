@@ -124,7 +124,7 @@ core::Task<void> Connection::Handle(Frame frame, size_t bytes) {
   if (handler == nullptr) {
     reply = Router::NotSupported(frame.code);
   } else {
-    reply = co_await (*handler)(RequestContext{*this, frame});
+    reply = co_await (*handler)(RequestContext{*this, frame, &frame});
   }
   if (!frame.is_oneway() && !reply.none() && !closing()) {
     output_.AppendReply(std::move(reply), frame.serialize_type, frame.opaque);

@@ -50,6 +50,13 @@ struct Frame {
   bool is_oneway() const { return (flag & kFlagOneway) != 0; }
   /// The last field of that name; false when there is none.
   bool Find(std::string_view name, std::string_view* value) const;
+  /// Lets go of the memory in which remark, fields and body lie; the rest stays.
+  void Release() {
+    remark = {};
+    fields.clear();
+    body = core::Slice();
+    bytes = core::Slice();
+  }
 };
 
 /// "JAVA", "GO", ...: a legal name for every number.

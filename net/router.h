@@ -22,6 +22,13 @@ class Connection;
 struct RequestContext {
   Connection& connection;
   const Frame& frame;
+  Frame* owned = nullptr;  // the same frame
+
+  /// For a handler that will wait for long (a held pull): lets go of the request's bytes, which may lie in a receive buffer that the whole
+  /// shard needs. The frame's text and body, and all that points into them, are gone then.
+  void ReleaseFrame() const {
+    if (owned != nullptr) owned->Release();
+  }
 };
 
 /// The request codes that one server (a nameserver, a broker) answers on one shard. Codes of the request table without a handler

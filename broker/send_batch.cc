@@ -1,0 +1,86 @@
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/catalog.h"
+#include "broker/config.h"
+#include "broker/send.h"
+#include "core/reactor.h"
+#include "core/strings.h"
+#include "net/frame.h"
+#include "net/remoting_util.h"
+
+// A batch is stored as one unit: consecutive offsets of one queue, all of its messages or none. Source: RocketMQ 5.3.3
+// SendMessageProcessor.sendBatchMessage, MessageExtEncoder.encode; wire.md section 9.
+
+namespace broker {
+namespace {
+
+using net::ResponseCode;
+
+SendRefusal Illegal(std::string remark) { return {ResponseCode::kMessageIllegal, std::move(remark)}; }
+
+}  // namespace
+
+core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net::SendMessageHeader header) {
+  std::optional<SendRefusal> refusal = co_await Resolve(header);
+  if (refusal.has_value()) co_return Refuse(std::move(*refusal));
+  if (IsRetryTopic(header.topic)) co_return Refuse(Illegal("batch request does not support retry group"));
+  const std::string_view body = context.frame.body.text();
+  const size_t body_max = static_cast<size_t>(shard_.config().max_message_size);
+  if (body.empty()) co_return Refuse(Illegal("the message body is empty"));
+  if (body.size() > body_max) {
+    co_return Refuse(Illegal(core::StrCat("the batch has ", body.size(), " bytes, more than maxMessageSize ", body_max)));
+  }
+  const ScannedProperties of_batch = ScanProperties(header.properties);
+  refusal = CheckSendFeatures(header.sys_flag, of_batch);
+  if (refusal.has_value()) co_return Refuse(std::move(*refusal));
+
+  const std::string header_properties = MessageMaker::BatchProperties(header.properties);
+  const MessageHosts hosts = HostsOf(context.connection);
+  const core::WallMillis now = core::Reactor::Current().wall_now();
+  std::deque<PreparedMessage> messages;  // a deque, because drafts point into their messages
+  std::vector<store::MessageDraft> drafts;
+  net::BatchReader reader(body);
+  while (!reader.AtEnd()) {
+    net::BatchMessage inner;
+    if (const absl::Status read = reader.Next(inner); !read.ok()) {
+      co_return Refuse(Illegal(std::string(read.message())));
+    }
+    ScannedProperties scanned = ScanProperties(inner.properties);
+    refusal = CheckSendFeatures(0, scanned);
+    if (refusal.has_value()) co_return Refuse(std::move(*refusal));
+    if (!of_batch.tags.empty()) scanned.tags = of_batch.tags;  // stored behind the message's own, so it is what counts
+    PreparedMessage& message = messages.emplace_back();
+    maker_.Prepare(header, inner.flag, inner.properties, scanned, header_properties,
+                   std::as_bytes(std::span(inner.body.data(), inner.body.size())), hosts, now, false, message);
+    message.draft.topic = header.topic;
+    message.draft.queue_id = header.queue_id;
+    refusal = CheckSizes(message.draft);
+    if (refusal.has_value()) co_return Refuse(std::move(*refusal));
+    drafts.push_back(message.draft);
+  }
+
+  const std::span<const store::MessageDraft> borrowed(drafts);
+  const std::string_view transaction_id = of_batch.uniq_key.empty() ? messages.front().uniq_key : of_batch.uniq_key;
+  const absl::StatusOr<store::AppendResult> stored = co_await Append(borrowed, of_batch.wait);
+  if (!stored.ok()) co_return Failed(stored.status(), header.queue_id, transaction_id);
+  CountStored(borrowed);
+
+  std::string ids;
+  for (const core::PhysicalOffset position : stored->positions) {
+    if (!ids.empty()) ids.push_back(',');
+    ids.append(MessageId::OfRecord(hosts.store, position).text());
+  }
+  net::Reply reply = Answer(ResponseCode::kSuccess);
+  reply.Add("msgId", ids);
+  reply.Add("queueId", header.queue_id);
+  reply.Add("queueOffset", stored->first_queue_offset.value());
+  reply.Add("transactionId", transaction_id);
+  co_return reply;
+}
+
+}  // namespace broker
