@@ -1,0 +1,162 @@
+#include "broker/group_members.h"
+
+#include "broker/order_locks.h"
+#include "broker/producer_groups.h"
+#include "gtest/gtest.h"
+
+namespace broker {
+namespace {
+
+using Ids = std::vector<GroupMembers::Id>;
+
+core::MonoTime Second(int64_t seconds) { return {seconds * 1'000'000'000}; }
+
+ConsumerRegistration Beat(GroupMembers::Id connection, std::string client, std::vector<std::pair<std::string, std::string>> wants,
+                          int64_t second = 0) {
+  ConsumerRegistration beat;
+  beat.group = "G";
+  beat.client.connection = connection;
+  beat.client.client_id = std::move(client);
+  beat.client.seen = Second(second);
+  for (auto& [topic, expression] : wants) {
+    beat.subscriptions[topic] = *ParseTagExpression(topic, expression);
+    beat.subscriptions[topic].version = second;
+  }
+  return beat;
+}
+
+TEST(GroupMembersTest, TellsEveryoneWhenOneJoinsAndOnlyThen) {
+  GroupMembers groups;
+  EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"T", "*"}})).notify, (Ids{1}));
+  EXPECT_EQ(groups.Heartbeat(Beat(2, "b", {{"T", "*"}})).notify, (Ids{1, 2}));
+  EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"T", "*"}})).notify, Ids{});
+  EXPECT_EQ(groups.Remove("G", 2), (Ids{1}));
+  EXPECT_EQ(groups.Remove("G", 2), Ids{});
+  EXPECT_EQ(groups.Remove("G", 1), Ids{});
+  EXPECT_EQ(groups.View("G"), std::nullopt);
+}
+
+TEST(GroupMembersTest, AReconnectedClientIsThereOnce) {
+  GroupMembers groups;
+  groups.Heartbeat(Beat(1, "a", {{"T", "*"}}));
+  EXPECT_EQ(groups.Heartbeat(Beat(7, "a", {{"T", "*"}})).notify, (Ids{7}));
+  ASSERT_TRUE(groups.View("G").has_value());
+  EXPECT_EQ(groups.View("G")->members.size(), 1u);
+  EXPECT_EQ(groups.Remove("G", 1), Ids{});  // the old connection closes later: nobody has left
+  EXPECT_TRUE(groups.View("G").has_value());
+}
+
+TEST(GroupMembersTest, TopicsAddedOrRemovedAreTold) {
+  GroupMembers groups;
+  groups.Heartbeat(Beat(1, "a", {{"T", "*"}}));
+  EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"T", "*"}, {"U", "*"}})).notify, (Ids{1}));
+  EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"T", "A"}, {"U", "*"}})).notify, Ids{});  // another expression moves no queue
+  EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"U", "*"}})).notify, (Ids{1}));
+  EXPECT_EQ(groups.FindSubscription("G", "T"), nullptr);
+}
+
+TEST(GroupMembersTest, ABeatWithoutSubscriptionsKeepsThem) {
+  GroupMembers groups;
+  groups.Heartbeat(Beat(1, "a", {{"T", "*"}}));
+  ConsumerRegistration alive = Beat(1, "a", {});
+  alive.without_subscriptions = true;
+  EXPECT_EQ(groups.Heartbeat(std::move(alive)).notify, Ids{});
+  EXPECT_NE(groups.FindSubscription("G", "T"), nullptr);
+}
+
+// In RocketMQ the two overwrite each other with every heartbeat, with a rebalance each time.
+TEST(GroupMembersTest, UnequalMembersKeepTheirOwnAndAreNamed) {
+  GroupMembers groups;
+  EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"T", "*"}})).conflict, std::nullopt);
+  const GroupMembers::Outcome second = groups.Heartbeat(Beat(2, "b", {{"U", "*"}}));
+  ASSERT_TRUE(second.conflict.has_value());
+  EXPECT_NE(second.conflict->find("a"), std::string::npos);
+  EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"T", "*"}})).notify, Ids{});
+  EXPECT_EQ(groups.Heartbeat(Beat(2, "b", {{"U", "*"}})).conflict, std::nullopt);  // said once
+  EXPECT_NE(groups.FindSubscription("G", "T"), nullptr);
+  EXPECT_NE(groups.FindSubscription("G", "U"), nullptr);
+}
+
+TEST(GroupMembersTest, BroadcastingGroupsAreNotTold) {
+  GroupMembers groups;
+  ConsumerRegistration beat = Beat(1, "a", {{"T", "*"}});
+  beat.model = MessageModel::kBroadcasting;
+  EXPECT_EQ(groups.Heartbeat(beat).notify, Ids{});
+  EXPECT_EQ(groups.ModelOf("G"), MessageModel::kBroadcasting);
+}
+
+TEST(GroupMembersTest, TheSilentExpireAndTheOthersAreTold) {
+  GroupMembers groups;
+  groups.Heartbeat(Beat(1, "a", {{"T", "*"}}, 10));
+  groups.Heartbeat(Beat(2, "b", {{"T", "*"}}, 20));
+  EXPECT_TRUE(groups.Expire(Second(10)).empty());
+  const auto expired = groups.Expire(Second(11));
+  ASSERT_EQ(expired.size(), 1u);
+  EXPECT_EQ(expired[0].connection, 1u);
+  EXPECT_EQ(expired[0].left, (Ids{2}));
+}
+
+TEST(GroupMembersTest, ClientIdsComeSorted) {  // every member computes the distribution from the order
+  GroupMembers groups;
+  for (const auto& [id, client] : {std::pair(1u, "c"), std::pair(2u, "a"), std::pair(3u, "b")}) {
+    groups.Heartbeat(Beat(id, client, {{"T", "*"}}));
+  }
+  const auto view = groups.View("G");
+  EXPECT_EQ(view->members[0].client_id, "a");
+  EXPECT_EQ(view->members[2].client_id, "c");
+}
+
+TEST(OrderLocksTest, OneHolderUntilItsLeaseIsOver) {
+  OrderLocks locks;
+  const core::QueueKey queue{"T", 0};
+  EXPECT_TRUE(locks.Lock("G", queue, "a", 1, Second(0)));
+  EXPECT_FALSE(locks.Lock("G", queue, "b", 2, Second(59)));
+  EXPECT_TRUE(locks.Lock("G", queue, "a", 1, Second(50)));  // renewed
+  EXPECT_FALSE(locks.Lock("G", queue, "b", 2, Second(110)));
+  EXPECT_TRUE(locks.Lock("G", queue, "b", 2, Second(111)));
+  EXPECT_TRUE(locks.Lock("H", queue, "a", 1, Second(111)));  // another group
+}
+
+TEST(OrderLocksTest, UnlockIsForTheHolderOnly) {
+  OrderLocks locks;
+  const core::QueueKey queue{"T", 0};
+  ASSERT_TRUE(locks.Lock("G", queue, "a", 1, Second(0)));
+  locks.Unlock("G", queue, "b");
+  EXPECT_FALSE(locks.Lock("G", queue, "b", 2, Second(1)));
+  locks.Unlock("G", queue, "a");
+  EXPECT_TRUE(locks.Lock("G", queue, "b", 2, Second(1)));
+}
+
+TEST(OrderLocksTest, AClosedConnectionFreesItsLocksAtOnce) {
+  OrderLocks locks;
+  ASSERT_TRUE(locks.Lock("G", {"T", 0}, "a", 1, Second(0)));
+  ASSERT_TRUE(locks.Lock("G", {"T", 1}, "b", 2, Second(0)));
+  EXPECT_TRUE(locks.HoldsAny("G", Second(60)));
+  EXPECT_FALSE(locks.HoldsAny("G", Second(61)));
+  locks.ConnectionClosed(1);
+  EXPECT_TRUE(locks.Lock("G", {"T", 0}, "b", 2, Second(1)));
+  EXPECT_FALSE(locks.Lock("G", {"T", 1}, "a", 3, Second(1)));
+  locks.ForgetTopic("T");
+  EXPECT_FALSE(locks.HoldsAny("G", Second(1)));
+}
+
+TEST(ProducerGroupsTest, ComeAndGoWithTheirConnections) {
+  ProducerGroups producers;
+  ClientInfo client;
+  client.connection = 5;
+  client.client_id = "a";
+  client.seen = Second(10);
+  producers.Heartbeat("P", client);
+  producers.Heartbeat("Q", client);
+  EXPECT_EQ(producers.FindClient("a"), 5u);
+  producers.Unregister("Q", 5);
+  EXPECT_TRUE(producers.Members("Q").empty());
+  EXPECT_TRUE(producers.Expire(Second(10)).empty());
+  producers.ConnectionClosed(5);
+  EXPECT_TRUE(producers.all().empty());
+  producers.Heartbeat("P", client);
+  EXPECT_EQ(producers.Expire(Second(11)), (std::vector<net::Connection::Id>{5}));
+}
+
+}  // namespace
+}  // namespace broker

@@ -1,0 +1,41 @@
+#include "broker/message_id.h"
+
+#include <set>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace broker {
+namespace {
+
+// The example of wire.md section 10, taken from a running broker.
+TEST(MessageIdTest, IsRocketMqsTextOfHostPortAndOffset) {
+  const core::Endpoint host = core::Endpoint::Parse("127.0.0.1:30911").value();
+  EXPECT_EQ(MessageId::OfRecord(host, core::PhysicalOffset(0x261)).text(), "7F000001000078BF0000000000000261");
+}
+
+TEST(MessageIdTest, HasRoomForIpv6AndForTheLogNumber) {
+  const core::Endpoint host = core::Endpoint::Parse("[::1]:10911").value();
+  const MessageId id = MessageId::OfRecord(host, core::PhysicalOffset((int64_t{3} << 48) | 0x1000));
+  EXPECT_EQ(id.text(), "0000000000000000000000000000000100002A9F0003000000001000");
+}
+
+TEST(UniqueKeysTest, AreUniqueAndTellTheTimeSinceTheMonthBegan) {
+  const core::Endpoint host = core::Endpoint::Parse("10.0.0.1:10911").value();
+  UniqueKeys keys(0x1122334455667788u);
+  const core::WallMillis first_of_november = 1793491200000;  // 2026-11-01T00:00:00Z
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) {
+    const MessageId key = keys.Next(host, first_of_november + 5);
+    ASSERT_EQ(key.text().size(), 32u);
+    EXPECT_EQ(key.text().substr(0, 8), "0A000001");
+    EXPECT_EQ(key.text().substr(20, 8), "00000005");
+    seen.insert(std::string(key.text()));
+  }
+  EXPECT_EQ(seen.size(), 1000u);
+  // Milliseconds before the first of the month belong to the month before.
+  EXPECT_EQ(keys.Next(host, first_of_november - 1).text().substr(20, 8), "9FA523FF") << "31 days less 1 ms";
+}
+
+}  // namespace
+}  // namespace broker

@@ -1,0 +1,157 @@
+#include "broker/offset_table.h"
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+
+namespace broker {
+namespace {
+
+using store::MetaChange;
+using store::MetaTable;
+
+/// The tables of a metadata log without the log.
+class MemoryMeta final : public store::MetaStore {
+ public:
+  core::Task<absl::Status> Close() override { co_return absl::OkStatus(); }
+  core::Task<absl::Status> Commit(std::vector<MetaChange> changes) override {
+    ++commits;
+    for (MetaChange& change : changes) {
+      auto& table = tables_[change.table];
+      if (change.value.has_value()) {
+        table[change.key] = *change.value;
+      } else {
+        table.erase(change.key);
+      }
+    }
+    co_return absl::OkStatus();
+  }
+  const std::string* Find(MetaTable table, std::string_view key) const override {
+    const auto& rows = All(table);
+    const auto it = rows.find(key);
+    return it == rows.end() ? nullptr : &it->second;
+  }
+  const std::map<std::string, std::string, std::less<>>& All(MetaTable table) const override { return tables_[table]; }
+
+  int commits = 0;
+
+ private:
+  mutable std::map<MetaTable, std::map<std::string, std::string, std::less<>>> tables_;
+};
+
+/// Runs a task that never really waits.
+template <typename T>
+T Run(core::Task<T> task) {
+  const auto handle = task.Release();
+  handle.promise().continuation = std::noop_coroutine();
+  handle.resume();
+  EXPECT_TRUE(handle.done());
+  T result = handle.promise().TakeResult();
+  handle.destroy();
+  return result;
+}
+
+core::LogicalOffset At(int64_t value) { return core::LogicalOffset(value); }
+
+TEST(OffsetTableTest, WhatWasCommittedIsThereAfterARestart) {
+  MemoryMeta meta;
+  {
+    OffsetTable table(meta);
+    table.Commit("g", "t", 3, At(7));
+    table.Commit("g", "t", 3, At(9));
+    table.Commit("g", "%RETRY%g", 0, At(1));
+    EXPECT_EQ(table.Find("g", "t", 3), At(9));
+    ASSERT_TRUE(Run(table.Flush()).ok());
+  }
+  OffsetTable again(meta);
+  EXPECT_EQ(again.Find("g", "t", 3), At(9));
+  EXPECT_EQ(again.Find("g", "%RETRY%g", 0), At(1));
+  EXPECT_EQ(again.Find("g", "t", 4), std::nullopt);
+  EXPECT_EQ(again.Find("h", "t", 3), std::nullopt);
+}
+
+// Clients repeat their offsets every 5 s; an idle broker must not write for it.
+TEST(OffsetTableTest, TheSameOffsetAgainIsNoChange) {
+  MemoryMeta meta;
+  OffsetTable table(meta);
+  table.Commit("g", "t", 0, At(5));
+  ASSERT_TRUE(Run(table.Flush()).ok());
+  table.Commit("g", "t", 0, At(5));
+  ASSERT_TRUE(Run(table.Flush()).ok());
+  EXPECT_EQ(meta.commits, 1);
+}
+
+TEST(OffsetTableTest, ALowerOffsetCounts) {
+  MemoryMeta meta;
+  OffsetTable table(meta);
+  table.Commit("g", "t", 0, At(5));
+  table.Commit("g", "t", 0, At(2));
+  EXPECT_EQ(table.Find("g", "t", 0), At(2));
+}
+
+// A consumer that still commits its old place must not undo an administrator's reset before it has heard of it.
+TEST(OffsetTableTest, CommitsAreIgnoredUntilTheResetWasTaken) {
+  MemoryMeta meta;
+  OffsetTable table(meta);
+  table.Commit("g", "t", 0, At(50));
+  table.Reset("g", "t", 0, At(10));
+  table.Commit("g", "t", 0, At(51));
+  EXPECT_EQ(table.Find("g", "t", 0), At(10));
+  EXPECT_EQ(table.TakeReset("g", "t", 1), std::nullopt);
+  EXPECT_EQ(table.TakeReset("g", "t", 0), At(10));
+  EXPECT_EQ(table.TakeReset("g", "t", 0), std::nullopt);
+  table.Commit("g", "t", 0, At(12));
+  EXPECT_EQ(table.Find("g", "t", 0), At(12));
+}
+
+TEST(OffsetTableTest, ADeletedTopicsOffsetsAreGoneForGoodAndOthersStay) {
+  MemoryMeta meta;
+  {
+    OffsetTable table(meta);
+    table.Commit("g", "t", 0, At(1));
+    table.Commit("h", "t", 1, At(2));
+    table.Commit("g", "u", 0, At(3));
+    ASSERT_TRUE(Run(table.Flush()).ok());
+    table.RemoveTopic("t");
+    EXPECT_EQ(table.Find("g", "t", 0), std::nullopt);
+    ASSERT_TRUE(Run(table.Flush()).ok());
+  }
+  OffsetTable again(meta);
+  EXPECT_EQ(again.All().size(), 1u);
+  EXPECT_EQ(again.Find("g", "u", 0), At(3));
+}
+
+// Removed and committed again between two flushes: the deletion must not win.
+TEST(OffsetTableTest, ACommitAfterTheRemovalSurvivesTheFlush) {
+  MemoryMeta meta;
+  {
+    OffsetTable table(meta);
+    table.Commit("g", "t", 0, At(1));
+    ASSERT_TRUE(Run(table.Flush()).ok());
+    table.RemoveGroup("g");
+    table.Commit("g", "t", 0, At(4));
+    ASSERT_TRUE(Run(table.Flush()).ok());
+  }
+  OffsetTable again(meta);
+  EXPECT_EQ(again.Find("g", "t", 0), At(4));
+}
+
+TEST(OffsetTableTest, ListsAreSorted) {
+  MemoryMeta meta;
+  OffsetTable table(meta);
+  for (const int32_t queue : {7, 1, 4}) table.Commit("g", "b", queue, At(queue));
+  table.Commit("g", "a", 2, At(2));
+  table.Commit("f", "b", 0, At(9));
+  const std::vector<OffsetTable::Entry> of_group = table.OfGroup("g");
+  ASSERT_EQ(of_group.size(), 4u);
+  EXPECT_EQ(of_group[0].queue.topic, "a");
+  EXPECT_EQ(of_group[1].queue.queue_id, 1);
+  EXPECT_EQ(of_group[3].queue.queue_id, 7);
+  EXPECT_EQ(table.OfGroup("g", "a").size(), 1u);
+  EXPECT_EQ(table.GroupsOf("b"), (std::vector<std::string>{"f", "g"}));
+}
+
+}  // namespace
+}  // namespace broker

@@ -1,0 +1,53 @@
+#include "broker/subscription_data.h"
+
+#include "gtest/gtest.h"
+
+namespace broker {
+namespace {
+
+// The numbers are Java's own ("...".hashCode()); a tag hashed otherwise would never be delivered.
+TEST(SubscriptionDataTest, JavaHash) {
+  EXPECT_EQ(JavaHash(""), 0);
+  EXPECT_EQ(JavaHash("TagA"), 2598919);
+  EXPECT_EQ(JavaHash("polygenelubricants"), INT32_MIN);
+  EXPECT_EQ(JavaHash("\xe4\xb8\xad\xe6\x96\x87"), 646394);       // two characters of three bytes each
+  EXPECT_EQ(JavaHash("\xf0\x9f\x98\x80"), 0xD83D * 31 + 0xDE00);  // a surrogate pair in Java
+}
+
+TEST(SubscriptionDataTest, TagExpressions) {
+  for (const char* all : {"", "*"}) {
+    const auto data = ParseTagExpression("T", all);
+    ASSERT_TRUE(data.has_value());
+    EXPECT_TRUE(data->codes.empty());
+    EXPECT_EQ(data->expression, "*");
+  }
+  const auto two = ParseTagExpression("T", " A || B||A |||| ");
+  ASSERT_TRUE(two.has_value());
+  EXPECT_EQ(two->tags, (std::vector<std::string>{"A", "B"}));
+  EXPECT_EQ(two->codes, (std::vector<int32_t>{JavaHash("A"), JavaHash("B")}));
+  EXPECT_EQ(ParseTagExpression("T", "||"), std::nullopt);
+  EXPECT_EQ(ParseTagExpression("T", "a|b")->tags, std::vector<std::string>{"a|b"});
+}
+
+SubscriptionData Read(std::string_view json) {
+  const absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(json);
+  EXPECT_TRUE(document.ok()) << document.status();
+  return SubscriptionData::FromJson(document->root());
+}
+
+TEST(SubscriptionDataTest, AsClientsSendIt) {
+  // Java.
+  const SubscriptionData java = Read(
+      R"({"classFilterMode":false,"codeSet":[65],"expressionType":"TAG","subString":"A","subVersion":17,"tagsSet":["A"],"topic":"T"})");
+  EXPECT_EQ(java.topic, "T");
+  EXPECT_EQ(java.version, 17);
+  EXPECT_EQ(java.codes, std::vector<int32_t>{65});
+  // Go: hashes as text, which may differ from Java's; the tags count.
+  EXPECT_EQ(Read(R"({"topic":"T","subString":"A","tagsSet":["A"],"codeSet":["12"]})").codes, std::vector<int32_t>{65});
+  // Only the expression.
+  EXPECT_EQ(Read(R"({"topic":"T","subString":"A || B"})").codes, (std::vector<int32_t>{65, 66}));
+  EXPECT_TRUE(Read(R"({"topic":"T","subString":"a > 1","expressionType":"SQL92"})").codes.empty());
+}
+
+}  // namespace
+}  // namespace broker
