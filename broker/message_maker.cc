@@ -59,9 +59,4 @@ std::string MessageMaker::BatchProperties(std::string_view properties) {
   return storable;
 }
 
-size_t RecordBytes(const store::MessageDraft& draft) {
-  constexpr size_t kFixedBytes = 91;  // wire.md section 8
-  return kFixedBytes + draft.topic.size() + draft.body.size() + draft.properties.size() + draft.more_properties.size();
-}
-
 }  // namespace broker

@@ -60,7 +60,4 @@ class MessageMaker {
   UniqueKeys unique_keys_;
 };
 
-/// Bytes of the record that `draft` becomes (format V1, IPv4). For statistics.
-size_t RecordBytes(const store::MessageDraft& draft);
-
 }  // namespace broker

@@ -11,6 +11,7 @@
 #include "core/reactor.h"
 #include "core/strings.h"
 #include "net/frame.h"
+#include "store/record.h"
 
 namespace broker {
 
@@ -115,7 +116,7 @@ std::optional<SendRefusal> SendHandlers::CheckSizes(const store::MessageDraft& d
 
 void SendHandlers::CountStored(std::span<const store::MessageDraft> drafts) {
   size_t bytes = 0;
-  for (const store::MessageDraft& draft : drafts) bytes += RecordBytes(draft);
+  for (const store::MessageDraft& draft : drafts) bytes += store::RecordBytes(draft);
   shard_.stats().OnPut(drafts.front().topic, drafts.size(), bytes);
 }
 
