@@ -4,6 +4,7 @@
 
 #include "core/assert.h"
 #include "net/big_endian.h"
+#include "net/json_text.h"
 
 namespace net {
 
@@ -27,16 +28,22 @@ class Writer {
   void Quoted(std::string_view text) {
     static constexpr char kHex[] = "0123456789abcdef";
     *out_++ = '"';
-    for (const char c : text) {
-      const auto byte = static_cast<unsigned char>(c);
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    while (true) {
+      const char* const special = FindToEscape(at, end);
+      Raw({at, static_cast<size_t>(special - at)});
+      if (special == end) break;
+      const auto byte = static_cast<unsigned char>(*special);
       if (byte < 0x20) {
         Raw("\\u00");
         *out_++ = kHex[byte >> 4];
         *out_++ = kHex[byte & 15];
-        continue;
+      } else {
+        *out_++ = '\\';
+        *out_++ = *special;
       }
-      if (c == '"' || c == '\\') *out_++ = '\\';
-      *out_++ = c;
+      at = special + 1;
     }
     *out_++ = '"';
   }

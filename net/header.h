@@ -116,11 +116,6 @@ void AddValue(HeaderFields& fields, std::string_view name, const std::optional<T
   if (value.has_value()) AddValue(fields, name, *value);
 }
 
-template <typename T>
-struct IsOptional : std::false_type {};
-template <typename T>
-struct IsOptional<std::optional<T>> : std::true_type {};
-
 }  // namespace internal
 
 /// Reads `header` from the frame's fields; those it does not know are passed over, of one given twice the last counts. An empty text where a

@@ -63,18 +63,22 @@ bool ReadUnicode(char*& at, const char* limit, uint32_t& code) {
 }  // namespace
 
 bool UnescapeString(char*& at, const char* limit, char quote, char** end) {
-  while (at < limit && *at != quote && *at != '\\') ++at;
+  at = FindQuoteOrBackslash(at, limit, quote);
   char* out = at;
   while (at < limit) {
-    const char c = *at++;
-    if (c == quote) {
+    if (*at == quote) {
+      ++at;
       *end = out;
       return true;
     }
-    if (c != '\\') {
-      *out++ = c;
+    if (*at != '\\') {
+      const char* const run = at;
+      at = FindQuoteOrBackslash(at, limit, quote);
+      std::memmove(out, run, static_cast<size_t>(at - run));
+      out += at - run;
       continue;
     }
+    ++at;
     if (at == limit) return false;
     const char escape = *at++;
     switch (escape) {

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "net/json.h"
+#include "net/json_text.h"
 
 namespace net {
 
@@ -10,12 +11,14 @@ namespace {
 void AppendQuoted(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out.push_back('"');
-  size_t plain = 0;  // what is before `i` and not yet appended begins here
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
-    out.append(text, plain, i - plain);
-    plain = i + 1;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    const char* const special = FindToEscape(at, end);
+    out.append(at, static_cast<size_t>(special - at));
+    if (special == end) break;
+    at = special + 1;
+    const auto c = static_cast<unsigned char>(*special);
     switch (c) {
       case '"':
         out += "\\\"";
@@ -38,7 +41,6 @@ void AppendQuoted(std::string& out, std::string_view text) {
         out.push_back(kHex[c & 15]);
     }
   }
-  out.append(text, plain);
   out.push_back('"');
 }
 

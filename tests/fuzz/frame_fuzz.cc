@@ -1,0 +1,76 @@
+// Any bytes on a connection are frames or an error, however they are cut. The first byte chooses the cuts.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+
+#include "core/buffer.h"
+#include "net/frame.h"
+#include "net/frame_assembler.h"
+#include "net/frame_encoder.h"
+#include "net/header.h"
+#include "net/requests/pull.h"
+#include "net/requests/send.h"
+
+namespace {
+
+// What was decoded is encoded and decoded to the same.
+void CheckRoundTrip(const net::Frame& frame, core::BufferPool& pool) {
+  net::HeaderFields fields;
+  for (const net::ExtField& field : frame.fields) {
+    if (field.name.size() <= INT16_MAX && !field.value.empty()) fields.Add(field.name, field.value);
+  }
+  net::FrameHead head;
+  head.serialize_type = frame.serialize_type;
+  head.code = frame.code;
+  head.opaque = frame.opaque;
+  head.flag = frame.flag;
+  head.remark = frame.remark;
+  head.fields = &fields;
+  const size_t bound = net::EncodedHeadBound(head);
+  core::Slice encoded = pool.Allocate(bound);
+  char* const begin = reinterpret_cast<char*>(encoded.data());
+  const char* const end = net::EncodeFrameHead(begin, head, 0);
+  const auto size = static_cast<size_t>(end - begin);
+  if (size > bound) abort();
+  const absl::StatusOr<net::Frame> again = net::DecodeFrame(encoded.Sub(4, size - 4));
+  // Escapes may have made it longer than what is allowed; nothing else may refuse it.
+  if (!again.ok()) {
+    if (size <= net::kHeaderBytesMax) abort();
+    return;
+  }
+  if (again->code != frame.code || again->opaque != frame.opaque || again->flag != frame.flag ||
+      again->remark != frame.remark || again->fields.size() != fields.entries().size()) {
+    abort();
+  }
+  for (size_t i = 0; i < again->fields.size(); ++i) {
+    if (again->fields[i].value != fields.ValueOf(fields.entries()[i])) abort();
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  core::BufferPool pool(size_t{1} << 20);
+  net::FrameAssembler assembler(pool, net::kFrameBytesMax);
+  const size_t step = data[0] == 0 ? size : data[0];
+  for (size_t at = 1; at < size;) {
+    const size_t count = std::min(step, size - at);
+    assembler.Feed(pool.Copy(std::span(reinterpret_cast<const std::byte*>(data) + at, count)));
+    at += count;
+    while (true) {
+      absl::StatusOr<std::optional<core::Slice>> bytes = assembler.Next();
+      if (!bytes.ok()) return 0;
+      if (!bytes->has_value()) break;
+      const absl::StatusOr<net::Frame> frame = net::DecodeFrame(std::move(**bytes));
+      if (!frame.ok()) return 0;
+      net::SendMessageV2Request send;
+      net::PullMessageRequest pull;
+      (void)net::DecodeHeader(*frame, send);
+      (void)net::DecodeHeader(*frame, pull);
+      CheckRoundTrip(*frame, pool);
+    }
+  }
+  return 0;
+}
