@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/reactor.h"
+#include "core/status.h"
 #include "core/sim/world.h"
 #include "core/strings.h"
 #include "gtest/gtest.h"
