@@ -2,8 +2,11 @@
 
 #include <optional>
 
+#include "broker/broker_stats.h"
 #include "broker/config.h"
 #include "broker/offset_table.h"
+#include "broker/order_locks.h"
+#include "broker/producer_groups.h"
 #include "core/log.h"
 #include "core/status.h"
 #include "core/strings.h"
@@ -34,7 +37,10 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
       placement_(placement),
       peers_(peers),
       catalog_view_(catalog_view),
-      catalog_writer_(catalog_writer) {
+      catalog_writer_(catalog_writer),
+      producer_groups_(std::make_unique<ProducerGroups>()),
+      order_locks_(std::make_unique<OrderLocks>()),
+      stats_(std::make_unique<BrokerStats>()) {
   if (!config.broker_ip1.empty()) {
     const absl::StatusOr<core::Endpoint> advertised = core::Endpoint::Parse(config.broker_ip1, 0);
     if (advertised.ok()) advertised_ = std::make_unique<core::Endpoint>(*advertised);

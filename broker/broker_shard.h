@@ -82,6 +82,9 @@ class BrokerShard {
     router_.On(service, method);
   }
 
+  /// What the main port answers.
+  const net::Router& router() const { return router_; }
+
   /// The topics and groups as this shard knows them now. The reference is good until the next suspension: look up again after it, or
   /// hold catalog_view().Share().
   const Catalog& catalog() const { return *catalog_view_; }
@@ -92,11 +95,8 @@ class BrokerShard {
   ConsumerGroups& consumer_groups() { return *consumer_groups_; }
   ProducerGroups& producer_groups() { return *producer_groups_; }
   OrderLocks& order_locks() { return *order_locks_; }
-  /// RegisterClientHandlers makes these four, first of all; each lives as long as the shard (Adopt).
+  /// RegisterClientHandlers makes them, first of all; they live as long as the shard (Adopt).
   void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
-  void set_producer_groups(ProducerGroups& groups) { producer_groups_ = &groups; }
-  void set_order_locks(OrderLocks& locks) { order_locks_ = &locks; }
-  void set_stats(BrokerStats& stats) { stats_ = &stats; }
   /// The long polls that wait for messages of this shard's queues.
   HeldPulls& held_pulls() { return held_pulls_; }
   BrokerStats& stats() { return *stats_; }
@@ -157,9 +157,9 @@ class BrokerShard {
   std::unique_ptr<store::ShardStore> store_;
   std::unique_ptr<OffsetTable> offsets_;
   ConsumerGroups* consumer_groups_ = nullptr;
-  ProducerGroups* producer_groups_ = nullptr;
-  OrderLocks* order_locks_ = nullptr;
-  BrokerStats* stats_ = nullptr;
+  std::unique_ptr<ProducerGroups> producer_groups_;
+  std::unique_ptr<OrderLocks> order_locks_;
+  std::unique_ptr<BrokerStats> stats_;
   HeldPulls held_pulls_;
   net::Router router_;
   net::Router vip_router_;
