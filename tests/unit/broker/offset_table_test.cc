@@ -43,7 +43,7 @@ class MemoryMeta final : public store::MetaStore {
 
 /// Runs a task that never really waits.
 template <typename T>
-T Run(core::Task<T> task) {
+T Finish(core::Task<T> task) {
   const auto handle = task.Release();
   handle.promise().continuation = std::noop_coroutine();
   handle.resume();
@@ -63,7 +63,7 @@ TEST(OffsetTableTest, WhatWasCommittedIsThereAfterARestart) {
     table.Commit("g", "t", 3, At(9));
     table.Commit("g", "%RETRY%g", 0, At(1));
     EXPECT_EQ(table.Find("g", "t", 3), At(9));
-    ASSERT_TRUE(Run(table.Flush()).ok());
+    ASSERT_TRUE(Finish(table.Flush()).ok());
   }
   OffsetTable again(meta);
   EXPECT_EQ(again.Find("g", "t", 3), At(9));
@@ -77,9 +77,9 @@ TEST(OffsetTableTest, TheSameOffsetAgainIsNoChange) {
   MemoryMeta meta;
   OffsetTable table(meta);
   table.Commit("g", "t", 0, At(5));
-  ASSERT_TRUE(Run(table.Flush()).ok());
+  ASSERT_TRUE(Finish(table.Flush()).ok());
   table.Commit("g", "t", 0, At(5));
-  ASSERT_TRUE(Run(table.Flush()).ok());
+  ASSERT_TRUE(Finish(table.Flush()).ok());
   EXPECT_EQ(meta.commits, 1);
 }
 
@@ -113,10 +113,10 @@ TEST(OffsetTableTest, ADeletedTopicsOffsetsAreGoneForGoodAndOthersStay) {
     table.Commit("g", "t", 0, At(1));
     table.Commit("h", "t", 1, At(2));
     table.Commit("g", "u", 0, At(3));
-    ASSERT_TRUE(Run(table.Flush()).ok());
+    ASSERT_TRUE(Finish(table.Flush()).ok());
     table.RemoveTopic("t");
     EXPECT_EQ(table.Find("g", "t", 0), std::nullopt);
-    ASSERT_TRUE(Run(table.Flush()).ok());
+    ASSERT_TRUE(Finish(table.Flush()).ok());
   }
   OffsetTable again(meta);
   EXPECT_EQ(again.All().size(), 1u);
@@ -129,10 +129,10 @@ TEST(OffsetTableTest, ACommitAfterTheRemovalSurvivesTheFlush) {
   {
     OffsetTable table(meta);
     table.Commit("g", "t", 0, At(1));
-    ASSERT_TRUE(Run(table.Flush()).ok());
+    ASSERT_TRUE(Finish(table.Flush()).ok());
     table.RemoveGroup("g");
     table.Commit("g", "t", 0, At(4));
-    ASSERT_TRUE(Run(table.Flush()).ok());
+    ASSERT_TRUE(Finish(table.Flush()).ok());
   }
   OffsetTable again(meta);
   EXPECT_EQ(again.Find("g", "t", 0), At(4));
