@@ -1,0 +1,213 @@
+// Goal: damage costs what it hits and no more: nothing damaged is served, the rest is, offsets are never given out twice. A failed write or
+// flush ends the acknowledgements at once, a full disk only while it is full.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/scope.h"
+#include "core/sim/world.h"
+#include "core/sync.h"
+#include "tests/unit/store/store_fixture.h"
+
+namespace store {
+namespace {
+
+constexpr int kMessages = 60;
+
+StoreOptions SmallOptions() {
+  StoreOptions options;
+  options.segment_bytes = kSegmentBytesMin;
+  options.append_buffer_bytes = size_t{2} << 20;
+  return options;
+}
+
+core::Task<void> AppendThird(ShardStore& store, int first, int* failed) {
+  for (int i = 0; i < kMessages / 3; ++i) {
+    if (!(co_await AppendOne(store, "T", first % 2, absl::StrCat("message ", first + i * 3, std::string(700, '.')))).ok()) ++*failed;
+  }
+}
+
+core::Task<absl::Status> FillMain() {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  core::Scope writers;
+  int failed = 0;
+  for (int w = 0; w < 3; ++w) writers.Spawn(AppendThird(*opened.store, w, &failed));
+  co_await writers.Join();
+  EXPECT_EQ(failed, 0);
+  co_return co_await CloseBoth(opened);
+}
+
+struct Readable {
+  int messages = 0;
+  std::set<std::string> bodies;
+  int64_t max[2] = {};
+  uint64_t damaged = 0;
+};
+
+/// Reads both queues to their end, over whatever is missing.
+core::Task<absl::Status> ReadAll(ShardStore& store, Readable* out) {
+  for (int q = 0; q < 2; ++q) {
+    int64_t next = store.MinOffset({"T", q}).value();
+    out->max[q] = store.MaxOffset({"T", q}).value();
+    while (next < out->max[q]) {
+      const FetchResult result = co_await FetchFrom(store, "T", q, next);
+      if (result.next.value() <= next) co_return absl::InternalError("a reader makes no progress");
+      next = result.next.value();
+      for (std::string& body : BodiesOf(result)) {
+        ++out->messages;
+        out->bodies.insert(std::move(body));
+      }
+    }
+  }
+  out->damaged = store.Stats().damaged_records;
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> ReadMain(Readable* out) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  const absl::Status read = co_await ReadAll(*opened.store, out);
+  const absl::Status closed = co_await CloseBoth(opened);
+  co_return read.ok() ? closed : read;
+}
+
+TEST(DamageTest, AFlippedBitInTheLogCostsOneMessageAtMost) {
+  const std::string path = "data/log/00000000000000000000.log";
+  int hit = 0;
+  for (uint64_t at = 0; at < 90'000; at += 997) {
+    SCOPED_TRACE(absl::StrCat("byte ", at));
+    sim::World world(1);
+    sim::Node& node = world.AddNode("node", 1);
+    node.Start(FillMain);
+    ASSERT_TRUE(world.RunToEnd(node).ok());
+    node.disk().FlipBit(path, at, static_cast<int>(at % 8));
+    Readable first;
+    node.Start([&first] { return ReadMain(&first); });
+    const absl::Status status = world.RunToEnd(node);
+    ASSERT_TRUE(status.ok()) << status << world.Describe();
+    EXPECT_GE(first.messages, kMessages - 1);
+    EXPECT_EQ(first.bodies.size(), static_cast<size_t>(first.messages));
+    EXPECT_EQ(first.max[0], kMessages / 3 * 2) << "an offset would be given out again";
+    EXPECT_EQ(first.max[1], kMessages / 3);
+    if (first.messages < kMessages) {
+      ++hit;
+      EXPECT_EQ(first.damaged, 1U);
+    }
+    // The same after another restart.
+    Readable second;
+    node.Start([&second] { return ReadMain(&second); });
+    ASSERT_TRUE(world.RunToEnd(node).ok());
+    EXPECT_EQ(second.bodies, first.bodies);
+    EXPECT_EQ(second.max[0], first.max[0]);
+  }
+  EXPECT_GT(hit, 20);
+}
+
+core::Task<absl::Status> FillManyMain() {
+  StoreOptions options = SmallOptions();
+  options.append_buffer_bytes = size_t{1} << 20;
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  for (int i = 0; i < 600; ++i) CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat(i, std::string(1500, '.')))).status());
+  core::Sleep pause(absl::Seconds(1));
+  (void)co_await pause;
+  co_return co_await CloseBoth(opened);
+}
+
+TEST(DamageTest, FlipsInSealedSegmentsAndIndexesAreFoundWhenRead) {
+  std::vector<std::string> files;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    sim::World world(seed);
+    sim::Node& node = world.AddNode("node", 1);
+    node.Start(FillManyMain);
+    ASSERT_TRUE(world.RunToEnd(node).ok());
+    files.clear();
+    for (const std::string& file : node.disk().Files()) {
+      if (file.find(".idx") != std::string::npos || (seed % 2 == 0 && file.find(".log") != std::string::npos && file.find("meta") == std::string::npos)) files.push_back(file);
+    }
+    ASSERT_GT(files.size(), 3U);
+    const std::string file = files[world.random().Below(files.size())];
+    const uint64_t size = node.disk().Content(file).size();
+    const uint64_t at = world.random().Below(size);
+    node.disk().FlipBit(file, at, static_cast<int>(world.random().Below(8)));
+    Readable read;
+    node.Start([&read] { return ReadMain(&read); });
+    const absl::Status status = world.RunToEnd(node);
+    ASSERT_TRUE(status.ok()) << file << " at " << at << ": " << status << world.Describe();
+    EXPECT_EQ(read.max[0], 600);
+    EXPECT_EQ(static_cast<size_t>(read.messages), read.bodies.size());
+    // A damaged page of an index hides what it lists; anything else costs one message at most.
+    EXPECT_GE(read.messages, file.find(".idx") != std::string::npos ? 600 - 170 : 599) << file << " at " << at;
+  }
+}
+
+core::Task<absl::Status> FenceMain(sim::Node* node, sim::DiskOp op, Durability durability) {
+  StoreOptions options = SmallOptions();
+  options.durability = durability;
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, "before")).status());
+  core::Sleep pause(absl::Seconds(1));
+  (void)co_await pause;
+  node->disk().Inject({.op = op, .path_contains = ".log"});
+  const MessageDraft draft = DraftOf("T", 0, "during");
+  const absl::StatusOr<AppendResult> during = co_await opened.store->Append({&draft, 1}, Durability::kSynced);
+  EXPECT_EQ(during.status().code(), absl::StatusCode::kDeadlineExceeded) << during.status();
+  EXPECT_EQ((co_await AppendOne(*opened.store, "T", 0, "after")).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(opened.store->Stats().failure.empty());
+  const FetchResult read = co_await FetchFrom(*opened.store, "T", 0, 0);
+  EXPECT_EQ(BodiesOf(read), std::vector<std::string>{"before"});
+  EXPECT_EQ(read.max.value(), 1);
+  (void)co_await CloseBoth(opened);
+  co_return absl::OkStatus();
+}
+
+TEST(DamageTest, AFailedWriteOrFlushFencesTheLog) {
+  const std::pair<sim::DiskOp, Durability> cases[] = {
+      {sim::DiskOp::kWrite, Durability::kAsync}, {sim::DiskOp::kWrite, Durability::kSynced}, {sim::DiskOp::kSync, Durability::kAsync}};
+  for (const auto& one : cases) {
+    sim::World world(9);
+    sim::Node& node = world.AddNode("node", 1);
+    node.Start([&node, &one] { return FenceMain(&node, one.first, one.second); });
+    const absl::Status status = world.RunToEnd(node);
+    EXPECT_TRUE(status.ok()) << status << world.Describe();
+  }
+}
+
+core::Task<absl::Status> FullDiskMain(sim::Node* node) {
+  StoreOptions options = SmallOptions();
+  options.disk_used_ratio_refuse = 1.1;  // so that the files themselves meet the end of the disk
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  node->disk().set_capacity(node->disk().used_bytes() + 2 * kSegmentBytesMin);
+  int stored = 0;
+  absl::Status status;
+  while (stored < 2000) {
+    status = (co_await AppendOne(*opened.store, "T", 0, absl::StrCat(stored, std::string(1500, '.')))).status();
+    if (!status.ok()) break;
+    ++stored;
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_GT(stored, 50);
+  node->disk().set_capacity(uint64_t{1} << 30);
+  core::Sleep pause(absl::Seconds(5));
+  (void)co_await pause;
+  for (int i = 0; i < 200; ++i, ++stored) {
+    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat(stored, std::string(1500, '.')))).status());
+  }
+  EXPECT_EQ(opened.store->MaxOffset({"T", 0}).value(), stored);
+  Readable read;
+  CO_RETURN_IF_ERROR(co_await ReadAll(*opened.store, &read));
+  EXPECT_EQ(read.messages, stored);
+  co_return co_await CloseBoth(opened);
+}
+
+TEST(DamageTest, AFullDiskRefusesAndRecoversByItself) {
+  sim::World world(10);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start([&node] { return FullDiskMain(&node); });
+  const absl::Status status = world.RunToEnd(node);
+  EXPECT_TRUE(status.ok()) << status << world.Describe();
+}
+
+}  // namespace
+}  // namespace store
