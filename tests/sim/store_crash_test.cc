@@ -75,9 +75,7 @@ core::Task<absl::Status> WriteMain(History* history) {
 }
 
 /// Reads everything back. `lost_after`: acknowledgements from then on may be missing, as a suffix of the log; none before.
-core::Task<absl::Status> CheckMain(History* history, absl::Duration lost_after) {
-  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", history->options));
-  ShardStore& store = *opened.store;
+core::Task<absl::Status> Compare(ShardStore& store, History* history, absl::Duration lost_after) {
   std::map<std::pair<std::string, int64_t>, std::string> found;
   for (int q = 0; q < kQueues; ++q) {
     const std::string topic = absl::StrCat("topic-", q);
@@ -103,7 +101,14 @@ core::Task<absl::Status> CheckMain(History* history, absl::Duration lost_after) 
     }
     ++entry;
   }
-  co_return co_await CloseBoth(opened);
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> CheckMain(History* history, absl::Duration lost_after) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", history->options));
+  const absl::Status compared = co_await Compare(*opened.store, history, lost_after);
+  const absl::Status closed = co_await CloseBoth(opened);
+  co_return compared.ok() ? closed : compared;
 }
 
 enum class Death { kKill, kPowerCut };
