@@ -1,0 +1,151 @@
+// `ringmq broker` and `ringmq standalone`: a broker, without or with a nameserver in the same process.
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "broker/broker.h"
+#include "broker/nameserver_registration.h"
+#include "core/host.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "main/ready_report.h"
+#include "main/server_options.h"
+#include "main/server_process.h"
+#include "main/setup.h"
+#include "nameserver/name_server.h"
+
+namespace ringmq {
+namespace {
+
+constexpr char kWherever[] = "0.0.0.0";
+
+class BrokerServer final : public Server {
+ public:
+  BrokerServer(const ServerOptions& options, BrokerSetup setup, std::vector<broker::NameServerTarget> nameservers, bool standalone)
+      : options_(options), setup_(std::move(setup)), nameservers_(std::move(nameservers)), standalone_(standalone) {}
+
+  core::Task<absl::Status> Start() override {
+    if (standalone_) CO_RETURN_IF_ERROR(co_await StartNameServer());
+    absl::StatusOr<std::unique_ptr<broker::Broker>> started = co_await broker::Broker::Start(setup_.config);
+    if (!started.ok()) {
+      if (nameserver_ != nullptr) co_await nameserver_->Stop();
+      nameserver_.reset();
+      co_return started.status();
+    }
+    broker_ = *std::move(started);
+    co_await RegisterBroker();
+    co_return absl::OkStatus();
+  }
+
+  void PrintReady() override;
+
+  core::Task<absl::Status> Stop() override {
+    co_await registration_->Stop();
+    const absl::Status status = co_await broker_->Stop();
+    broker_.reset();
+    registration_.reset();
+    if (nameserver_ != nullptr) co_await nameserver_->Stop();
+    nameserver_.reset();
+    co_return status;
+  }
+
+ private:
+  core::Task<absl::Status> StartNameServer() {
+    CO_ASSIGN_OR_RETURN(nameserver_, co_await nameserver::NameServer::Start(NameServerBeside(setup_.config, options_)));
+    core::Endpoint at = nameserver_->listening_at();
+    if (at.IsAny()) at = *core::Endpoint::Parse(at.ipv6 ? "::1" : "127.0.0.1", at.port);
+    // Whoever has reached this process by an address reaches the broker in it by the same.
+    nameservers_.insert(nameservers_.begin(), {at, setup_.config.broker_ip1.empty() ? kWherever : setup_.config.broker_ip1});
+    co_return absl::OkStatus();
+  }
+
+  core::Task<void> RegisterBroker() {
+    broker::RegistrationOptions options;
+    options.cluster_name = setup_.config.broker_cluster_name;
+    options.broker_name = setup_.config.broker_name;
+    options.broker_id = setup_.config.broker_id;
+    options.broker_permission = setup_.config.broker_permission;
+    options.port = broker_->listening_at().port;
+    options.period = setup_.config.register_name_server_period;
+    options.targets = nameservers_;
+    registration_ = std::make_unique<broker::NameServerRegistration>(std::move(options), broker_->catalog_view());
+    broker::NameServerRegistration& registration = *registration_;
+    broker_->catalog_writer().SetAnnouncer(
+        [&registration](std::vector<std::shared_ptr<const broker::TopicConfig>> changed, broker::DataVersion version) {
+          return registration.Announce(std::move(changed), version);  // no coroutine: the capture is fine
+        });
+    co_await registration.Start();
+  }
+
+  const ServerOptions& options_;
+  const BrokerSetup setup_;
+  std::vector<broker::NameServerTarget> nameservers_;
+  const bool standalone_;
+  std::unique_ptr<nameserver::NameServer> nameserver_;
+  std::unique_ptr<broker::Broker> broker_;
+  std::unique_ptr<broker::NameServerRegistration> registration_;
+};
+
+void BrokerServer::PrintReady() {
+  const core::Endpoint at = broker_->listening_at();
+  const std::string listening = at.Text();
+  ReadyReport report(standalone_ ? "standalone" : "broker");
+  report.Broker(setup_);
+  if (nameserver_ != nullptr) report.Line("nameserver", nameserver_->listening_at().Text());
+  core::Endpoint vip = at;
+  vip.port = static_cast<uint16_t>(at.port - 2);
+  report.Line("broker", setup_.config.listen_port > 2 ? core::StrCat(listening, ", VIP port ", vip.port) : listening);
+
+  std::string shown = listening;
+  if (!setup_.config.broker_ip1.empty()) {
+    shown = core::StrCat(setup_.config.broker_ip1, ":", at.port);
+    report.Line("advertised", core::StrCat(shown, " (brokerIP1)"));
+  } else if (standalone_) {
+    report.Line("advertised", core::StrCat("the address by which a client reaches the nameserver, with port ", at.port,
+                                           "; brokerIP1 sets another"));
+  } else if (!nameservers_.empty()) {
+    shown = core::StrCat(nameservers_.front().advertised_host, ":", at.port);
+    report.Line("advertised", core::StrCat(shown, "; brokerIP1 sets another"));
+  }
+  std::string addresses;
+  for (const broker::NameServerTarget& target : nameservers_) {
+    addresses += core::StrCat(addresses.empty() ? "" : ";", target.at.Text());
+  }
+  if (!addresses.empty()) {
+    report.Line("registered", core::StrCat("with ", registration_->registered_count(), " of ", nameservers_.size(),
+                                           " nameservers: ", addresses));
+  }
+  report.Findings(setup_.findings).ReadyIn(core::MonotonicNow() - options_.started);
+  std::string boot = report.text();
+  if (nameserver_ != nullptr) {
+    boot += core::StrCat("The Name Server boot success. serializeType=JSON, address ", nameserver_->listening_at().Text(), "\n");
+  }
+  boot += core::StrCat("The broker[", setup_.config.broker_name, ", ", shown, "] boot success. serializeType=JSON",
+                       addresses.empty() ? "" : core::StrCat(" and name server is ", addresses), "\n");
+  std::fputs(boot.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+int RunBrokerServer(const ServerOptions& options, bool standalone) {
+  const std::string_view name = standalone ? "standalone" : "broker";
+  absl::StatusOr<BrokerSetup> setup = PrepareBroker(options, standalone);
+  if (!setup.ok()) return Fail(name, setup.status());
+  if (options.print_config || options.print_important_config) {
+    std::fputs(broker::BrokerConfigText(setup->config, options.print_important_config).c_str(), stdout);
+    return 0;
+  }
+  absl::StatusOr<std::vector<broker::NameServerTarget>> nameservers = ResolveNameServers(setup->config);
+  if (!nameservers.ok()) return Fail(name, nameservers.status());
+  const std::string advertised = GuessAdvertisedHost(setup->config, *nameservers);
+  for (broker::NameServerTarget& target : *nameservers) target.advertised_host = advertised;
+  const core::RuntimeOptions runtime = setup->runtime;
+  BrokerServer server(options, *std::move(setup), *std::move(nameservers), standalone);
+  return RunServer(name, runtime, server);
+}
+
+}  // namespace
+
+int RunBroker(const ServerOptions& options) { return RunBrokerServer(options, /*standalone=*/false); }
+int RunStandalone(const ServerOptions& options) { return RunBrokerServer(options, /*standalone=*/true); }
+
+}  // namespace ringmq

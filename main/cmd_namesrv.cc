@@ -1,0 +1,59 @@
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "core/host.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "main/ready_report.h"
+#include "main/server_options.h"
+#include "main/server_process.h"
+#include "main/setup.h"
+#include "nameserver/name_server.h"
+
+namespace ringmq {
+namespace {
+
+class NamesrvServer final : public Server {
+ public:
+  NamesrvServer(const ServerOptions& options, NameServerSetup setup) : options_(options), setup_(std::move(setup)) {}
+
+  core::Task<absl::Status> Start() override {
+    CO_ASSIGN_OR_RETURN(server_, co_await nameserver::NameServer::Start(setup_.config));
+    co_return absl::OkStatus();
+  }
+  void PrintReady() override {
+    const std::string address = server_->listening_at().Text();
+    ReadyReport report("namesrv");
+    report.Line("listening", address).Line("KV file", setup_.config.kv_config_path).Findings(setup_.findings);
+    report.ReadyIn(core::MonotonicNow() - options_.started);
+    std::printf("%sThe Name Server boot success. serializeType=JSON, address %s\n", report.text().c_str(), address.c_str());
+    std::fflush(stdout);
+  }
+  core::Task<absl::Status> Stop() override {
+    co_await server_->Stop();
+    server_.reset();
+    co_return absl::OkStatus();
+  }
+
+ private:
+  const ServerOptions& options_;
+  const NameServerSetup setup_;
+  std::unique_ptr<nameserver::NameServer> server_;
+};
+
+}  // namespace
+
+int RunNamesrv(const ServerOptions& options) {
+  absl::StatusOr<NameServerSetup> setup = PrepareNameServer(options);
+  if (!setup.ok()) return Fail("namesrv", setup.status());
+  if (options.print_config) {
+    std::fputs(nameserver::NameServerConfigText(setup->config).c_str(), stdout);
+    return 0;
+  }
+  const core::RuntimeOptions runtime = setup->runtime;
+  NamesrvServer server(options, *std::move(setup));
+  return RunServer("namesrv", runtime, server);
+}
+
+}  // namespace ringmq

@@ -1,0 +1,164 @@
+#include "main/compatibility.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "broker/broker.h"
+#include "core/host.h"
+#include "core/runtime.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "main/server_process.h"
+#include "nameserver/name_server.h"
+#include "net/request_table.h"
+
+namespace ringmq {
+namespace {
+
+/// Codes that are answered, but not with everything RocketMQ does.
+struct Limit {
+  int32_t code;
+  std::string_view what;
+};
+constexpr Limit kLimits[] = {
+    {10, "no transactions, delays or timers yet"},
+    {310, "no transactions, delays or timers yet"},
+    {11, "tags; no SQL92 filters yet"},
+    {361, "tags; no SQL92 filters yet"},
+    {46, "tags; SQL92 filters are refused"},
+    {318, "a few harmless keys, from the same machine"},
+};
+
+struct Feature {
+  std::string_view name;
+  std::string_view state;
+};
+constexpr Feature kFeatures[] = {
+    {"Send: sync, async, oneway, batch", "works"},
+    {"Topics made by the first send", "works"},
+    {"Push and pull consumers, long polling", "works"},
+    {"Tag filters", "works"},
+    {"SQL92 filters", "not yet"},
+    {"Clustering and broadcasting", "works"},
+    {"Ordered consumption (queue locks)", "works"},
+    {"Offsets: query, update, search by time, reset", "works"},
+    {"View a message by its offset id", "works"},
+    {"Query by key or unique key", "not yet"},
+    {"Request and reply", "works"},
+    {"Retry and dead letters (send back)", "not yet"},
+    {"Delay levels and timer messages", "not yet"},
+    {"Transactions", "not yet"},
+    {"POP consumption", "not yet"},
+    {"Access control, TLS", "not yet"},
+    {"Slaves, controller", "not yet"},
+    {"Real RocketMQ brokers at our nameserver, ours at a real one", "works"},
+};
+
+/// Ends up in the address, not in a file: the process's number makes the folder ours.
+std::filesystem::path TemporaryFolder() {
+  std::error_code error;
+  const std::filesystem::path root = std::filesystem::temp_directory_path(error);
+  return (error ? std::filesystem::path("/tmp") : root) / core::StrCat("ringmq-compatibility-", core::ProcessId());
+}
+
+void Take(const net::Router& router, std::set<int32_t>& codes) {
+  for (const int32_t code : router.Codes()) codes.insert(code);
+}
+
+core::Task<absl::Status> AskServers(std::string folder, HandledCodes& handled) {
+  nameserver::NameServerConfig nameserver_config;
+  nameserver_config.listen_address = "127.0.0.1";
+  nameserver_config.listen_port = 0;
+  nameserver_config.kv_config_path = core::StrCat(folder, "/kvConfig.json");
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<nameserver::NameServer> nameserver,
+                      co_await nameserver::NameServer::Start(nameserver_config));
+  Take(nameserver->router(), handled.nameserver);
+  co_await nameserver->Stop();
+
+  broker::BrokerConfig broker_config;
+  broker_config.listen_address = "127.0.0.1";
+  broker_config.listen_port = 0;
+  broker_config.store_path_root_dir = core::StrCat(folder, "/data");
+  broker_config.segment_bytes = 8 << 20;
+  broker_config.append_buffer_bytes = 4 << 20;
+  broker_config.read_cache_bytes = 1 << 20;
+  CO_RETURN_IF_ERROR(broker::CheckBrokerConfig(broker_config));
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<broker::Broker> broker, co_await broker::Broker::Start(broker_config));
+  Take(broker->shards().local().router(), handled.broker);
+  co_return co_await broker->Stop();
+}
+
+std::string_view StateOf(int32_t code, bool handled) {
+  if (!handled) return "not yet";
+  for (const Limit& limit : kLimits) {
+    if (limit.code == code) return "partly";
+  }
+  return "works";
+}
+
+std::string_view NoteOf(int32_t code, bool handled) {
+  for (const Limit& limit : kLimits) {
+    if (handled && limit.code == code) return limit.what;
+  }
+  return "";
+}
+
+void AppendTable(std::string_view title, uint8_t server, const std::set<int32_t>& handled, std::string& page) {
+  size_t all = 0;
+  size_t answered = 0;
+  std::string rows;
+  for (const net::RequestInfo& info : net::RequestTable()) {
+    if ((info.servers & server) == 0) continue;
+    const auto code = static_cast<int32_t>(info.code);
+    const bool works = handled.contains(code);
+    ++all;
+    answered += works ? 1 : 0;
+    rows += core::StrCat("| ", code, " | ", info.name, " | ", std::string(1, info.tier), " | ",
+                         info.plane == net::RequestPlane::kAdmin ? "administration" : "data", " | ", StateOf(code, works),
+                         " | ", NoteOf(code, works), " |\n");
+  }
+  page += core::StrCat("\n## ", title, "\n\n", answered, " of ", all, " request codes are answered.\n\n",
+                       "| code | name | tier | plane | state | note |\n|---|---|---|---|---|---|\n", rows);
+}
+
+}  // namespace
+
+absl::StatusOr<HandledCodes> FindHandledCodes() {
+  HandledCodes handled;
+  const std::string folder = TemporaryFolder().string();
+  core::RuntimeOptions options;
+  options.pin_threads = false;
+  options.receive_buffers = 32;
+  absl::Status status = core::CheckMachine();
+  if (status.ok()) status = core::RunShards(options, [&] { return AskServers(folder, handled); });
+  std::error_code ignored;  // what is left in the temporary folder harms nobody
+  std::filesystem::remove_all(folder, ignored);
+  if (!status.ok()) return status;
+  return handled;
+}
+
+std::string CompatibilityPage(const HandledCodes& handled) {
+  std::string page =
+      "# Compatibility\n\n"
+      "What RingMQ answers of the RocketMQ remoting protocol (4.9 and 5.3). Written by `ringmq compatibility` from the request table and the\n"
+      "handlers of the servers; a test holds this page to it. A code without a handler is answered with REQUEST_CODE_NOT_SUPPORTED and its\n"
+      "name. Tier: A every producer and consumer, B full client features, C administration, D high availability and the rare.\n"
+      "Administration is answered to the server's own machine only, until there is access control.\n"
+      "\n## Features\n\n| feature | state |\n|---|---|\n";
+  for (const Feature& feature : kFeatures) page += core::StrCat("| ", feature.name, " | ", feature.state, " |\n");
+  AppendTable("Broker", net::kBroker, handled.broker, page);
+  AppendTable("Nameserver", net::kNameserver, handled.nameserver, page);
+  return page;
+}
+
+int RunCompatibility() {
+  const absl::StatusOr<HandledCodes> handled = FindHandledCodes();
+  if (!handled.ok()) return Fail("compatibility", handled.status());
+  std::fputs(CompatibilityPage(*handled).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace ringmq

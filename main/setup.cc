@@ -1,0 +1,164 @@
+#include "main/setup.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "core/host.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "store/manifest.h"
+
+namespace ringmq {
+namespace {
+
+constexpr size_t kConfigBytesMax = size_t{4} << 20;
+constexpr char kLoopback[] = "127.0.0.1";
+/// Documentation addresses (RFC 5737): never dialled, only asked which way they lie.
+constexpr char kSomewhereElse[] = "192.0.2.1:9";
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t bytes_max) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return core::ErrnoStatus(EISDIR, core::StrCat("read ", path));
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  if (!file || file.bad()) return core::ErrnoStatus(errno != 0 ? errno : EIO, core::StrCat("read ", path));
+  std::string content = std::move(text).str();
+  if (content.size() > bytes_max) return absl::InvalidArgumentError(core::StrCat(path, " is no configuration: too large"));
+  return content;
+}
+
+/// Applies file and command line to `config` through `apply(properties, source)`.
+template <typename Apply>
+absl::Status ApplySources(const ServerOptions& options, Apply apply) {
+  if (!options.config_file.empty()) {
+    ASSIGN_OR_RETURN(const std::vector<core::Property> properties, ReadPropertiesFile(options.config_file));
+    RETURN_IF_ERROR(apply(properties, options.config_file));
+  }
+  std::vector<core::Property> typed;
+  for (const std::string& assignment : options.assignments) {
+    ASSIGN_OR_RETURN(core::Property property, core::ParseAssignment(assignment));
+    typed.push_back(std::move(property));
+  }
+  return apply(typed, "command line");
+}
+
+absl::Status ChooseShards(const ServerOptions& options, BrokerSetup& setup) {
+  const std::string& data = setup.config.store_path_root_dir;
+  ASSIGN_OR_RETURN(const std::optional<uint32_t> made_for, ShardsOfFolder(data));
+  if (made_for.has_value() && options.shards.has_value() && *options.shards != *made_for) {
+    return absl::FailedPreconditionError(core::StrCat("the data folder ", data, " was made for ", *made_for,
+                                                      " shards: leave --shards out, or give another --data"));
+  }
+  const uint32_t ours = options.shards.value_or(static_cast<uint32_t>(core::DefaultShardCount()));
+  setup.shards = made_for.value_or(ours);
+  return absl::OkStatus();
+}
+
+absl::Status ChooseMemory(const ServerOptions& options, BrokerSetup& setup) {
+  setup.memory_bytes = DefaultMemory(core::MemoryLimitBytes(), setup.shards);
+  if (options.memory.has_value()) {
+    const absl::StatusOr<uint64_t> given = ParseSize(*options.memory);
+    if (!given.ok()) return core::Annotate(given.status(), "--memory");
+    setup.memory_bytes = *given;
+  }
+  ASSIGN_OR_RETURN(setup.memory, SplitMemory(setup.memory_bytes, setup.shards));
+  setup.config.append_buffer_bytes = setup.memory.append_buffer_bytes;
+  setup.config.read_cache_bytes = setup.memory.read_cache_bytes;
+  setup.runtime.shards = setup.shards;
+  setup.runtime.receive_buffers = setup.memory.receive_buffers;
+  setup.runtime.receive_buffer_bytes = setup.memory.receive_buffer_bytes;
+  setup.runtime.reactor.pool_keep_bytes = setup.memory.pool_keep_bytes;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<core::Property>> ReadPropertiesFile(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kConfigBytesMax));
+  absl::StatusOr<std::vector<core::Property>> properties = core::ParseProperties(text);
+  if (!properties.ok()) return core::Annotate(properties.status(), path);
+  return properties;
+}
+
+absl::StatusOr<BrokerSetup> PrepareBroker(const ServerOptions& options, bool standalone) {
+  BrokerSetup setup;
+  broker::BrokerConfig& config = setup.config;
+  if (const std::string name = core::HostName(); !name.empty()) config.broker_name = name;
+  if (standalone) config.listen_address = kLoopback;
+  if (const char* address = std::getenv("NAMESRV_ADDR"); address != nullptr && !standalone) config.namesrv_addr = address;
+  RETURN_IF_ERROR(ApplySources(options, [&](const std::vector<core::Property>& properties, std::string_view source) {
+    return broker::ApplyBrokerProperties(properties, source, config, setup.findings);
+  }));
+  if (options.namesrv_addr.has_value()) config.namesrv_addr = *options.namesrv_addr;
+  if (options.data.has_value()) config.store_path_root_dir = *options.data;
+  if (options.listen.has_value()) config.listen_address = *options.listen;
+  if (options.listen_port.has_value()) config.listen_port = *options.listen_port;
+  RETURN_IF_ERROR(broker::CheckBrokerConfig(config));
+  RETURN_IF_ERROR(ChooseShards(options, setup));
+  RETURN_IF_ERROR(ChooseMemory(options, setup));
+  return setup;
+}
+
+absl::StatusOr<NameServerSetup> PrepareNameServer(const ServerOptions& options) {
+  NameServerSetup setup;
+  if (options.data.has_value()) setup.config.kv_config_path = core::StrCat(*options.data, "/namesrv/kvConfig.json");
+  RETURN_IF_ERROR(ApplySources(options, [&](const std::vector<core::Property>& properties, std::string_view source) {
+    return nameserver::ApplyNameServerProperties(properties, source, setup.config, setup.findings);
+  }));
+  if (options.listen.has_value()) setup.config.listen_address = *options.listen;
+  if (options.namesrv_port.has_value()) setup.config.listen_port = *options.namesrv_port;
+  RETURN_IF_ERROR(nameserver::CheckNameServerConfig(setup.config));
+  setup.runtime.shards = 1;
+  return setup;
+}
+
+nameserver::NameServerConfig NameServerBeside(const broker::BrokerConfig& broker, const ServerOptions& options) {
+  nameserver::NameServerConfig config;
+  config.listen_address = broker.listen_address;
+  config.listen_port = options.namesrv_port.value_or(config.listen_port);
+  config.kv_config_path = core::StrCat(broker.store_path_root_dir, "/namesrv/kvConfig.json");
+  return config;
+}
+
+absl::StatusOr<std::vector<broker::NameServerTarget>> ResolveNameServers(const broker::BrokerConfig& config) {
+  std::vector<broker::NameServerTarget> targets;
+  for (const std::string& address : broker::SplitAddresses(config.namesrv_addr)) {
+    const absl::StatusOr<core::Endpoint> endpoint = core::ResolveBlocking(address);
+    if (!endpoint.ok()) return core::Annotate(endpoint.status(), "namesrvAddr");
+    targets.push_back({*endpoint, config.broker_ip1});
+  }
+  return targets;
+}
+
+std::string GuessAdvertisedHost(const broker::BrokerConfig& config,
+                                const std::vector<broker::NameServerTarget>& nameservers) {
+  if (!config.broker_ip1.empty()) return config.broker_ip1;
+  const absl::StatusOr<core::Endpoint> listening = core::Endpoint::Parse(config.listen_address, 0);
+  if (listening.ok() && !listening->IsAny()) return listening->HostText();
+  for (const broker::NameServerTarget& target : nameservers) {
+    const std::optional<core::Endpoint> source = core::SourceAddressFor(target.at);
+    // To a nameserver on this machine the way is loopback, which says nothing to clients on others.
+    if (source.has_value() && !source->IsLoopback()) return source->HostText();
+  }
+  const std::optional<core::Endpoint> source = core::SourceAddressFor(*core::Endpoint::Parse(kSomewhereElse));
+  return source.has_value() ? source->HostText() : kLoopback;
+}
+
+absl::StatusOr<std::optional<uint32_t>> ShardsOfFolder(const std::string& data) {
+  const std::string path = core::StrCat(data, "/manifest");
+  const absl::StatusOr<std::string> text = ReadFile(path, kConfigBytesMax);
+  if (absl::IsNotFound(text.status())) return std::optional<uint32_t>();
+  if (!text.ok()) return text.status();
+  const absl::StatusOr<store::ManifestContent> manifest = store::ParseManifest(*text);
+  if (!manifest.ok()) return core::Annotate(manifest.status(), path);
+  return std::optional<uint32_t>(manifest->logs);
+}
+
+}  // namespace ringmq
