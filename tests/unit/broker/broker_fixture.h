@@ -60,7 +60,7 @@ inline BrokerConfig TestConfig() {
   config.listen_address = "0.0.0.0";
   config.listen_port = 10911;
   config.store_path_root_dir = "/data";
-  config.segment_bytes = 4 << 20;
+  config.segment_bytes = 16 << 20;
   config.append_buffer_bytes = 4 << 20;
   config.read_cache_bytes = 1 << 20;
   return config;

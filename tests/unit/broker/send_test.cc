@@ -191,6 +191,7 @@ core::Task<void> Batch(Broker&, net::Client& client) {
   EXPECT_EQ((co_await Ask(client, request, bad)).code, 13);
   EXPECT_EQ((co_await Ask(client, request, body + "xyz")).code, 13);
   request.topic = "%RETRY%consumers";
+  request.queue_id = 0;
   EXPECT_EQ((co_await Ask(client, request, body)).code, 13);
   EXPECT_EQ((co_await Ask(client, PullFrom("Topic1", 2, 2))).Number("maxOffset"), 2);
 }
