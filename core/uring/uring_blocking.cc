@@ -103,7 +103,10 @@ void UringIo::SpaceOf(const std::string& path, SpaceInfo* space, Completion& don
   RunBlocking(done, [path, space] {
     struct statvfs status {};
     if (::statvfs(path.c_str(), &status) != 0) return -errno;
-    space->total_bytes = uint64_t{status.f_blocks} * status.f_frsize;
+    // What the system keeps back from this user counts neither as used nor as free, as in df's Use%: else a disk with a large reserve is
+    // "full" while it is nearly empty.
+    const uint64_t used_blocks = uint64_t{status.f_blocks} - status.f_bfree;
+    space->total_bytes = (used_blocks + status.f_bavail) * status.f_frsize;
     space->free_bytes = uint64_t{status.f_bavail} * status.f_frsize;
     return 0;
   });
