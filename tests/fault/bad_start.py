@@ -30,7 +30,8 @@ def start_failure(context, *patterns, data=None, arguments=(), namesrv_port=None
     folder = context.fresh_folder('start')
     daemon = Daemon('ringmq', [
         ringmq.binary, 'standalone', '--data', data or folder / 'data', '--namesrv-port', namesrv_port or free_port(),
-        '--listen-port', listen_port or free_port(), *ringmq.extra_arguments, *arguments],
+        '--listen-port', listen_port or free_port(), *ringmq.extra_arguments, *arguments,
+        *([] if arguments else ['mappedFileSizeCommitLog=33554432'])],
         folder / 'out', ringmq.READY_BROKER, cwd=str(folder))
     try:
         daemon.start(timeout=10)

@@ -9,7 +9,8 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import rawmq  # noqa: E402
 from peers import ringmq, rocketmq  # noqa: E402
-from interop.clients import VERSIONS, Admin, Clients  # noqa: E402,F401
+from peers.process import StartError  # noqa: E402
+from interop.clients import VERSIONS, Admin, ClientError, Clients  # noqa: E402,F401
 
 
 class Failure(Exception):
@@ -51,7 +52,7 @@ class Context:
         self.shared_things = contextlib.ExitStack()  # ends with the run
         self.shared = {}
         self.number = 0
-        self.servers = []
+        self.servers, self.start_failures = [], 0
 
     def fresh_folder(self, name):
         self.number += 1
@@ -66,8 +67,14 @@ class Context:
 
     def run(self, server, shared=False):
         """Starts `server`, and ends it with the test or with the run."""
+        if self.start_failures > 2:
+            raise Failure('three servers did not start: this one is not even tried')
         self.servers.append(server)
-        server.start()
+        try:
+            server.start()
+        except StartError:
+            self.start_failures += 1
+            raise
         (self.shared_things if shared else self.own).callback(server.kill)
         return server
 
@@ -118,6 +125,8 @@ class Context:
         """What servers that ended by themselves said, each once."""
         daemons = [d for s in self.servers for d in {s.daemon, getattr(getattr(s, 'nameserver', s), 'daemon')}]
         found = [d.crash() for d in daemons if d.crash()]
+        for daemon in daemons:
+            daemon.told_to_end |= not daemon.running  # said once
         self.servers = [s for s in self.servers if s.daemon.running]
         return found
 
@@ -150,7 +159,7 @@ def run_all(context, tests, verbose=False, keep=False):
             word, detail = 'SKIP', str(reason)
         except Exception as error:  # noqa: BLE001  whatever it is, the next test shall run
             word, detail = 'FAIL', f'{type(error).__name__}: {error}'
-            if verbose or not isinstance(error, Failure):
+            if verbose or not isinstance(error, (Failure, StartError, ClientError)):
                 detail += '\n' + traceback.format_exc()
         crashes = context.crashes()
         context.own.close()

@@ -11,8 +11,12 @@ READY_BROKER = r'The broker\[.*\] boot success'
 READY_NAMESRV = r'The Name Server boot success'
 
 
+# Segments are allocated ahead: small ones spare the disk, and tests get to see how one follows the other.
+DEFAULTS = {'brokerIP1': '127.0.0.1', 'mappedFileSizeCommitLog': 32 * 1024 * 1024}
+
+
 def _properties(properties):
-    return [f'{key}={value}' for key, value in properties.items()]
+    return [f'{key}={value}' for key, value in {**DEFAULTS, **properties}.items()]
 
 
 class _Server:
@@ -45,7 +49,7 @@ class Broker(_Server):
         self.name = properties.setdefault('brokerName', 'broker-a')
         self.daemon = Daemon('ringmq broker', [
             binary, 'broker', '-n', namesrv, '--data', folder / 'data', *extra_arguments,
-            *_properties({'listenPort': self.port, 'brokerIP1': '127.0.0.1', **properties})],
+            *_properties({'listenPort': self.port, **properties})],
             folder / 'broker.out', READY_BROKER, cwd=str(folder))
 
 
@@ -58,5 +62,5 @@ class Standalone(_Server):
         self.name = properties.setdefault('brokerName', 'broker-a')
         self.daemon = Daemon('ringmq standalone', [
             binary, 'standalone', '--data', data or self.folder / 'data', '--namesrv-port', self.namesrv_port,
-            '--listen-port', self.port, *extra_arguments, *_properties({'brokerIP1': '127.0.0.1', **properties})],
+            '--listen-port', self.port, *extra_arguments, *_properties(properties)],
             self.folder / 'broker.out', READY_BROKER, cwd=str(folder))
