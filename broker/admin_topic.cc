@@ -9,6 +9,7 @@
 #include "broker/config.h"
 #include "broker/consumer_groups.h"
 #include "broker/gather.h"
+#include "broker/name_rules.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
 #include "broker/queue_facts.h"
@@ -165,9 +166,10 @@ core::Task<net::Reply> AdminTopicHandlers::ConsumedByWho(net::RequestContext, ne
 }
 
 core::Task<net::Reply> AdminTopicHandlers::SystemTopics(net::RequestContext, net::GetSystemTopicListFromBrokerRequest) {
-  std::vector<std::string> names;
+  // The fixed ones are named whether they exist here or not: tools leave out of their lists what this answer names.
+  std::set<std::string> names(FixedSystemTopics().begin(), FixedSystemTopics().end());
   for (const std::shared_ptr<const TopicConfig>& topic : shard_.catalog().Topics()) {
-    if (IsSystemTopicOf(shard_.catalog_writer().options(), topic->name)) names.push_back(topic->name);
+    if (IsSystemTopicOf(shard_.catalog_writer().options(), topic->name)) names.insert(topic->name);
   }
   net::JsonWriter json;
   json.BeginObject().StringsMember("topicList", names).EndObject();

@@ -57,6 +57,8 @@ std::optional<std::string> WrongGroupName(std::string_view name) {
   return WrongName("group", name, kGroupNameBytesMax, "The specified group is longer than group max length.");
 }
 
+std::span<const std::string_view> FixedSystemTopics() { return kSystemTopics; }
+
 bool IsSystemTopic(std::string_view name) {
   return std::find(kSystemTopics.begin(), kSystemTopics.end(), name) != kSystemTopics.end() ||
          name.starts_with(kSystemTopicPrefix);

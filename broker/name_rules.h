@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,8 @@ std::optional<std::string> WrongGroupName(std::string_view name);
 /// Topics that the broker itself lives on: an administrator may not change or delete them. The fixed list, and every name that begins with
 /// rmq_sys_; topics named like the cluster and the broker are added by the broker itself.
 bool IsSystemTopic(std::string_view name);
+/// The fixed list of them.
+std::span<const std::string_view> FixedSystemTopics();
 /// Topics that nobody may send to: "Sending message to topic[x] is forbidden." (NO_PERMISSION).
 bool IsForbiddenToSend(std::string_view name);
 /// Groups with this prefix exist without being made.

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "core/status.h"
 #include "core/strings.h"
 
 namespace broker {
@@ -32,12 +34,19 @@ const Attribute* FindAttribute(std::string_view key) {
   return at == kAttributes.end() ? nullptr : &*at;
 }
 
-bool IsLegal(const Attribute& attribute, const std::string& value) {
+absl::Status CheckValue(const Attribute& attribute, const std::string& value) {
   if (attribute.values.front().empty()) {
     int64_t number = 0;
-    return absl::SimpleAtoi(value, &number) && number >= 0;
+    if (absl::SimpleAtoi(value, &number) && number >= 0) return absl::OkStatus();
+    return absl::InvalidArgumentError(core::StrCat("value is not in range(0, ", INT64_MAX, ")"));
   }
-  return !value.empty() && std::find(attribute.values.begin(), attribute.values.end(), value) != attribute.values.end();
+  std::string legal;
+  for (const std::string_view one : attribute.values) {
+    if (one.empty()) break;
+    if (one == value) return absl::OkStatus();
+    legal += core::StrCat(legal.empty() ? "" : ", ", one);
+  }
+  return absl::InvalidArgumentError(core::StrCat("value is not in set: [", legal, "]"));
 }
 
 }  // namespace
@@ -60,7 +69,7 @@ absl::StatusOr<TopicAttributes> AlterAttributes(const TopicAttributes& current, 
       return absl::InvalidArgumentError(core::StrCat("alter duplication key. key: ", key));
     }
     if (add) {
-      if (!IsLegal(*attribute, value)) return absl::InvalidArgumentError(core::StrCat("value is not valid. key: ", key, ", value: ", value));
+      RETURN_IF_ERROR(CheckValue(*attribute, value));
       const auto present = result.find(key);
       const bool same = present != result.end() && present->second == value;
       if (!creating && !attribute->changeable && !same) {
