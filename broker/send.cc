@@ -67,21 +67,22 @@ MessageHosts SendHandlers::HostsOf(const net::Connection& connection) const {
   return {connection.peer(), shard_.StoreHostFor(connection)};
 }
 
-core::Task<std::optional<SendRefusal>> SendHandlers::Resolve(net::SendMessageHeader& header) {
+bool SendHandlers::ResolveKnown(net::SendMessageHeader& header, std::optional<SendRefusal>& refusal) const {
   SendTopic topic;
-  std::optional<SendRefusal> refusal = CheckSendTopic(shard_, header, topic);
-  if (!refusal.has_value() && !topic.known) {
-    refusal = co_await MakeTopicForSend(shard_, header);
-    if (!refusal.has_value()) refusal = CheckSendTopic(shard_, header, topic);
-    if (!refusal.has_value() && !topic.known) {
-      refusal = SendRefusal{ResponseCode::kTopicNotExist, core::StrCat("topic[", header.topic, "] was deleted just now")};
-    }
-  }
-  if (!refusal.has_value() && header.queue_id < 0) {
+  refusal = CheckSendTopic(shard_, header, topic);
+  if (refusal.has_value()) return true;
+  if (!topic.known) return false;
+  if (header.queue_id < 0) {
     header.queue_id = static_cast<int32_t>(core::Reactor::Current().RandomBits() %
                                            static_cast<uint64_t>(topic.write_queues));
   }
-  co_return refusal;
+  return true;
+}
+
+core::Task<std::optional<SendRefusal>> SendHandlers::ResolveUnknown(net::SendMessageHeader& header) {
+  std::optional<SendRefusal> refusal = co_await MakeTopicForSend(shard_, header);
+  if (refusal.has_value() || ResolveKnown(header, refusal)) co_return refusal;
+  co_return SendRefusal{ResponseCode::kTopicNotExist, core::StrCat("topic[", header.topic, "] was deleted just now")};
 }
 
 core::Task<absl::StatusOr<store::AppendResult>> SendHandlers::Append(std::span<const store::MessageDraft> drafts,
@@ -121,7 +122,8 @@ void SendHandlers::CountStored(std::span<const store::MessageDraft> drafts) {
 }
 
 core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::SendMessageHeader header) {
-  std::optional<SendRefusal> refusal = co_await Resolve(header);
+  std::optional<SendRefusal> refusal;
+  if (!ResolveKnown(header, refusal)) refusal = co_await ResolveUnknown(header);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
 
   RetryRoute route;

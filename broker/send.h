@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,8 +37,10 @@ class SendHandlers {
   core::Task<net::Reply> SendBatch(net::RequestContext context, net::SendMessageHeader header);
   core::Task<net::Reply> SendReply(net::RequestContext context, net::SendMessageHeader header);
 
-  /// Topic and queue: made, checked, a negative queue id replaced by a random one.
-  core::Task<std::optional<SendRefusal>> Resolve(net::SendMessageHeader& header);
+  /// Checks topic and queue, replaces a negative queue id by a random one. False: the topic is not known and must be made.
+  bool ResolveKnown(net::SendMessageHeader& header, std::optional<SendRefusal>& refusal) const;
+  /// The same after making the topic.
+  core::Task<std::optional<SendRefusal>> ResolveUnknown(net::SendMessageHeader& header);
   /// Hands the drafts to the queue's owner, which stores them as one unit.
   core::Task<absl::StatusOr<store::AppendResult>> Append(std::span<const store::MessageDraft> drafts, bool wait);
   std::optional<SendRefusal> CheckSizes(const store::MessageDraft& draft) const;

@@ -61,7 +61,8 @@ core::Task<net::Reply> SendHandlers::ReplyMessageV2(net::RequestContext context,
 }
 
 core::Task<net::Reply> SendHandlers::SendReply(net::RequestContext context, net::SendMessageHeader header) {
-  std::optional<SendRefusal> refusal = co_await Resolve(header);
+  std::optional<SendRefusal> refusal;
+  if (!ResolveKnown(header, refusal)) refusal = co_await ResolveUnknown(header);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   const ScannedProperties scanned = ScanProperties(header.properties);
   refusal = CheckSendFeatures(header.sys_flag, scanned);
