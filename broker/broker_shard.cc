@@ -8,6 +8,7 @@
 #include "broker/order_locks.h"
 #include "broker/producer_groups.h"
 #include "core/log.h"
+#include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
 #include "core/sync.h"
@@ -40,7 +41,7 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
       catalog_writer_(catalog_writer),
       producer_groups_(std::make_unique<ProducerGroups>()),
       order_locks_(std::make_unique<OrderLocks>()),
-      stats_(std::make_unique<BrokerStats>()) {
+      stats_(std::make_unique<BrokerStats>(core::Reactor::Current().now())) {
   if (!config.broker_ip1.empty()) {
     const absl::StatusOr<core::Endpoint> advertised = core::Endpoint::Parse(config.broker_ip1, 0);
     if (advertised.ok()) advertised_ = std::make_unique<core::Endpoint>(*advertised);

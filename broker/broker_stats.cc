@@ -10,6 +10,8 @@ namespace {
 
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
+double SecondsOf(core::MonoTime time) { return static_cast<double>(time.nanos) / static_cast<double>(kNanosPerSecond); }
+
 }  // namespace
 
 BrokerTotals& BrokerTotals::operator+=(const BrokerTotals& other) {
@@ -27,10 +29,17 @@ BrokerTotals& BrokerTotals::operator+=(const BrokerTotals& other) {
   return *this;
 }
 
+BrokerStats::BrokerStats(core::MonoTime now)
+    : sampled_seconds_(SecondsOf(now)),
+      put_(sampled_seconds_),
+      get_(sampled_seconds_),
+      found_(sampled_seconds_),
+      miss_(sampled_seconds_) {}
+
 BrokerStats::OfTopic& BrokerStats::Of(std::string_view topic) {
   const auto at = topics_.find(topic);
   if (at != topics_.end()) return *at->second;
-  return *topics_.emplace(std::string(topic), std::make_unique<OfTopic>()).first->second;
+  return *topics_.emplace(std::string(topic), std::make_unique<OfTopic>(sampled_seconds_)).first->second;
 }
 
 void BrokerStats::OnPut(std::string_view topic, uint64_t messages, uint64_t bytes) {
@@ -45,7 +54,7 @@ void BrokerStats::OnPut(std::string_view topic, uint64_t messages, uint64_t byte
 void BrokerStats::OnGet(std::string_view group, std::string_view topic, uint64_t messages, uint64_t bytes) {
   auto& by_group = Of(topic).get;
   auto at = by_group.find(group);
-  if (at == by_group.end()) at = by_group.emplace(std::string(group), std::make_unique<Flow>()).first;
+  if (at == by_group.end()) at = by_group.emplace(std::string(group), std::make_unique<Flow>(sampled_seconds_)).first;
   at->second->messages.Add(messages, 1);
   at->second->bytes.Add(bytes, 1);
   get_.messages.Add(messages, 1);
@@ -70,9 +79,10 @@ void BrokerStats::ForEach(Fn fn) {
 }
 
 void BrokerStats::Sample(core::MonoTime now, core::WallMillis wall_now) {
-  const double seconds = static_cast<double>(now.nanos) / static_cast<double>(kNanosPerSecond);
+  const double seconds = SecondsOf(now);
   const int64_t second = now.nanos / kNanosPerSecond;
   if (const int64_t tick = second / 10; tick != std::exchange(sampled_10s_, tick)) {
+    sampled_seconds_ = seconds;
     ForEach([seconds](StatsItem& item) { item.SampleSeconds(seconds); });
   }
   if (const int64_t tick = second / 600; tick != std::exchange(sampled_10min_, tick)) {

@@ -33,7 +33,8 @@ struct BrokerTotals {
 /// known. One shard.
 class BrokerStats {
  public:
-  BrokerStats() = default;
+  /// Counts from `now` on.
+  explicit BrokerStats(core::MonoTime now);
 
   /// Messages stored by one request.
   void OnPut(std::string_view topic, uint64_t messages, uint64_t bytes);
@@ -60,10 +61,12 @@ class BrokerStats {
 
  private:
   struct Flow {
+    explicit Flow(double seconds) : messages(seconds), bytes(seconds) {}
     StatsItem messages;
     StatsItem bytes;
   };
   struct OfTopic {
+    explicit OfTopic(double seconds) : put(seconds) {}
     Flow put;
     StringMap<std::unique_ptr<Flow>> get;  // by group
   };
@@ -72,6 +75,7 @@ class BrokerStats {
   template <typename Fn>
   void ForEach(Fn fn);
 
+  double sampled_seconds_;  // when the newest samples were taken: what is new since was 0 then
   StringMap<std::unique_ptr<OfTopic>> topics_;
   Flow put_;
   Flow get_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -43,22 +44,33 @@ struct StatsView {
   }
 };
 
-/// A sum that only grows, with samples of it: every 10 s for the minute, every 10 min for the hour, every hour for the day. Source: RocketMQ
-/// 5.3.3 StatsItem.
+/// A sum that only grows, with samples of it: every 10 s for the minute, every 10 min for the hour, every hour for the day. A window ends
+/// with the newest sample of all. Source: RocketMQ 5.3.3 StatsItem (whose day is unknown for its first hour).
 class StatsItem {
  public:
+  /// `seconds`: when it was 0, on the clock of all samples of one process; the newest sample time at the latest.
+  explicit StatsItem(double seconds) {
+    minute_.Push({seconds, 0, 0});
+    hour_.Push({seconds, 0, 0});
+    day_.Push({seconds, 0, 0});
+  }
   void Add(uint64_t amount, uint64_t times) {
     sum_ += amount;
     times_ += times;
   }
   uint64_t sum() const { return sum_; }
 
-  /// One sample; `seconds` is the clock of all samples of one process.
   void SampleSeconds(double seconds) { minute_.Push({seconds, sum_, times_}); }
   void SampleMinutes(double seconds) { hour_.Push({seconds, sum_, times_}); }
   void SampleHours(double seconds) { day_.Push({seconds, sum_, times_}); }
   StatsView View() const {
-    return {minute_.Last(), minute_.Span(), hour_.Last(), hour_.Span(), day_.Span(), sum_};
+    const Sample& end = minute_.Newest();
+    return {.ten_seconds = Between(minute_.Back(1), end),
+            .minute = Between(minute_.Oldest(), end),
+            .ten_minutes = Between(hour_.Back(1), end),
+            .hour = Between(hour_.Oldest(), end),
+            .day = Between(day_.Oldest(), end),
+            .total = sum_};
   }
 
  private:
@@ -67,27 +79,28 @@ class StatsItem {
     uint64_t sum = 0;
     uint64_t times = 0;
   };
+  static StatsWindow Between(const Sample& begin, const Sample& end) {
+    if (begin.seconds >= end.seconds) return {};
+    return {end.sum - begin.sum, end.times - begin.times, end.seconds - begin.seconds};
+  }
+  /// The newest samples; never empty after the first Push.
   template <size_t kSamples>
   class Ring {
    public:
     void Push(Sample sample) {
-      samples_[next_ % kSamples] = sample;
-      ++next_;
+      samples_[pushed_ % kSamples] = sample;
+      ++pushed_;
     }
-    /// From the oldest sample to the newest.
-    StatsWindow Span() const { return Between(next_ <= kSamples ? 0 : next_ - kSamples); }
-    /// Between the two newest.
-    StatsWindow Last() const { return Between(next_ < 2 ? 0 : next_ - 2); }
+    const Sample& Newest() const { return Back(0); }
+    const Sample& Oldest() const { return Back(kSamples - 1); }
+    /// `steps` before the newest, or the first there is.
+    const Sample& Back(size_t steps) const {
+      return samples_[(pushed_ - 1 - std::min(steps, std::min(pushed_, kSamples) - 1)) % kSamples];
+    }
 
    private:
-    StatsWindow Between(size_t first_number) const {
-      if (next_ < 2) return {};
-      const Sample& last = samples_[(next_ - 1) % kSamples];
-      const Sample& first = samples_[first_number % kSamples];
-      return {last.sum - first.sum, last.times - first.times, last.seconds - first.seconds};
-    }
     std::array<Sample, kSamples> samples_{};
-    size_t next_ = 0;
+    size_t pushed_ = 0;
   };
 
   uint64_t sum_ = 0;

@@ -11,30 +11,46 @@ namespace {
 core::MonoTime Second(int64_t seconds) { return {seconds * 1'000'000'000}; }
 
 TEST(BrokerStatsTest, RatesAreOfTheWindow) {
-  BrokerStats stats;
+  BrokerStats stats(Second(100));
   stats.Sample(Second(100), 0);
   stats.OnPut("T", 50, 5000);
   stats.Sample(Second(110), 0);
-  EXPECT_DOUBLE_EQ(stats.PutTps("T"), 0);  // known since one sample only: no window yet
+  EXPECT_DOUBLE_EQ(stats.PutTps("T"), 5);  // new since the last sample: 0 then
   stats.OnPut("T", 100, 10000);
   stats.Sample(Second(120), 0);
-  EXPECT_DOUBLE_EQ(stats.PutTps("T"), 10);
+  EXPECT_DOUBLE_EQ(stats.PutTps("T"), 7.5);
   EXPECT_DOUBLE_EQ(stats.Totals().put.ten_seconds.tps(), 10);
   EXPECT_DOUBLE_EQ(stats.Totals().put.minute.tps(), 7.5);
   for (int64_t second = 130; second <= 200; second += 10) stats.Sample(Second(second), 0);
   EXPECT_DOUBLE_EQ(stats.PutTps("T"), 0);  // the minute has passed
+  EXPECT_EQ(stats.Find("TOPIC_PUT_NUMS", "T")->hour.sum, 150u);
+  EXPECT_EQ(stats.Find("TOPIC_PUT_NUMS", "T")->day.sum, 150u);
   EXPECT_EQ(stats.Totals().put.total, 150u);
 }
 
 TEST(BrokerStatsTest, OneSampleATenthOfAMinute) {
-  BrokerStats stats;
-  stats.OnPut("T", 1, 1);
+  BrokerStats stats(Second(100));
   for (int64_t second = 100; second < 110; ++second) stats.Sample(Second(second), 0);
-  EXPECT_DOUBLE_EQ(stats.Find("TOPIC_PUT_NUMS", "T")->minute.seconds, 0);
+  stats.OnPut("T", 7, 1);
+  stats.Sample(Second(109), 0);
+  EXPECT_EQ(stats.Find("TOPIC_PUT_NUMS", "T")->minute.sum, 0u);
+  stats.Sample(Second(110), 0);
+  EXPECT_EQ(stats.Find("TOPIC_PUT_NUMS", "T")->minute.sum, 7u);
+}
+
+TEST(BrokerStatsTest, WindowsForgetWhatIsOlder) {
+  BrokerStats stats(Second(0));
+  stats.OnPut("T", 1000, 1);
+  for (int64_t second = 0; second <= 2 * 3600; second += 10) stats.Sample(Second(second), 0);
+  EXPECT_EQ(stats.Find("TOPIC_PUT_NUMS", "T")->hour.sum, 0u);
+  EXPECT_EQ(stats.Find("TOPIC_PUT_NUMS", "T")->day.sum, 1000u);
+  for (int64_t second = 2 * 3600; second <= 26 * 3600; second += 10) stats.Sample(Second(second), 0);
+  EXPECT_EQ(stats.Find("TOPIC_PUT_NUMS", "T")->day.sum, 0u);
+  EXPECT_EQ(stats.Find("TOPIC_PUT_NUMS", "T")->total, 1000u);
 }
 
 TEST(BrokerStatsTest, KeysOfTheTools) {
-  BrokerStats stats;
+  BrokerStats stats(Second(0));
   stats.OnPut("T", 3, 300);
   stats.OnGet("G", "T", 2, 200);
   EXPECT_EQ(stats.Find("TOPIC_PUT_NUMS", "T")->total, 3u);
@@ -52,7 +68,7 @@ TEST(BrokerStatsTest, KeysOfTheTools) {
 
 TEST(BrokerStatsTest, MorningsAreTheTotalsAtMidnight) {
   constexpr core::WallMillis kDay = 24 * 3600 * 1000;
-  BrokerStats stats;
+  BrokerStats stats(Second(0));
   stats.Sample(Second(0), 100 * kDay + 1);
   stats.OnPut("T", 5, 5);
   stats.Sample(Second(10), 101 * kDay + 1);
