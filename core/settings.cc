@@ -60,16 +60,16 @@ std::string FormatFindings(std::span<const ConfigFinding> findings) {
   for (const ConfigFinding& finding : findings) {
     switch (finding.kind) {
       case ConfigFinding::Kind::kUsed:
-        out += StrCat("  used     ", finding.key, " = ", finding.note, " (", finding.where, ")\n");
+        out += StrCat("    used     ", finding.key, " = ", finding.note, " (", finding.where, ")\n");
         break;
       case ConfigFinding::Kind::kReplaced:
-        out += StrCat("  replaced ", finding.key, " (", finding.where, "): ", finding.note, "\n");
+        out += StrCat("    replaced ", finding.key, " (", finding.where, "): ", finding.note, "\n");
         break;
       case ConfigFinding::Kind::kIgnored:
-        out += StrCat("  ignored  ", finding.key, " (", finding.where, "): ", finding.note, "\n");
+        out += StrCat("    ignored  ", finding.key, " (", finding.where, "): ", finding.note, "\n");
         break;
       case ConfigFinding::Kind::kUnknown:
-        out += StrCat("  unknown  ", finding.key, " (", finding.where, ")");
+        out += StrCat("    unknown  ", finding.key, " (", finding.where, ")");
         if (!finding.note.empty()) out += StrCat(": did you mean ", finding.note, "?");
         out += '\n';
         break;

@@ -51,7 +51,7 @@ ReadyReport& ReadyReport::Broker(const BrokerSetup& setup) {
 }
 
 ReadyReport& ReadyReport::Findings(std::span<const core::ConfigFinding> findings) {
-  if (!findings.empty()) text_ += core::StrCat("  configuration\n", core::FormatFindings(findings));
+  if (!findings.empty()) text_ += core::StrCat("  settings\n", core::FormatFindings(findings));
   return *this;
 }
 

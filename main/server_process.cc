@@ -79,7 +79,9 @@ int RunServer(std::string_view name, const core::RuntimeOptions& options, Server
 }
 
 int Fail(std::string_view name, const absl::Status& status) {
-  std::fputs(core::StrCat("ringmq ", name, ": ", core::ToStd(status.message()), "\n").c_str(), stderr);
+  const std::string_view advice =
+      absl::IsAlreadyExists(status) ? ": end the process that has the port, or choose another port (see --help)" : "";
+  std::fputs(core::StrCat("ringmq ", name, ": ", core::ToStd(status.message()), advice, "\n").c_str(), stderr);
   return 1;
 }
 

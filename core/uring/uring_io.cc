@@ -327,6 +327,17 @@ UringIo::SocketState& UringIo::StateOf(SocketId socket) {
   return *sockets_[index];
 }
 
+/// What binding to `address` alone says: 0, or EADDRINUSE when anyone listens there.
+static int ErrorOfExclusiveBind(const sockaddr_storage& address, socklen_t length) {
+  const int fd = ::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // connections of the past do not count
+  const int error = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0 ? 0 : errno;
+  ::close(fd);
+  return error;
+}
+
 absl::StatusOr<SocketId> UringIo::Listen(const Endpoint& at, int backlog) {
   const int fd = ::socket(at.ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return ErrnoStatus(errno, "make a socket");
@@ -335,8 +346,13 @@ absl::StatusOr<SocketId> UringIo::Listen(const Endpoint& at, int backlog) {
   setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   sockaddr_storage address;
   const socklen_t length = ToSockaddr(at, &address);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0 || ::listen(fd, backlog) != 0) {
-    const int error = errno;
+  // SO_REUSEPORT would let another process of this user share the port, and half of the clients would reach the wrong one. Shard 0
+  // listens before the others: it asks without.
+  int error = shard_ == ShardId(0) && at.port != 0 ? ErrorOfExclusiveBind(address, length) : 0;
+  if (error == 0 && (::bind(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0 || ::listen(fd, backlog) != 0)) {
+    error = errno;
+  }
+  if (error != 0) {
     ::close(fd);
     return ErrnoStatus(error, StrCat("listen on ", at.Text()));
   }

@@ -89,11 +89,11 @@ TEST(SettingsTest, FindingsTellWhatBecameOfEachKey) {
                   .ok());
   EXPECT_EQ(config.port, 5);
   EXPECT_EQ(FormatFindings(findings),
-            "  replaced port (f.conf:1): given again in f.conf:5\n"
-            "  ignored  threads (f.conf:2): there are none\n"
-            "  unknown  prot (f.conf:3): did you mean port?\n"
-            "  unknown  zzzzzzzz (f.conf:4)\n"
-            "  used     port = 5 (f.conf:5)\n");
+            "    replaced port (f.conf:1): given again in f.conf:5\n"
+            "    ignored  threads (f.conf:2): there are none\n"
+            "    unknown  prot (f.conf:3): did you mean port?\n"
+            "    unknown  zzzzzzzz (f.conf:4)\n"
+            "    used     port = 5 (f.conf:5)\n");
 }
 
 // To ignore aclEnable=true would open a broker that its owner believes closed.
