@@ -191,7 +191,11 @@ core::Task<core::WaitResult> ShardStoreImpl::WaitForMessage(core::QueueKey key, 
     ++queue.waiting;
     const core::WaitResult result = co_await queue.changed.Wait(deadline, stop);
     --queue.waiting;
-    if (queue.waiting == 0 && (queue.dropped || !queue.exists())) BuryUnused();
+    if (queue.waiting == 0 && queue.dropped) {
+      BuryDropped();
+    } else if (queue.waiting == 0 && !queue.exists()) {
+      (void)queues_.Take(name);  // nobody but waiters knew of it
+    }
     if (result != core::WaitResult::kNotified) co_return result;
   }
 }

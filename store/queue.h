@@ -109,10 +109,6 @@ class QueueTable {
   void ForEach(Fn&& fn) const {
     for (const auto& [name, queue] : queues_) fn(*queue);
   }
-  template <typename Predicate>
-  void EraseIf(Predicate&& predicate) {
-    absl::erase_if(queues_, [&](const auto& item) { return predicate(*item.second); });
-  }
 
  private:
   struct Hash {

@@ -102,8 +102,12 @@ core::Task<absl::Status> Recovery::OpenSegments() {
     }
     if (!segment.ok()) co_return segment.status();
     if (!segments_.empty() && segments_.back().limit() != position) {
+      if (position < segments_.back().limit()) {
+        const absl::Status overlap = absl::DataLossError(core::StrCat((*segment)->log.path(), " overlaps the one before it"));
+        (void)co_await (*segment)->log.Close();
+        co_return overlap;
+      }
       core::LogError("recovery: the log has a hole from ", segments_.back().limit(), " to ", position, ": a segment file is missing");
-      if (position < segments_.back().limit()) co_return absl::DataLossError(core::StrCat((*segment)->log.path(), " overlaps the one before it"));
       damaged_bytes_ += position - segments_.back().limit();
     }
     segments_.PushBack(std::move(segment).value());
@@ -125,6 +129,14 @@ core::Task<absl::StatusOr<std::unique_ptr<Segment>>> Recovery::OpenWithoutHeader
   segment->position = position;
   segment->bytes = info.bytes;
   CO_ASSIGN_OR_RETURN(segment->log, co_await core::File::Open(path, {.write = true, .direct = true}));
+  // Name and size say all that the header did.
+  const core::Slice block = core::Reactor::Current().buffers().Allocate(kBlock);
+  EncodeSegmentHeader(identity_, {position, info.bytes}, {block.data(), kBlock});
+  const absl::Status written = co_await segment->log.WriteAt(0, block.bytes(), true);
+  if (!written.ok()) {
+    (void)co_await segment->log.Close();
+    co_return written;
+  }
   co_return segment;
 }
 

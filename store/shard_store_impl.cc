@@ -97,10 +97,12 @@ core::Task<absl::Status> ShardStoreImpl::DropTopic(std::string topic) {
     std::unique_ptr<Queue> queue = queues_.Take(QueueName(key));
     queue->dropped = true;
     queue->changed.NotifyAll();
-    for (size_t i = 0; i < segments_.size(); ++i) std::erase(segments_.at(i).queues, queue.get());
     dropped_.push_back(std::move(queue));
   }
-  BuryUnused();
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    std::erase_if(segments_.at(i).queues, [](const Queue* queue) { return queue->dropped; });
+  }
+  BuryDropped();
   std::vector<MetaChange> changes;
   changes.push_back({MetaTable::kDroppedTopics, topic, absl::StrCat(position)});
   const auto& floors = meta_.All(MetaTable::kQueueFloors);
@@ -111,8 +113,7 @@ core::Task<absl::Status> ShardStoreImpl::DropTopic(std::string topic) {
   co_return co_await meta_.Commit(std::move(changes));
 }
 
-void ShardStoreImpl::BuryUnused() {
-  queues_.EraseIf([](const Queue& queue) { return !queue.exists() && queue.waiting == 0 && queue.next == 0; });
+void ShardStoreImpl::BuryDropped() {
   // Batches under way point to the queues that they touched.
   if (!log_->idle()) return;
   std::erase_if(dropped_, [](const std::unique_ptr<Queue>& queue) { return queue->waiting == 0; });

@@ -68,7 +68,7 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<absl::Status> RemoveFiles(std::unique_ptr<Segment> segment);
   bool InDeleteHour() const;
 
-  void BuryUnused();
+  void BuryDropped();
   core::Task<absl::Status> CloseSegments();
 
   const StoreOptions options_;

@@ -2,6 +2,7 @@
 // flush ends the acknowledgements at once, a full disk only while it is full.
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <set>
 #include <string>
 #include <vector>
@@ -207,6 +208,53 @@ TEST(DamageTest, AFullDiskRefusesAndRecoversByItself) {
   node.Start([&node] { return FullDiskMain(&node); });
   const absl::Status status = world.RunToEnd(node);
   EXPECT_TRUE(status.ok()) << status << world.Describe();
+}
+
+/// Appends until something fails; what was acknowledged goes to `acknowledged`, also across runs.
+core::Task<absl::Status> AppendUntilFaultMain(std::vector<std::string>* acknowledged, Durability durability) {
+  StoreOptions options = SmallOptions();
+  options.durability = durability;
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  absl::Status status;
+  for (int i = 0; i < 300 && status.ok(); ++i) {
+    const std::string body = absl::StrCat(acknowledged->size(), ".", i, std::string(2000, '.'));
+    status = (co_await AppendOne(*opened.store, "T", 0, body)).status();
+    if (status.ok()) acknowledged->push_back(body);
+    if (i % 50 == 0 && status.ok()) status = co_await opened.store->DropTopic("other");
+  }
+  (void)co_await CloseBoth(opened);
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> ExpectAllMain(const std::vector<std::string>* acknowledged) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  Readable read;
+  absl::Status status = co_await ReadAll(*opened.store, &read);
+  for (const std::string& body : *acknowledged) {
+    if (!read.bodies.contains(body)) status = absl::InternalError(core::StrCat("lost: ", body.substr(0, 20)));
+  }
+  const absl::Status closed = co_await CloseBoth(opened);
+  co_return status.ok() ? closed : status;
+}
+
+TEST(DamageTest, EachFailingOperationLosesNothingAcknowledged) {
+  for (const Durability durability : {Durability::kAsync, Durability::kSynced}) {
+    for (uint64_t n = 0; n < 900; n += n < 40 ? 1 : 31) {
+      SCOPED_TRACE(absl::StrCat("operation ", n, durability == Durability::kSynced ? " synced" : " async"));
+      sim::World world(n + 1);
+      sim::Node& node = world.AddNode("node", 1);
+      node.disk().Inject({.skip = n, .error = n % 3 == 0 ? ENOSPC : EIO});
+      std::vector<std::string> acknowledged;
+      node.Start([&] { return AppendUntilFaultMain(&acknowledged, durability); });
+      (void)world.RunToEnd(node);
+      node.disk().ClearFaults();
+      // A process kill keeps what was written; of the synced log also a power cut.
+      durability == Durability::kSynced ? node.CutPower() : node.Kill();
+      node.Start([&] { return ExpectAllMain(&acknowledged); });
+      const absl::Status status = world.RunToEnd(node);
+      ASSERT_TRUE(status.ok()) << status << world.Describe();
+    }
+  }
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ core::Task<absl::Status> CheckPairsMain(Known* known) {
 }
 
 TEST(MetaStoreTest, PowerCutsKeepWholeCommits) {
-  for (uint64_t seed = 1; seed <= 15; ++seed) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     sim::World world(seed);
     sim::Node& node = world.AddNode("node", 1);
