@@ -23,6 +23,8 @@ core::Task<void> InstallOn(core::ShardId shard, CatalogView* view, std::shared_p
       std::move(catalog));
 }
 
+constexpr int32_t kQueuesMax = 65536;  // a mistyped number must not cost the memory of a million queues
+
 absl::Status NoTopic(std::string_view topic, std::string_view why) {
   return absl::NotFoundError(core::StrCat("topic[", topic, "] not exist, apply first please! ", why));
 }
@@ -264,7 +266,6 @@ absl::Status CatalogWriter::CheckForAdministrator(const TopicConfig& topic) cons
   if (IsSystemTopicOf(options_, topic.name)) {
     return absl::InvalidArgumentError(core::StrCat("The topic[", topic.name, "] is conflict with system topic."));
   }
-  constexpr int32_t kQueuesMax = 65536;  // a mistyped number must not cost the memory of a million queues
   for (const int32_t queues : {topic.read_queues, topic.write_queues}) {
     if (queues < 0 || queues > kQueuesMax) {
       return absl::InvalidArgumentError(
@@ -309,6 +310,10 @@ core::Task<absl::Status> CatalogWriter::PutGroups(std::vector<GroupConfig> group
   for (const GroupConfig& group : groups) {
     if (const std::optional<std::string> wrong = WrongGroupName(group.name); wrong) {
       co_return absl::InvalidArgumentError(*wrong);
+    }
+    if (group.retry_queues < 0 || group.retry_queues > kQueuesMax) {
+      co_return absl::InvalidArgumentError(
+          core::StrCat("The group[", group.name, "] can't have ", group.retry_queues, " retry queues: 0 to ", kQueuesMax));
     }
   }
   Apply apply = [groups = std::move(groups)](CatalogDraft& draft) {

@@ -72,7 +72,8 @@ GroupMembers::Outcome GroupMembers::Heartbeat(ConsumerRegistration registration)
   }
   Outcome outcome;
   if (moved) outcome.notify = ToNotify(group);
-  if (new_wishes) outcome.conflict = FindConflict(registration.group, group, id);
+  // Broadcasting members share no queues: they may want what they like.
+  if (new_wishes && group.model == MessageModel::kClustering) outcome.conflict = FindConflict(registration.group, group, id);
   return outcome;
 }
 

@@ -147,6 +147,13 @@ core::Task<absl::Status> Refusals() {
   put = co_await writer.DeleteTopic("broker-a");
   EXPECT_TRUE(absl::IsInvalidArgument(put)) << put;
 
+  // The retry topic of such a group would have two thousand million queues.
+  std::vector<GroupConfig> greedy(1);
+  greedy[0].name = "Greedy";
+  greedy[0].retry_queues = INT32_MAX;
+  put = co_await writer.PutGroups(greedy);
+  EXPECT_TRUE(absl::IsInvalidArgument(put)) << put;
+
   // All or none: the second can't be, so the first is not made either.
   std::vector<TopicConfig> two(2);
   two[0].name = "First";

@@ -83,6 +83,9 @@ TEST(GroupMembersTest, BroadcastingGroupsAreNotTold) {
   beat.model = MessageModel::kBroadcasting;
   EXPECT_EQ(groups.Heartbeat(beat).notify, Ids{});
   EXPECT_EQ(groups.ModelOf("G"), MessageModel::kBroadcasting);
+  ConsumerRegistration other = Beat(2, "b", {{"U", "*"}});
+  other.model = MessageModel::kBroadcasting;
+  EXPECT_EQ(groups.Heartbeat(other).conflict, std::nullopt);
 }
 
 TEST(GroupMembersTest, TheSilentExpireAndTheOthersAreTold) {
