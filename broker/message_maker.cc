@@ -6,10 +6,10 @@
 namespace broker {
 namespace {
 
-std::string AddedProperties(const BrokerConfig& config) {
+std::string AddedProperties(const BrokerConfig& config, bool trace_on) {
   std::string added;
   AppendProperty(added, kPropertyMsgRegion, config.region_id);
-  AppendProperty(added, kPropertyTraceOn, config.trace_on ? "true" : "false");
+  AppendProperty(added, kPropertyTraceOn, trace_on ? "true" : "false");
   AppendProperty(added, kPropertyCluster, config.broker_cluster_name);
   return added;
 }
@@ -17,7 +17,7 @@ std::string AddedProperties(const BrokerConfig& config) {
 }  // namespace
 
 MessageMaker::MessageMaker(const BrokerConfig& config, uint64_t salt)
-    : added_(AddedProperties(config)), unique_keys_(salt) {}
+    : config_(config), added_{AddedProperties(config, false), AddedProperties(config, true)}, unique_keys_(salt) {}
 
 void MessageMaker::Prepare(const net::SendMessageHeader& header, int32_t flag, std::string_view properties,
                            const ScannedProperties& scanned, std::string_view header_properties,
@@ -38,7 +38,8 @@ void MessageMaker::Prepare(const net::SendMessageHeader& header, int32_t flag, s
                    [drop_delay](std::string_view name) { return drop_delay && name == kPropertyDelay; });
     draft.properties = message.properties;
   }
-  draft.more_properties = added_;
+  const std::string& added = added_[config_.trace_on ? 1 : 0];
+  draft.more_properties = added;
   message.uniq_key = scanned.uniq_key;
   if (!header_properties.empty() || scanned.uniq_key.empty()) {
     message.more_properties.assign(header_properties);
@@ -47,7 +48,7 @@ void MessageMaker::Prepare(const net::SendMessageHeader& header, int32_t flag, s
       message.uniq_key = message.generated.text();
       AppendProperty(message.more_properties, kPropertyUniqKey, message.uniq_key);
     }
-    message.more_properties.append(added_);
+    message.more_properties.append(added);
     draft.more_properties = message.more_properties;
   }
 }

@@ -41,7 +41,7 @@ struct MessageHosts {
 /// tag's hash. One shard.
 class MessageMaker {
  public:
-  /// `salt`: random bits, different on every shard.
+  /// `config` outlives the maker; `salt`: random bits, different on every shard.
   MessageMaker(const BrokerConfig& config, uint64_t salt);
 
   /// Fills `message` but for topic and queue. `header_properties` are those of a batch, which count for each of its messages; a single
@@ -53,10 +53,9 @@ class MessageMaker {
   /// What of a batch's own properties counts for its messages: not its UNIQ_KEY and WAIT, which are the batch's.
   static std::string BatchProperties(std::string_view properties);
 
-  const std::string& added_properties() const { return added_; }
-
  private:
-  const std::string added_;
+  const BrokerConfig& config_;
+  const std::string added_[2];  // with TRACE_ON false and true: drafts point into them, and traceOn may change meanwhile
   UniqueKeys unique_keys_;
 };
 

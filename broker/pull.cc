@@ -42,6 +42,17 @@ void FilterBy(const SubscriptionData& subscription, store::TagFilter& filter) {
   filter.codes.assign(subscription.codes.begin(), subscription.codes.end());
 }
 
+/// What the client asks for, within what the broker gives.
+PullLimits LimitsOf(const net::PullMessageRequest& request, int32_t messages_max, int32_t bytes_max) {
+  PullLimits limits;
+  limits.messages = std::clamp(request.max_msg_nums, 1, std::max(messages_max, 1));
+  limits.bytes = static_cast<size_t>(std::max(bytes_max, 1));
+  if (request.max_msg_bytes.value_or(0) > 0) {
+    limits.bytes = std::min(limits.bytes, static_cast<size_t>(*request.max_msg_bytes));
+  }
+  return limits;
+}
+
 net::Reply NoSqlFilter(std::string_view type) {
   return net::Reply(ResponseCode::kSystemError,
                     core::StrCat("The broker does not support consumer to filter message by ", type));
@@ -247,11 +258,8 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
 
   job.queue_id = request.queue_id;
   job.from = core::LogicalOffset(request.queue_offset);
-  job.messages_max = std::clamp(request.max_msg_nums, 1, std::max(config.max_transfer_count_in_memory, 1));
-  job.bytes_max = static_cast<size_t>(std::max(config.max_transfer_bytes_in_memory, 1));
-  if (request.max_msg_bytes.value_or(0) > 0) {
-    job.bytes_max = std::min(job.bytes_max, static_cast<size_t>(*request.max_msg_bytes));
-  }
+  job.in_memory = LimitsOf(request, config.max_transfer_count_in_memory, config.max_transfer_bytes_in_memory);
+  job.on_disk = LimitsOf(request, config.max_transfer_count_on_disk, config.max_transfer_bytes_on_disk);
   if ((request.sys_flag & kFlagCommitOffset) != 0 && request.commit_offset >= 0) {
     job.commit = core::LogicalOffset(request.commit_offset);
   }

@@ -15,14 +15,21 @@
 
 namespace broker {
 
+/// What one pull is given at most; the first message in any case.
+struct PullLimits {
+  int32_t messages = 32;
+  size_t bytes = 0;
+  friend bool operator==(const PullLimits&, const PullLimits&) = default;
+};
+
 /// A pull on its way to the queue's owner. The text is borrowed from the request, which waits.
 struct PullJob {
   std::string_view group;
   std::string_view topic;
   int32_t queue_id = 0;
   core::LogicalOffset from;
-  int32_t messages_max = 32;
-  size_t bytes_max = 0;
+  PullLimits in_memory;
+  PullLimits on_disk;
   store::TagFilter filter;
   std::optional<core::LogicalOffset> commit;  // where the group has got to, by the way
 };

@@ -8,13 +8,15 @@
 namespace broker {
 namespace {
 
-store::FetchRequest RequestOf(const PullJob& job, core::LogicalOffset from) {
+store::FetchRequest RequestOf(BrokerShard& here, const PullJob& job, core::LogicalOffset from) {
   store::FetchRequest request;
   request.queue.topic = job.topic;
   request.queue.queue_id = job.queue_id;
   request.from = from;
-  request.messages_max = job.messages_max;
-  request.bytes_max = job.bytes_max;
+  const bool in_memory = job.in_memory == job.on_disk || here.store().OffsetInMemory(request.queue, from);
+  const PullLimits& limits = in_memory ? job.in_memory : job.on_disk;
+  request.messages_max = limits.messages;
+  request.bytes_max = limits.bytes;
   request.filter = job.filter;
   return request;
 }
@@ -44,7 +46,7 @@ core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job) {
     co_return outcome;
   }
   if (job->commit.has_value()) here.offsets().Commit(job->group, job->topic, job->queue_id, *job->commit);
-  store::FetchRequest request = RequestOf(*job, job->from);
+  store::FetchRequest request = RequestOf(here, *job, job->from);
   store::FetchResult result = co_await here.store().Fetch(std::move(request));
   co_return OutcomeOf(std::move(result));
 }
@@ -65,7 +67,7 @@ core::Task<PullOutcome> PullHeld(BrokerShard& here, const PullJob* job, core::Mo
       outcome.stopped = true;
       co_return outcome;
     }
-    store::FetchRequest request = RequestOf(*job, from);
+    store::FetchRequest request = RequestOf(here, *job, from);
     store::FetchResult result = co_await here.store().Fetch(std::move(request));
     if (result.status == store::FetchStatus::kNoMatchedMessage && result.next > from) {
       from = result.next;
