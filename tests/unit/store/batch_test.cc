@@ -36,7 +36,7 @@ Built Build(int records) {
   Built built;
   built.header = {.previous_crc = 9, .epoch = 2, .position = kPosition, .payload_bytes = static_cast<uint32_t>(payload.size()), .mark = 4096};
   built.bytes.resize(BatchBytes(payload.size(), table.size()), std::byte{0xEE});
-  std::memcpy(built.bytes.data() + kBatchHeaderBytes, payload.data(), payload.size());
+  if (!payload.empty()) std::memcpy(built.bytes.data() + kBatchHeaderBytes, payload.data(), payload.size());
   EncodeBatch(kLog, built.header, table, built.bytes);
   return built;
 }
