@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "absl/status/status.h"
 #include "core/scope.h"
 #include "core/socket.h"
@@ -46,7 +46,7 @@ class Server {
   const CloseListener on_close_;
   LogLimiter log_;
   std::vector<std::unique_ptr<core::Listener>> listeners_;
-  absl::flat_hash_map<Connection::Id, std::unique_ptr<Connection>> connections_;
+  absl::btree_map<Connection::Id, std::unique_ptr<Connection>> connections_;  // ordered: Stop closes them in the same order each time
   uint32_t next_id_ = 1;
   core::Scope scope_;
 };

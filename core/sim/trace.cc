@@ -47,17 +47,19 @@ void Trace::Note(int64_t at, const char* what, std::string_view node, uint32_t s
   entry.subject = subject;
   entry.result = result;
   entry.text.assign(text);
+  if (listener_) listener_(LineOf(entry));
+}
+
+std::string Trace::LineOf(const Entry& entry) {
+  std::string who = entry.node;
+  if (entry.shard != kNoShard) who += core::StrCat("/", entry.shard);
+  return absl::StrFormat("%12.6f ms %-14s %-16s %16x %11d %s\n", static_cast<double>(entry.at) / 1e6, who, entry.what,
+                         entry.subject, entry.result, entry.text);
 }
 
 std::string Trace::Last() const {
   std::string all;
-  for (uint64_t i = count_ > kKept ? count_ - kKept : 0; i < count_; ++i) {
-    const Entry& entry = entries_[i % kKept];
-    std::string who = entry.node;
-    if (entry.shard != kNoShard) who += core::StrCat("/", entry.shard);
-    all += absl::StrFormat("%12.6f ms %-14s %-16s %16x %11d %s\n", static_cast<double>(entry.at) / 1e6, who, entry.what,
-                           entry.subject, entry.result, entry.text);
-  }
+  for (uint64_t i = count_ > kKept ? count_ - kKept : 0; i < count_; ++i) all += LineOf(entries_[i % kKept]);
   return all;
 }
 

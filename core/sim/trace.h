@@ -3,9 +3,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sim {
 
@@ -29,6 +31,8 @@ class Trace {
   uint64_t count() const { return count_; }
   /// The last kKept events, one a line, oldest first.
   std::string Last() const;
+  /// Gets every event as a line from now on: to find where two histories part.
+  void set_listener(std::function<void(std::string)> listener) { listener_ = std::move(listener); }
 
  private:
   struct Entry {
@@ -40,6 +44,8 @@ class Trace {
     int64_t result = 0;
     std::string text;
   };
+  static std::string LineOf(const Entry& entry);
+  std::function<void(std::string)> listener_;
   std::array<Entry, kKept> entries_;
   uint64_t count_ = 0;
   uint64_t hash_ = 0x52494e474d51;

@@ -14,9 +14,10 @@ namespace {
 World* current_world = nullptr;
 
 /// A broken invariant ends the process; which seed it was is worth more than its stack.
-void DescribeOnAbort(int) {
+void DescribeOnDeath(int signal) {
+  std::signal(signal, SIG_DFL);
   if (current_world != nullptr) std::fputs(current_world->Describe().c_str(), stderr);
-  std::signal(SIGABRT, SIG_DFL);
+  std::raise(signal);
 }
 
 core::Endpoint AddressOf(const std::string& ip) {
@@ -103,7 +104,7 @@ void Node::Reap() {
 World::World(uint64_t seed) : seed_(seed), random_(seed), chance_(random_.Fork()), network_(clock_, chance_.Fork()) {
   CORE_ASSERT(current_world == nullptr);
   current_world = this;
-  std::signal(SIGABRT, DescribeOnAbort);
+  std::signal(SIGABRT, DescribeOnDeath);
   core::SetLogSink([this](core::LogLevel level, std::string_view line) {
     clock_.Note("log", core::Reactor::HasCurrent() ? "shard" : "", core::Reactor::HasCurrent() ? core::Reactor::Current().shard().value() : 0,
                 static_cast<uint64_t>(level), 0, line);

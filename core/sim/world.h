@@ -105,6 +105,8 @@ class World {
   void Note(const char* what, uint64_t subject, std::string_view text = {}) {
     clock_.Note(what, "test", Trace::kNoShard, subject, 0, text);
   }
+  /// Gets every event as a line from now on: to find where two histories part.
+  void ListenToEvents(std::function<void(std::string)> listener) { clock_.trace.set_listener(std::move(listener)); }
   /// Seed, time and the last 200 events.
   std::string Describe() const;
   /// The living world, for whoever reports a failure; null when there is none.
