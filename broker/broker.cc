@@ -116,11 +116,16 @@ core::Task<absl::Status> Broker::RegisterWithNameServers() {
   options.broker_permission = config_.broker_permission;
   options.port = listening_at_.port;
   options.period = config_.register_name_server_period;
-  for (const std::string& address : config_.namesrv_endpoints) {
+  const auto add_target = [&](const std::string& address, const std::string& advertised_host) -> absl::Status {
     NameServerTarget target;
-    CO_ASSIGN_OR_RETURN(target.at, core::Endpoint::Parse(address));
-    target.advertised_host = config_.broker_ip1.empty() ? config_.advertised_host : config_.broker_ip1;
+    ASSIGN_OR_RETURN(target.at, core::Endpoint::Parse(address));
+    target.advertised_host = config_.broker_ip1.empty() ? advertised_host : config_.broker_ip1;
     options.targets.push_back(std::move(target));
+    return absl::OkStatus();
+  };
+  if (!config_.nameserver_beside.empty()) CO_RETURN_IF_ERROR(add_target(config_.nameserver_beside, kWhereverDialled));
+  for (const std::string& address : config_.namesrv_endpoints) {
+    CO_RETURN_IF_ERROR(add_target(address, config_.advertised_host));
   }
   if (options.targets.empty()) co_return absl::OkStatus();
   registration_ = std::make_unique<NameServerRegistration>(std::move(options), views_.local());

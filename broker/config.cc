@@ -45,8 +45,6 @@ constexpr Setting kSettings[] = {
     Setting("storePathRootDir", &Config::store_path_root_dir, Range{1, 4000}, "Data folder.").Important(),
     Setting::Choice<&Config::flush_disk_type>("flushDiskType", kFlushDiskTypes, "When a send is acknowledged.").Important(),
     Setting("mappedFileSizeCommitLog", &Config::segment_bytes, Range{8 << 20, int64_t{1} << 40}, "Bytes of a log segment."),
-    Setting("syncFlushTimeout", &Config::sync_flush_timeout, kMillisecond, Range{1, 3600'000},
-            "SYNC_FLUSH: ms until FLUSH_DISK_TIMEOUT."),
     Setting("deleteWhen", &Config::delete_when, Range{1, 127}, "Hours of the day at which old segments go, 04 or 04;16.")
         .Important(),
     Setting("fileReservedTime", &Config::file_reserved_time, kHour, Range{1, 24 * 36500}, "Hours a message is kept at least.")

@@ -36,7 +36,6 @@ struct BrokerConfig {
   std::string store_path_root_dir = "./data";
   FlushDiskType flush_disk_type = FlushDiskType::kAsyncFlush;
   int64_t segment_bytes = int64_t{1} << 30;  // mappedFileSizeCommitLog
-  absl::Duration sync_flush_timeout = absl::Seconds(5);
   std::string delete_when = "04";  // hours of the day, ';' between them
   absl::Duration file_reserved_time = absl::Hours(72);
   int32_t disk_max_used_space_ratio = 75;       // percent: above, expired segments go at any hour
@@ -60,7 +59,6 @@ struct BrokerConfig {
   absl::Duration short_polling_time = absl::Seconds(1);
   bool lite_pull_message_enable = true;
   bool notify_consumer_ids_changed_enable = true;
-  bool enable_property_filter = false;  // no setting yet: SQL92 filters are not there
   int32_t max_transfer_count_in_memory = 32;
   int32_t max_transfer_bytes_in_memory = 256 << 10;
   // RocketMQ's 8 messages and 64 KiB from disk spare its page cache; here old messages are read past it and need no such brake.
@@ -76,6 +74,9 @@ struct BrokerConfig {
   // --- Not in files: set by the command line, or by who starts the broker.
   /// What routes say where brokerIP1 is not set; empty: the local address of the connection to the nameserver.
   std::string advertised_host;
+  /// "ip:port" of the nameserver in the same process (standalone), or empty. Unless brokerIP1 says otherwise, its routes name the address by
+  /// which the asking client has reached it.
+  std::string nameserver_beside;
   /// The nameservers of namesrv_addr, resolved ("ip:port"); names are resolved off the shard, before the start.
   std::vector<std::string> namesrv_endpoints;
   /// Of each shard: batches not yet written and the tail kept for readers; older messages read again. See memory_budget.h.

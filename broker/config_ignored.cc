@@ -31,6 +31,7 @@ constexpr std::string_view kRegistration = "every nameserver gets the whole tabl
 constexpr std::string_view kPlace = "has no meaning here";
 constexpr std::string_view kGroups = "a variation of the protocol that is not there yet";
 constexpr std::string_view kFixed = "fixed here";
+constexpr std::string_view kFlushTimeout = "FLUSH_DISK_TIMEOUT is answered after 5 s";
 constexpr std::string_view kOtherFiles = "offsets are in the metadata log, without history files";
 constexpr std::string_view kStorePath = "everything lies under storePathRootDir";
 
@@ -448,6 +449,7 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"isEnableBatchPush", kFixed},
     {"maxTopicLength", kFixed},
     {"pullBatchMaxMessageCount", kFixed},
+    {"syncFlushTimeout", kFlushTimeout},
     {"flushConsumerOffsetHistoryInterval", kOtherFiles},
     {"readOnlyCommitLogStorePaths", kStorePath},
     {"storePathCommitLog", kStorePath},

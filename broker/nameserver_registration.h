@@ -18,11 +18,13 @@
 
 namespace broker {
 
+/// As advertised host: whichever address a client dials the nameserver by. Only a RingMQ nameserver on the same machine understands it.
+inline constexpr char kWhereverDialled[] = "0.0.0.0";
+
 /// A nameserver to register with.
 struct NameServerTarget {
   core::Endpoint at;
-  /// The host that its routes shall name. Empty: the local address of the connection to it. "0.0.0.0": whichever address a client dials
-  /// the nameserver by, which only a RingMQ nameserver on the same machine understands.
+  /// The host that its routes shall name. Empty: the local address of the connection to it.
   std::string advertised_host;
 };
 

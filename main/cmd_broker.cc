@@ -1,10 +1,11 @@
 // `ringmq broker` and `ringmq standalone`: a broker, without or with a nameserver in the same process.
 #include <cstdio>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "broker/broker.h"
-#include "broker/nameserver_registration.h"
 #include "core/host.h"
 #include "core/status.h"
 #include "core/strings.h"
@@ -17,12 +18,10 @@
 namespace ringmq {
 namespace {
 
-constexpr char kWherever[] = "0.0.0.0";
-
 class BrokerServer final : public Server {
  public:
-  BrokerServer(const ServerOptions& options, BrokerSetup setup, std::vector<broker::NameServerTarget> nameservers, bool standalone)
-      : options_(options), setup_(std::move(setup)), nameservers_(std::move(nameservers)), standalone_(standalone) {}
+  BrokerServer(const ServerOptions& options, BrokerSetup setup, bool standalone)
+      : options_(options), setup_(std::move(setup)), standalone_(standalone) {}
 
   core::Task<absl::Status> Start() override {
     if (standalone_) CO_RETURN_IF_ERROR(co_await StartNameServer());
@@ -33,17 +32,14 @@ class BrokerServer final : public Server {
       co_return started.status();
     }
     broker_ = *std::move(started);
-    co_await RegisterBroker();
     co_return absl::OkStatus();
   }
 
   void PrintReady() override;
 
   core::Task<absl::Status> Stop() override {
-    co_await registration_->Stop();
     const absl::Status status = co_await broker_->Stop();
     broker_.reset();
-    registration_.reset();
     if (nameserver_ != nullptr) co_await nameserver_->Stop();
     nameserver_.reset();
     co_return status;
@@ -54,36 +50,15 @@ class BrokerServer final : public Server {
     CO_ASSIGN_OR_RETURN(nameserver_, co_await nameserver::NameServer::Start(NameServerBeside(setup_.config, options_)));
     core::Endpoint at = nameserver_->listening_at();
     if (at.IsAny()) at = *core::Endpoint::Parse(at.ipv6 ? "::1" : "127.0.0.1", at.port);
-    // Whoever has reached this process by an address reaches the broker in it by the same.
-    nameservers_.insert(nameservers_.begin(), {at, setup_.config.broker_ip1.empty() ? kWherever : setup_.config.broker_ip1});
+    setup_.config.nameserver_beside = at.Text();
     co_return absl::OkStatus();
   }
 
-  core::Task<void> RegisterBroker() {
-    broker::RegistrationOptions options;
-    options.cluster_name = setup_.config.broker_cluster_name;
-    options.broker_name = setup_.config.broker_name;
-    options.broker_id = setup_.config.broker_id;
-    options.broker_permission = setup_.config.broker_permission;
-    options.port = broker_->listening_at().port;
-    options.period = setup_.config.register_name_server_period;
-    options.targets = nameservers_;
-    registration_ = std::make_unique<broker::NameServerRegistration>(std::move(options), broker_->catalog_view());
-    broker::NameServerRegistration& registration = *registration_;
-    broker_->catalog_writer().SetAnnouncer(
-        [&registration](std::vector<std::shared_ptr<const broker::TopicConfig>> changed, broker::DataVersion version) {
-          return registration.Announce(std::move(changed), version);  // no coroutine: the capture is fine
-        });
-    co_await registration.Start();
-  }
-
   const ServerOptions& options_;
-  const BrokerSetup setup_;
-  std::vector<broker::NameServerTarget> nameservers_;
+  BrokerSetup setup_;
   const bool standalone_;
   std::unique_ptr<nameserver::NameServer> nameserver_;
   std::unique_ptr<broker::Broker> broker_;
-  std::unique_ptr<broker::NameServerRegistration> registration_;
 };
 
 void BrokerServer::PrintReady() {
@@ -103,17 +78,17 @@ void BrokerServer::PrintReady() {
   } else if (standalone_) {
     report.Line("advertised", core::StrCat("the address by which a client reaches the nameserver, with port ", at.port,
                                            "; brokerIP1 sets another"));
-  } else if (!nameservers_.empty()) {
-    shown = core::StrCat(nameservers_.front().advertised_host, ":", at.port);
+  } else {
+    shown = core::StrCat(setup_.config.advertised_host, ":", at.port);
     report.Line("advertised", core::StrCat(shown, "; brokerIP1 sets another"));
   }
+  std::vector<std::string> nameservers = setup_.config.namesrv_endpoints;
+  if (standalone_) nameservers.insert(nameservers.begin(), setup_.config.nameserver_beside);
   std::string addresses;
-  for (const broker::NameServerTarget& target : nameservers_) {
-    addresses += core::StrCat(addresses.empty() ? "" : ";", target.at.Text());
-  }
+  for (const std::string& address : nameservers) addresses += core::StrCat(addresses.empty() ? "" : ";", address);
   if (!addresses.empty()) {
-    report.Line("registered", core::StrCat("with ", registration_->registered_count(), " of ", nameservers_.size(),
-                                           " nameservers: ", addresses));
+    report.Line("registered", core::StrCat("with ", broker_->registered_count(), " of ", nameservers.size(),
+                                           nameservers.size() == 1 ? " nameserver: " : " nameservers: ", addresses));
   }
   report.Findings(setup_.findings).ReadyIn(core::MonotonicNow() - options_.started);
   std::string boot = report.text();
@@ -134,12 +109,8 @@ int RunBrokerServer(const ServerOptions& options, bool standalone) {
     std::fputs(broker::BrokerConfigText(setup->config, options.print_important_config).c_str(), stdout);
     return 0;
   }
-  absl::StatusOr<std::vector<broker::NameServerTarget>> nameservers = ResolveNameServers(setup->config);
-  if (!nameservers.ok()) return Fail(name, nameservers.status());
-  const std::string advertised = GuessAdvertisedHost(setup->config, *nameservers);
-  for (broker::NameServerTarget& target : *nameservers) target.advertised_host = advertised;
   const core::RuntimeOptions runtime = setup->runtime;
-  BrokerServer server(options, *std::move(setup), *std::move(nameservers), standalone);
+  BrokerServer server(options, *std::move(setup), standalone);
   return RunServer(name, runtime, server);
 }
 

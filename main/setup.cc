@@ -90,6 +90,7 @@ absl::StatusOr<std::vector<core::Property>> ReadPropertiesFile(const std::string
 absl::StatusOr<BrokerSetup> PrepareBroker(const ServerOptions& options, bool standalone) {
   BrokerSetup setup;
   broker::BrokerConfig& config = setup.config;
+  config.process_id = core::ProcessId();
   if (const std::string name = core::HostName(); !name.empty()) config.broker_name = name;
   if (standalone) config.listen_address = kLoopback;
   if (const char* address = std::getenv("NAMESRV_ADDR"); address != nullptr && !standalone) config.namesrv_addr = address;
@@ -103,6 +104,10 @@ absl::StatusOr<BrokerSetup> PrepareBroker(const ServerOptions& options, bool sta
   RETURN_IF_ERROR(broker::CheckBrokerConfig(config));
   RETURN_IF_ERROR(ChooseShards(options, setup));
   RETURN_IF_ERROR(ChooseMemory(options, setup));
+  if (options.print_config || options.print_important_config) return setup;  // nobody is going to be asked
+  ASSIGN_OR_RETURN(const std::vector<core::Endpoint> nameservers, ResolveNameServers(config));
+  for (const core::Endpoint& nameserver : nameservers) config.namesrv_endpoints.push_back(nameserver.Text());
+  config.advertised_host = GuessAdvertisedHost(config, nameservers);
   return setup;
 }
 
@@ -127,23 +132,23 @@ nameserver::NameServerConfig NameServerBeside(const broker::BrokerConfig& broker
   return config;
 }
 
-absl::StatusOr<std::vector<broker::NameServerTarget>> ResolveNameServers(const broker::BrokerConfig& config) {
-  std::vector<broker::NameServerTarget> targets;
+absl::StatusOr<std::vector<core::Endpoint>> ResolveNameServers(const broker::BrokerConfig& config) {
+  std::vector<core::Endpoint> nameservers;
   for (const std::string& address : broker::SplitAddresses(config.namesrv_addr)) {
     const absl::StatusOr<core::Endpoint> endpoint = core::ResolveBlocking(address);
     if (!endpoint.ok()) return core::Annotate(endpoint.status(), "namesrvAddr");
-    targets.push_back({*endpoint, config.broker_ip1});
+    nameservers.push_back(*endpoint);
   }
-  return targets;
+  return nameservers;
 }
 
 std::string GuessAdvertisedHost(const broker::BrokerConfig& config,
-                                const std::vector<broker::NameServerTarget>& nameservers) {
+                                const std::vector<core::Endpoint>& nameservers) {
   if (!config.broker_ip1.empty()) return config.broker_ip1;
   const absl::StatusOr<core::Endpoint> listening = core::Endpoint::Parse(config.listen_address, 0);
   if (listening.ok() && !listening->IsAny()) return listening->HostText();
-  for (const broker::NameServerTarget& target : nameservers) {
-    const std::optional<core::Endpoint> source = core::SourceAddressFor(target.at);
+  for (const core::Endpoint& nameserver : nameservers) {
+    const std::optional<core::Endpoint> source = core::SourceAddressFor(nameserver);
     // To a nameserver on this machine the way is loopback, which says nothing to clients on others.
     if (source.has_value() && !source->IsLoopback()) return source->HostText();
   }

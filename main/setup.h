@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "broker/config.h"
-#include "broker/nameserver_registration.h"
+#include "core/io.h"
 #include "core/properties.h"
 #include "core/runtime.h"
 #include "core/settings.h"
@@ -42,11 +42,11 @@ absl::StatusOr<NameServerSetup> PrepareNameServer(const ServerOptions& options);
 nameserver::NameServerConfig NameServerBeside(const broker::BrokerConfig& broker, const ServerOptions& options);
 
 /// The nameservers of namesrvAddr, resolved; none when it is empty.
-absl::StatusOr<std::vector<broker::NameServerTarget>> ResolveNameServers(const broker::BrokerConfig& config);
+absl::StatusOr<std::vector<core::Endpoint>> ResolveNameServers(const broker::BrokerConfig& config);
 
 /// The address that routes name where brokerIP1 is not set and clients come from elsewhere: where the broker listens, or else the one
 /// from which it reaches its nameservers, or the network at all.
-std::string GuessAdvertisedHost(const broker::BrokerConfig& config, const std::vector<broker::NameServerTarget>& nameservers);
+std::string GuessAdvertisedHost(const broker::BrokerConfig& config, const std::vector<core::Endpoint>& nameservers);
 
 /// How many shards the data folder was made for; nothing for a new one.
 absl::StatusOr<std::optional<uint32_t>> ShardsOfFolder(const std::string& data);

@@ -102,12 +102,21 @@ TEST_F(SetupTest, NameServersAreResolvedAndABadOneIsNamed) {
   broker::BrokerConfig config;
   EXPECT_THAT(*ResolveNameServers(config), IsEmpty());
   config.namesrv_addr = "127.0.0.1:1;localhost:2";
-  const auto targets = ResolveNameServers(config);
-  ASSERT_TRUE(targets.ok()) << targets.status();
-  ASSERT_EQ(targets->size(), 2u);
-  EXPECT_EQ((*targets)[1].at.port, 2);
+  const auto nameservers = ResolveNameServers(config);
+  ASSERT_TRUE(nameservers.ok()) << nameservers.status();
+  ASSERT_EQ(nameservers->size(), 2u);
+  EXPECT_EQ((*nameservers)[1].port, 2);
   config.namesrv_addr = "127.0.0.1";
   EXPECT_THAT(std::string(ResolveNameServers(config).status().message()), HasSubstr("namesrvAddr: '127.0.0.1' is not HOST:PORT"));
+}
+
+TEST_F(SetupTest, TheBrokerIsToldResolvedNameServersAndWhatToAdvertise) {
+  options_.namesrv_addr = "localhost:2;127.0.0.1:3";
+  options_.listen = "127.0.0.1";
+  const absl::StatusOr<BrokerSetup> setup = PrepareBroker(options_, false);
+  ASSERT_TRUE(setup.ok()) << setup.status();
+  EXPECT_EQ(setup->config.namesrv_endpoints, (std::vector<std::string>{"127.0.0.1:2", "127.0.0.1:3"}));
+  EXPECT_EQ(setup->config.advertised_host, "127.0.0.1");
 }
 
 TEST_F(SetupTest, AdvertisedAddress) {
