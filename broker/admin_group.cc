@@ -1,6 +1,7 @@
 #include "broker/admin_group.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "broker/broker_stats.h"
@@ -15,8 +16,19 @@ namespace broker {
 
 using net::ResponseCode;
 
+namespace {
+
+/// A body that is no JSON: RocketMQ's parser throws, which its processors answer with SYSTEM_ERROR.
+net::Reply NotJson(const absl::Status& status) {
+  return {ResponseCode::kSystemError, std::string(core::ToStd(status.message()))};
+}
+
+}  // namespace
+
 core::Task<net::Reply> AdminGroupHandlers::Put(net::RequestContext context, net::UpdateAndCreateSubscriptionGroupRequest) {
-  absl::StatusOr<GroupConfig> group = GroupConfig::FromJson(context.frame.body.text());
+  const absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
+  if (!document.ok()) co_return NotJson(document.status());
+  absl::StatusOr<GroupConfig> group = GroupConfig::FromJson(document->root());
   if (!group.ok()) co_return ReplyFromStatus(group.status());
   std::vector<GroupConfig> groups;
   groups.push_back(*std::move(group));
@@ -25,8 +37,8 @@ core::Task<net::Reply> AdminGroupHandlers::Put(net::RequestContext context, net:
 
 core::Task<net::Reply> AdminGroupHandlers::PutList(net::RequestContext context,
                                                    net::UpdateAndCreateSubscriptionGroupListRequest) {
-  absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
-  if (!document.ok()) co_return ReplyFromStatus(document.status());
+  const absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
+  if (!document.ok()) co_return NotJson(document.status());
   std::vector<GroupConfig> groups;
   for (const net::JsonValue& item : document->root()["groupConfigList"].items()) {
     absl::StatusOr<GroupConfig> group = GroupConfig::FromJson(item);

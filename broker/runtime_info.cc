@@ -52,6 +52,8 @@ void AddStore(const std::vector<ShardRuntime>& shards, Table& table) {
   uint64_t end = 0;
   uint64_t durable = 0;
   double disk_ratio = 0;
+  double disk_total_gib = 0;  // all logs lie on one disk
+  double disk_free_gib = 0;
   core::WallMillis earliest = -1;
   std::string failure;
   for (const ShardRuntime& shard : shards) {
@@ -59,6 +61,8 @@ void AddStore(const std::vector<ShardRuntime>& shards, Table& table) {
     end += shard.store.log_end;
     durable += std::min(shard.store.durable_end, shard.store.log_end);
     disk_ratio = std::max(disk_ratio, shard.store.disk_used_ratio);
+    disk_total_gib = static_cast<double>(shard.store.disk_total_bytes) / (1 << 30);
+    disk_free_gib = static_cast<double>(shard.store.disk_free_bytes) / (1 << 30);
     if (shard.store.earliest_store_time >= 0) {
       earliest = earliest < 0 ? shard.store.earliest_store_time : std::min(earliest, shard.store.earliest_store_time);
     }
@@ -66,6 +70,7 @@ void AddStore(const std::vector<ShardRuntime>& shards, Table& table) {
   }
   table["commitLogMinOffset"] = std::to_string(begin);
   table["commitLogMaxOffset"] = std::to_string(end);
+  table["commitLogDirCapacity"] = absl::StrFormat("Total : %.1f GiB, Free : %.1f GiB.", disk_total_gib, disk_free_gib);
   table["commitLogDiskRatio"] = Decimal(disk_ratio);
   table["consumeQueueDiskRatio"] = Decimal(disk_ratio);  // queue indexes lie beside the logs
   table["remainHowManyDataToFlush"] = absl::StrFormat("%d B", end - durable);

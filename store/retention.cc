@@ -34,6 +34,7 @@ core::Task<void> ShardStoreImpl::RetentionLoop() {
 core::Task<absl::Status> ShardStoreImpl::CheckSpace() {
   CO_ASSIGN_OR_RETURN(const core::SpaceInfo space, co_await core::fs::Space(options_.directory));
   if (space.total_bytes == 0) co_return absl::OkStatus();
+  disk_space_ = space;
   disk_used_ratio_ = 1.0 - static_cast<double>(space.free_bytes) / static_cast<double>(space.total_bytes);
   const bool full = disk_used_ratio_ > options_.disk_used_ratio_refuse;
   if (full && log_->refusal().ok()) {

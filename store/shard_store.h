@@ -46,6 +46,8 @@ struct StoreStats {
   uint64_t flushes = 0;
   core::WallMillis earliest_store_time = -1;
   double disk_used_ratio = 0;
+  uint64_t disk_total_bytes = 0;
+  uint64_t disk_free_bytes = 0;
   std::string failure;  // why the log takes no more writes, or empty
   uint64_t damaged_records = 0;  // found and never served, since the start
   uint64_t damaged_bytes = 0;    // ranges of the log that recovery skipped

@@ -143,6 +143,8 @@ StoreStats ShardStoreImpl::Stats() const {
     if (segments_.at(i).time_min > 0) stats.earliest_store_time = segments_.at(i).time_min;
   }
   stats.disk_used_ratio = disk_used_ratio_;
+  stats.disk_total_bytes = disk_space_.total_bytes;
+  stats.disk_free_bytes = disk_space_.free_bytes;
   stats.failure = std::string(core::ToStd(log_->failure().message()));
   stats.damaged_records = damaged_records_;
   stats.damaged_bytes = damaged_bytes_;

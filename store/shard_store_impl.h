@@ -81,6 +81,7 @@ class ShardStoreImpl final : public ShardStore {
   std::unique_ptr<CommitLog> log_;
   ReadCache read_cache_;
   core::Semaphore deleting_{1};
+  core::SpaceInfo disk_space_;
   double disk_used_ratio_ = 0;
   uint64_t damaged_records_ = 0;
   uint64_t damaged_bytes_ = 0;
