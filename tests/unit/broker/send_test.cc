@@ -211,7 +211,8 @@ core::Task<void> Retry(Broker& broker, net::Client& client) {
   const Answer dead = co_await Ask(client, retry, "dead");
   EXPECT_EQ(dead.code, 0) << dead.remark;
   EXPECT_NE(broker.catalog_view()->FindTopic("%DLQ%g1"), nullptr);
-  const std::vector<store::RecordView> records = RecordsOf((co_await Ask(client, PullFrom("%DLQ%g1", 0, 0))).body);
+  const Answer letters = co_await Ask(client, PullFrom("%DLQ%g1", 0, 0));
+  const std::vector<store::RecordView> records = RecordsOf(letters.body);
   EXPECT_EQ(records.size(), 1u);
   if (records.size() != 1) co_return;
   EXPECT_EQ(BodyOf(records[0]), "dead");
