@@ -46,7 +46,7 @@ void History::Observe(int32_t queue, int64_t offset, std::string_view body, std:
   }
 }
 
-void History::CheckScan(const Scan& scanned, const std::vector<absl::Duration>& cuts) {
+void History::CheckScan(const Scan& scanned, const std::vector<Cut>& cuts) {
   Places places;
   std::map<int32_t, int64_t> next;
   for (const auto& [place, body] : scanned) {
@@ -59,21 +59,36 @@ void History::CheckScan(const Scan& scanned, const std::vector<absl::Duration>& 
   }
   for (const auto& [body, attempt] : attempts_) {
     if (attempt.outcome != Outcome::kOk) continue;
-    const bool excused = std::any_of(cuts.begin(), cuts.end(), [&](absl::Duration cut) {
-      return attempt.invoked <= cut && attempt.completed >= cut - kLostAtMost;  // the answer may still have been under way
-    });
     const auto found = places.find(body);
     if (found == places.end()) {
-      if (!excused) {
-        Problem(core::StrCat("LOST: ", Name(body), ", acknowledged at ", absl::FormatDuration(attempt.completed), " as ",
-                             Place(attempt.queue, attempt.offset)));
-      }
+      CheckLoss(attempt, places, cuts);
     } else if (found->second != attempt.offset) {
       Problem(core::StrCat("MOVED: ", Name(body), " was acknowledged at ", Place(attempt.queue, attempt.offset), " and is at ",
                            found->second));
     }
   }
   CheckOrder(places);
+}
+
+void History::CheckLoss(const Attempt& lost, const Places& places, const std::vector<Cut>& cuts) {
+  const std::string what = core::StrCat(Name(lost.body), ", acknowledged at ", absl::FormatDuration(lost.completed), " as ",
+                                        Place(lost.queue, lost.offset));
+  // The answer may still have been under way when the power went.
+  const auto cut = std::find_if(cuts.begin(), cuts.end(), [&](const Cut& one) {
+    return lost.invoked <= one.at && lost.completed >= one.lost_from;
+  });
+  if (cut == cuts.end()) {
+    Problem("LOST: " + what);
+    return;
+  }
+  // What a cut takes is a suffix: nothing that was in the queue behind it may have survived.
+  for (const auto& [body, other] : attempts_) {
+    if (other.outcome == Outcome::kOk && other.queue == lost.queue && other.offset > lost.offset && other.completed <= cut->at &&
+        places.contains(body)) {
+      Problem(core::StrCat("HOLE: ", what, " is gone and ", Name(body), " at offset ", other.offset, " behind it survived"));
+      return;
+    }
+  }
 }
 
 void History::CheckOrder(const Places& places) {

@@ -39,12 +39,14 @@ class History {
   /// Power may be lost without a promise to keep everything: an offset that was read can then come to belong to another message.
   void AllowPlacesToChange() { places_may_change_ = true; }
 
-  /// The end: `scanned` holds everything there is, by queue and offset. Nothing acknowledged may be missing but what a power cut without a
-  /// full promise (at one of the times `cuts`) has taken: acknowledgements of the last kLostAtMost before it.
+  /// A power cut without a full promise: what was acknowledged between `lost_from` and the cut may be gone, a suffix of each queue.
+  struct Cut {
+    absl::Duration at;
+    absl::Duration lost_from;
+  };
+  /// The end: `scanned` holds everything there is, by queue and offset. Nothing acknowledged may be missing but for `cuts`.
   using Scan = std::map<std::pair<int32_t, int64_t>, std::string>;
-  void CheckScan(const Scan& scanned, const std::vector<absl::Duration>& cuts);
-  /// ASYNC_FLUSH flushes every 20 ms and promises 50; a flush on the simulated disk can take long.
-  static constexpr absl::Duration kLostAtMost = absl::Milliseconds(150);
+  void CheckScan(const Scan& scanned, const std::vector<Cut>& cuts);
 
   void Problem(std::string text) { problems_.push_back(std::move(text)); }
   const std::vector<std::string>& problems() const { return problems_; }
@@ -54,6 +56,7 @@ class History {
  private:
   using Places = std::map<std::string, int64_t, std::less<>>;  // body -> offset
   void CheckOrder(const Places& places);
+  void CheckLoss(const Attempt& lost, const Places& places, const std::vector<Cut>& cuts);
 
   std::map<std::string, Attempt, std::less<>> attempts_;  // by body
   std::map<std::pair<int32_t, int64_t>, std::string> seen_;
