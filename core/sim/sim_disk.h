@@ -83,6 +83,10 @@ class SimDisk {
   /// Every operation takes this many times as long.
   void set_slowdown(double factor) { slowdown_ = factor; }
   double slowdown() const { return slowdown_; }
+  /// A device that says it has stored what it has not: durable writes and syncs report success and save nothing. For the proof that a
+  /// test would notice.
+  void set_lies(bool lies) { lies_ = lies; }
+  bool lies() const { return lies_; }
 
   // --- What a test sees and does behind the machine's back.
   /// Null when there is none.
@@ -122,6 +126,7 @@ class SimDisk {
   uint64_t capacity_ = uint64_t{64} << 30;
   uint64_t used_ = 0;
   double slowdown_ = 1;
+  bool lies_ = false;
 };
 
 }  // namespace sim

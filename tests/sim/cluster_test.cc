@@ -55,6 +55,8 @@ class Scenario {
     if (events != nullptr) world_.ListenToEvents([events](std::string line) { events->push_back(std::move(line)); });
   }
 
+  Cluster& cluster() { return cluster_; }
+
   Outcome Run() {
     cluster_.StartNameServer();
     StartBroker();
@@ -233,6 +235,17 @@ TEST(ClusterTest, TheSameSeedIsTheSameHistory) {
     const Outcome again = RunSeed(seed, &events_again);
     EXPECT_EQ(once.hash, again.hash) << "seed " << seed << ":\n" << WhereTheyPart(events_once, events_again);
   }
+}
+
+// Catches a test that cannot fail: on a disk that says "stored" and stores nothing, acknowledged messages must be found missing.
+TEST(ClusterTest, ADiskThatLiesIsFoundOut) {
+  size_t losses = 0;
+  for (uint64_t seed = 1; seed <= 41; seed += 4) {  // kSyncPower
+    Scenario scenario(seed, nullptr);
+    scenario.cluster().broker().disk().set_lies(true);
+    for (const std::string& problem : scenario.Run().problems) losses += problem.starts_with("LOST") ? 1 : 0;
+  }
+  EXPECT_GT(losses, 0U);
 }
 
 }  // namespace
