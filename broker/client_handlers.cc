@@ -8,6 +8,7 @@
 #include "broker/broker_stats.h"
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
+#include "broker/name_rules.h"
 #include "core/log.h"
 #include "core/reactor.h"
 #include "core/strings.h"
@@ -17,6 +18,9 @@ namespace broker {
 namespace {
 
 constexpr absl::Duration kMaintenanceInterval = absl::Seconds(10);
+/// Both far above what a client has; each group keeps a copy of what is known of the client.
+constexpr size_t kClientIdBytesMax = 1024;
+constexpr size_t kGroupsPerHeartbeatMax = 1024;
 
 net::Reply BodyIsNoJson(const absl::Status& status) {
   return net::Reply(net::ResponseCode::kSystemError, core::StrCat("the request's body is not understood: ", core::ToStd(status.message())));
@@ -75,9 +79,18 @@ core::Task<net::Reply> ClientHandlers::Heartbeat(net::RequestContext context, ne
   if (client.client_id.empty()) {
     co_return net::Reply(net::ResponseCode::kSystemError, "a heartbeat without clientID");
   }
+  if (client.client_id.size() > kClientIdBytesMax) {
+    co_return net::Reply(net::ResponseCode::kInvalidParameter,
+                         absl::StrCat("a clientID of ", client.client_id.size(), " bytes; at most ", kClientIdBytesMax, " are taken"));
+  }
+  const size_t groups = beat["producerDataSet"].items().size() + beat["consumerDataSet"].items().size();
+  if (groups > kGroupsPerHeartbeatMax) {
+    co_return net::Reply(net::ResponseCode::kInvalidParameter,
+                         absl::StrCat("a heartbeat with ", groups, " groups; at most ", kGroupsPerHeartbeatMax, " are taken"));
+  }
   for (const net::JsonValue& producer : beat["producerDataSet"].items()) {
     const std::string_view group = producer["groupName"].text();
-    if (!group.empty()) producers_.Heartbeat(group, client);
+    if (!group.empty() && group.size() <= kGroupNameBytesMax) producers_.Heartbeat(group, client);
   }
   const bool without_subscriptions = beat["withoutSub"].BoolOr(false);
   for (const net::JsonValue& consumer : beat["consumerDataSet"].items()) {

@@ -43,8 +43,13 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
+/// Every message of a pull is compared with each: beyond this an expression is refused as not parseable.
+constexpr size_t kTagsMax = 1024;
+/// Duplicates are left out while that is cheap; later ones do no harm.
+constexpr size_t kTagsComparedMax = 64;
+
 void AddTag(SubscriptionData& data, std::string_view tag) {
-  if (std::find(data.tags.begin(), data.tags.end(), tag) != data.tags.end()) return;
+  if (data.tags.size() <= kTagsComparedMax && std::find(data.tags.begin(), data.tags.end(), tag) != data.tags.end()) return;
   data.tags.emplace_back(tag);
   data.codes.push_back(JavaHash(tag));
 }
@@ -68,7 +73,7 @@ std::optional<SubscriptionData> ParseTagExpression(std::string_view topic, std::
     if (!tag.empty()) AddTag(data, tag);
     begin = end + 2;
   }
-  if (data.tags.empty()) return std::nullopt;
+  if (data.tags.empty() || data.tags.size() > kTagsMax) return std::nullopt;
   return data;
 }
 

@@ -1,10 +1,13 @@
 #include "core/reactor.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "core/assert.h"
 #include "core/log.h"
 #include "core/scope.h"
+#include "core/strings.h"
 
 namespace core {
 namespace {
@@ -108,8 +111,8 @@ void Reactor::NoteTick(MonoTime started) {
   if (took > counters_.longest_tick) counters_.longest_tick = took;
   if (took > options_.stall_limit) {
     ++counters_.stalls;
-    LogWarning("shard ", shard_.value(), " was busy for ", absl::ToInt64Milliseconds(took),
-               " ms in one tick; last seen: ", activity_[0] == '\0' ? "unnamed work" : activity_);
+    LogWarning("shard ", shard_.value(), " was busy for ", absl::ToInt64Milliseconds(took), " ms in one tick; ",
+               activity_[0] == '\0' ? std::string("no request began in it") : StrCat("last begun: ", activity_, " ", activity_which_));
   }
   activity_ = "";
 }

@@ -90,8 +90,11 @@ class Reactor {
   /// Sends `message` to `target`; it runs there and belongs to it from now on. Order is kept per pair of shards.
   void SendTo(ShardId target, ShardMessage& message);
 
-  /// Names what runs, for the stall report; a string literal.
-  void SetActivity(const char* activity) { activity_ = activity; }
+  /// Names what runs, for the stall report: a string literal, and a number that says which (a request code).
+  void SetActivity(const char* activity, int64_t which) {
+    activity_ = activity;
+    activity_which_ = which;
+  }
 
   /// Runs one tick and polls. Returns whether anything ran.
   bool RunOnce(MonoTime poll_limit);
@@ -132,6 +135,7 @@ class Reactor {
   std::vector<std::coroutine_handle<>> next_tick_;
   SchedulePolicy* policy_ = nullptr;
   const char* activity_ = "";
+  int64_t activity_which_ = 0;
   ReactorCounters counters_;
   std::atomic<bool> stop_{false};
   bool abandoned_ = false;

@@ -181,6 +181,7 @@ void Socket::Shutdown() {
 Task<void> Socket::Close() {
   if (id_.value() < 0) co_return;
   Shutdown();
+  queue_.clear();  // first: an armed reception may wait for the buffers that lie here
   while (armed_ || sending_) co_await changed_.Wait();
   queue_.clear();
   const SocketId id = std::exchange(id_, SocketId(-1));

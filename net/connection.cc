@@ -124,6 +124,7 @@ core::Task<void> Connection::Handle(Frame frame, size_t bytes) {
   if (handler == nullptr) {
     reply = Router::NotSupported(frame.code);
   } else {
+    core::Reactor::Current().SetActivity("request", frame.code);
     reply = co_await (*handler)(RequestContext{*this, frame, &frame});
   }
   if (!frame.is_oneway() && !reply.none() && !closing()) {
@@ -172,6 +173,8 @@ core::Task<absl::StatusOr<Frame>> Connection::CallFields(int32_t code, HeaderFie
                                                          absl::Duration timeout) {
   if (closing())
     co_return absl::UnavailableError(core::StrCat("the connection to ", peer_text_, " is closed: ", close_reason_));
+  if (output_.bytes() >= limits_.output_bytes_max)
+    co_return absl::UnavailableError(core::StrCat(peer_text_, " does not read what it is sent"));
   PendingCall call;
   FrameHead head;
   head.serialize_type = serialize_type_;

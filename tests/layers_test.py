@@ -53,7 +53,7 @@ ALLOWED = {
     # Reads CPU time and memory of the broker's process from /proc; never runs inside the simulation.
     "bench": {"fstream", "filesystem", "unistd.h", "std::ifstream", "std::filesystem"},
 }
-ONE_FILE_LIBRARIES = {"isa-l.h", "simdjson.h", "zlib.h"}
+ONE_FILE_LIBRARIES = {"isa-l.h", "zlib.h"}
 ANYTHING = {"core", "tests"}  # tests need temporary folders, threads and raw sockets
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')

@@ -29,6 +29,7 @@ absl::Status ReceiveBuffers::Register(io_uring& ring, uint32_t count, uint32_t b
   ring_ = &ring;
   io_uring_buf_ring_init(shared_);
   blocks_.reserve(count);
+  out_ = count;  // each Recycle below brings one home
   for (uint32_t i = 0; i < count; ++i) {
     blocks_.push_back(std::make_unique<BufferBlock>(*this, memory_ + size_t{i} * bytes, bytes));
     Recycle(blocks_.back().get());
@@ -45,6 +46,7 @@ ReceiveBuffers::~ReceiveBuffers() {
 
 Slice ReceiveBuffers::Take(uint16_t index, size_t bytes) {
   CORE_ASSERT(index < count_ && bytes <= bytes_);
+  ++out_;
   BufferBlock* block = blocks_[index].get();
   return {block, block->data(), bytes};
 }
@@ -54,13 +56,12 @@ void ReceiveBuffers::Recycle(BufferBlock* block) noexcept {
   io_uring_buf_ring_add(shared_, block->data(), bytes_, index, io_uring_buf_ring_mask(count_),
                         static_cast<int>(unpublished_));
   ++unpublished_;
+  --out_;
 }
 
-size_t ReceiveBuffers::Publish() {
-  const size_t published = unpublished_;
-  if (published > 0) io_uring_buf_ring_advance(shared_, static_cast<int>(published));
+void ReceiveBuffers::Publish() {
+  if (unpublished_ > 0) io_uring_buf_ring_advance(shared_, static_cast<int>(unpublished_));
   unpublished_ = 0;
-  return published;
 }
 
 }  // namespace core

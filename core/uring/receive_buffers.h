@@ -24,8 +24,10 @@ class ReceiveBuffers final : public BlockOwner {
   absl::Status Register(io_uring& ring, uint32_t count, uint32_t bytes);
   /// What the kernel put into buffer `index`.
   Slice Take(uint16_t index, size_t bytes);
-  /// Gives back to the kernel what was recycled since the last call; returns how many.
-  size_t Publish();
+  /// Gives back to the kernel what was recycled since the last call.
+  void Publish();
+  /// Buffers that the kernel has, or that its completions not yet looked at name.
+  size_t free() const { return count_ - out_; }
 
   void Recycle(BufferBlock* block) noexcept override;
 
@@ -38,6 +40,7 @@ class ReceiveBuffers final : public BlockOwner {
   std::byte* memory_ = nullptr;
   std::vector<std::unique_ptr<BufferBlock>> blocks_;
   size_t unpublished_ = 0;
+  size_t out_ = 0;  // held by slices
 };
 
 }  // namespace core

@@ -83,6 +83,7 @@ struct alignas(8) UringIo::SocketState {
   int fd = -1;
   ReceiveSink* receiver = nullptr;  // while armed
   bool starved = false;             // armed in our eyes, waiting for a buffer before the kernel hears of it
+  bool stop_wanted = false;         // the next end of the kernel's reception is final, whatever its cause
   AcceptSink* acceptor = nullptr;   // while armed
   Completion* closing = nullptr;    // a listener's close, waiting for the accept's end
   int32_t end_result = 0;           // for `ended_`
@@ -427,6 +428,7 @@ void UringIo::StartReceive(SocketId socket, ReceiveSink& sink) {
   SocketState& state = StateOf(socket);
   CORE_ASSERT(state.receiver == nullptr);
   state.receiver = &sink;
+  state.stop_wanted = false;
   ArmReceive(state);
 }
 
@@ -436,8 +438,14 @@ void UringIo::OnReceiveCqe(SocketState& state, const io_uring_cqe& cqe) {
   if (cqe.res > 0) {
     CORE_ASSERT((cqe.flags & IORING_CQE_F_BUFFER) != 0);
     const auto index = static_cast<uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
-    if (!more) ArmReceive(state);
+    const bool ends = !more && state.stop_wanted;
+    if (ends) {
+      state.receiver = nullptr;
+    } else if (!more) {
+      ArmReceive(state);
+    }
     sink->OnReceive(receive_buffers_->Take(index, static_cast<size_t>(cqe.res)));
+    if (ends) sink->OnReceiveEnd(-ECANCELED);
     return;
   }
   if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) {
@@ -445,13 +453,13 @@ void UringIo::OnReceiveCqe(SocketState& state, const io_uring_cqe& cqe) {
     receive_buffers_->Take(static_cast<uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT), 0);
   }
   if (more) return;
-  if (cqe.res == -ENOBUFS) {
+  if (cqe.res == -ENOBUFS && !state.stop_wanted) {
     state.starved = true;
     starved_.push_back(&state);
     return;
   }
   state.receiver = nullptr;
-  sink->OnReceiveEnd(cqe.res);
+  sink->OnReceiveEnd(cqe.res == -ENOBUFS ? -ECANCELED : cqe.res);
 }
 
 void UringIo::ResumeStarved() {
@@ -471,6 +479,7 @@ void UringIo::StopReceive(SocketId socket) {
     ended_.push_back(&state);
     return;
   }
+  state.stop_wanted = true;
   io_uring_sqe* sqe = NextSqe();
   io_uring_prep_cancel64(sqe, Tagged(&state, Tag::kReceive), 0);
   sqe->user_data = Tagged(nullptr, Tag::kIgnore);
@@ -501,6 +510,8 @@ void UringIo::ShutdownSocket(SocketId socket) {
     state.end_result = 0;
     ended_.push_back(&state);
   }
+  // Without a free buffer the kernel would report that, not the end, and the reception would wait for a buffer for ever.
+  state.stop_wanted = true;
   if (::shutdown(state.fd, SHUT_RDWR) != 0 && state.receiver != nullptr) {
     // Not connected any more: make sure that an armed reception ends.
     StopReceive(socket);
@@ -588,7 +599,8 @@ void UringIo::RunDeferred() {
 }
 
 void UringIo::Poll(MonoTime until) {
-  if (receive_buffers_->Publish() > 0 && !starved_.empty()) ResumeStarved();
+  receive_buffers_->Publish();
+  if (!starved_.empty() && receive_buffers_->free() > 0) ResumeStarved();
   const bool wait = deferred_.empty() && ended_.empty() && io_uring_cq_ready(&ring_) == 0;
   int result = 0;
   if (wait && until == MonoTime::Max()) {

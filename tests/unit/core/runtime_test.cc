@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/file.h"
+#include "core/log.h"
 #include "core/scope.h"
 #include "core/sharded.h"
 #include "core/socket.h"
@@ -270,6 +271,31 @@ Task<absl::Status> RefusedMain() {
 TEST(RuntimeTest, MainsStatusComesBackAndARefusedConnectSaysSo) {
   const absl::Status status = RunShards(Options(1), RefusedMain);
   EXPECT_EQ(status, absl::UnknownError("what main returns"));
+}
+
+Task<absl::Status> StallMain(uint64_t& stalls) {
+  Reactor& reactor = Reactor::Current();
+  reactor.SetActivity("request", 17);
+  const MonoTime until = reactor.io().Now() + absl::Milliseconds(60);
+  while (reactor.io().Now() < until) {
+  }
+  co_await Yield();
+  stalls = reactor.counters().stalls;
+  co_return absl::OkStatus();
+}
+
+// A shard that is kept busy must show: in its count, and in a line that names what ran.
+TEST(RuntimeTest, ALongTickIsCountedAndNamed) {
+  RuntimeOptions options = Options(1);
+  options.reactor.stall_limit = absl::Milliseconds(20);
+  std::string lines;
+  SetLogSink([&](LogLevel, std::string_view line) { lines += std::string(line) + "\n"; });
+  uint64_t stalls = 0;
+  const absl::Status status = RunShards(options, [&] { return StallMain(stalls); });
+  SetLogSink({});
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_GE(stalls, 1U);
+  EXPECT_NE(lines.find("request 17"), std::string::npos) << lines;
 }
 
 }  // namespace
