@@ -95,6 +95,12 @@ Task<absl::Status> File::Truncate(uint64_t length) {
   co_return StatusOf(result, "truncate", path_);
 }
 
+absl::StatusOr<std::unique_ptr<FileMapping>> File::Map(size_t bytes) {
+  absl::StatusOr<std::unique_ptr<FileMapping>> mapping = Reactor::Current().io().MapFile(id_, bytes);
+  if (!mapping.ok()) return Annotate(mapping.status(), path_);
+  return mapping;
+}
+
 Task<absl::Status> File::Lock() {
   IoCall call([&](Io& io, Completion& done) { io.LockFile(id_, done); });
   const int32_t result = co_await call;
@@ -110,6 +116,12 @@ Task<absl::Status> File::Close() {
   IoCall call([&](Io& io, Completion& done) { io.CloseFile(id, done); });
   const int32_t result = co_await call;
   co_return StatusOf(result, "close", path_);
+}
+
+Task<absl::Status> Populate(FileMapping& mapping, size_t offset, size_t bytes) {
+  IoCall call([&](Io& io, Completion& done) { io.PopulateMapping(mapping, offset, bytes, done); });
+  const int32_t result = co_await call;
+  co_return StatusOf(result, StrCat("populate ", bytes, " bytes of"), "a mapped file");
 }
 
 namespace fs {

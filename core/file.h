@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,6 +36,8 @@ class File {
   Task<absl::Status> Sync();
   Task<absl::Status> Allocate(uint64_t length);
   Task<absl::Status> Truncate(uint64_t length);
+  /// The first `bytes` as memory; see FileMapping.
+  absl::StatusOr<std::unique_ptr<FileMapping>> Map(size_t bytes);
   /// kFailedPrecondition when another process holds it.
   Task<absl::Status> Lock();
   Task<absl::Status> Close();
@@ -44,6 +47,9 @@ class File {
   FileId id_{-1};
   std::string path_;
 };
+
+/// Makes a part of a mapping present and writable: storing there then does not stop the shard. An error says that storing there may not work.
+Task<absl::Status> Populate(FileMapping& mapping, size_t offset, size_t bytes);
 
 /// Directory work, each on the shard's Io.
 namespace fs {

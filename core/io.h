@@ -4,12 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/buffer.h"
+#include "core/file_mapping.h"
 #include "core/time.h"
 #include "core/types.h"
 
@@ -119,6 +121,11 @@ class Io {
   /// Space for [0, length) is reserved, the size becomes at least `length`; new bytes read as zero.
   virtual void AllocateFile(FileId file, uint64_t length, Completion& done) = 0;
   virtual void TruncateFile(FileId file, uint64_t length, Completion& done) = 0;
+  /// The first `bytes` of an open file, which reach no further than its end, as memory.
+  virtual absl::StatusOr<std::unique_ptr<FileMapping>> MapFile(FileId file, size_t bytes) = 0;
+  /// Makes [offset, offset + bytes) of a mapping present and writable, so that storing there does not wait for anything; not on the
+  /// shard's thread. The mapping must live until then.
+  virtual void PopulateMapping(FileMapping& mapping, size_t offset, size_t bytes, Completion& done) = 0;
   /// Exclusive advisory lock held until the file is closed or the process dies; -EAGAIN when another process has it.
   virtual void LockFile(FileId file, Completion& done) = 0;
   virtual void StatFile(const std::string& path, FileInfo* info, Completion& done) = 0;

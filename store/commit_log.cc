@@ -28,7 +28,8 @@ constexpr core::WallMillis kClockStepBackMax = 60'000;
 
 }  // namespace
 
-CommitLog::CommitLog(const StoreOptions& options, LogIdentity identity, SegmentList& segments, LogTail tail, MarkFile mark_file)
+CommitLog::CommitLog(const StoreOptions& options, LogIdentity identity, SegmentList& segments, LogTail tail, MarkFile mark_file,
+                     AppendBuffer::Ref append)
     : options_(options),
       identity_(identity),
       segments_(segments),
@@ -39,6 +40,7 @@ CommitLog::CommitLog(const StoreOptions& options, LogIdentity identity, SegmentL
       epoch_(tail.epoch),
       records_(tail.records),
       last_store_time_(tail.last_store_time),
+      append_(std::move(append)),
       written_end_(tail.position),
       durable_end_(tail.position),
       mark_file_(std::move(mark_file)),
@@ -49,6 +51,8 @@ CommitLog::CommitLog(const StoreOptions& options, LogIdentity identity, SegmentL
 CommitLog::~CommitLog() = default;
 
 void CommitLog::Start() {
+  if (append_ != nullptr) scope_.Spawn(append_->PrepareChunks());
+  scope_.Spawn(AnnounceLoop());
   scope_.Spawn(WriteLoop());
   scope_.Spawn(FlushLoop());
   scope_.Spawn(WatchLoop());
@@ -101,7 +105,8 @@ core::Task<absl::StatusOr<core::Semaphore::Hold>> CommitLog::Admit(uint64_t byte
 Batch& CommitLog::Open(uint64_t bytes, uint64_t records) {
   if (open_ != nullptr) {
     const uint64_t grown = BatchBytes(open_->payload_bytes + bytes, open_->table.size() + records);
-    if (grown <= open_->room.size() && grown <= kBatchBytesMax && open_->position + grown <= active_->limit()) return *open_;
+    const bool rows_fit = !open_->kept || open_->table.size() + records <= kAppendRowsMax;
+    if (rows_fit && grown <= open_->room.size() && grown <= kBatchBytesMax && open_->position + grown <= active_->limit()) return *open_;
     CloseOpen();
   }
   if (next_position_ + BatchBytes(bytes, records) > active_->limit()) Roll();
@@ -116,14 +121,30 @@ Batch& CommitLog::NewBatch(uint64_t bytes, uint64_t records) {
   Batch& batch = *free_batches_.back();
   free_batches_.pop_back();
   const uint64_t need = BatchBytes(bytes, records);
-  if (chunk_.size() < std::max<uint64_t>(need, kChunkRestMin)) {
+  const bool too_little = chunk_.size() < std::max<uint64_t>(need, kChunkRestMin);
+  if (append_ != nullptr && (too_little || !chunk_is_kept_) && need <= append_->chunk_bytes()) {
+    if (core::Slice chunk = append_->TakeChunk(); !chunk.empty()) {
+      chunk_ = std::move(chunk);
+      chunk_is_kept_ = true;
+    }
+  }
+  if (chunk_.size() < need || (too_little && !chunk_is_kept_)) {
     chunk_ = core::Reactor::Current().buffers().Allocate(std::max<uint64_t>(need, kChunkBytes));
+    chunk_is_kept_ = false;
   }
   batch.number = ++batch_number_;
   batch.segment = active_;
   batch.position = next_position_;
   batch.room = chunk_;
+  batch.kept = chunk_is_kept_ && held_ == 0 && records <= kAppendRowsMax;
+  if (batch.kept) {
+    batch.due = core::Reactor::Current().now() + kKeptWriteDelay;
+    append_->Begin(batch.position, previous_crc_, batch.room.data());
+  } else {
+    ++held_;
+  }
   open_ = &batch;
+  work_.NotifyAll();
   return batch;
 }
 
@@ -139,6 +160,7 @@ uint32_t CommitLog::Add(Batch& batch, Queue& queue, uint32_t bytes, int64_t queu
   if (batch.table.empty()) batch.first_store_time = store_time;
   batch.last_store_time = store_time;
   batch.table.push_back({bytes, crc, queue.hash, queue_offset, tags_code});
+  if (batch.kept) append_->SetRow(batch.table.size() - 1, batch.table.back());
   if (queue.touched_by != batch.number) {
     queue.touched_by = batch.number;
     queue.touched_slot = static_cast<uint32_t>(batch.touched.size());
@@ -151,8 +173,43 @@ uint32_t CommitLog::Add(Batch& batch, Queue& queue, uint32_t bytes, int64_t queu
   return crc;
 }
 
-core::Task<absl::Status> CommitLog::Acknowledged(Batch& batch, bool synced) {
-  if (synced && options_.durability != Durability::kSynced) batch.needs_flush = true;
+bool CommitLog::Settle(Batch& batch, Queue& queue, bool synced) {
+  if (synced && options_.durability != Durability::kSynced) {
+    batch.needs_flush = true;
+    Hold(batch);
+  }
+  if (batch.kept && !append_->Publish(batch.table.size())) Hold(batch);
+  if (!batch.kept) return false;
+  queue.visible = queue.next;
+  if (queue.waiting > 0) {
+    fresh_.push_back(&queue);
+    announce_.NotifyAll();
+  }
+  if (batch.bytes() >= kKeptWriteBytes) work_.NotifyAll();
+  return true;
+}
+
+/// From here on its records, and all behind them, are acknowledged when it is finished.
+void CommitLog::Hold(Batch& batch) {
+  if (!batch.kept) return;
+  batch.kept = false;
+  ++held_;
+}
+
+/// Tells waiters once a tick, so that they find all that came in it.
+core::Task<void> CommitLog::AnnounceLoop() {
+  while (!stopping_) {
+    if (fresh_.empty()) {
+      (void)co_await announce_.Wait();
+      continue;
+    }
+    co_await core::EndOfTick();
+    for (Queue* queue : fresh_) queue->changed.NotifyAll();
+    fresh_.clear();
+  }
+}
+
+core::Task<absl::Status> CommitLog::Acknowledged(Batch& batch) {
   ++batch.waiting;
   work_.NotifyAll();
   while (!batch.finished && !batch.late) (void)co_await batch.done.Wait();
@@ -205,7 +262,17 @@ void CommitLog::Roll() {
 // --- Writing.
 
 bool CommitLog::WorthWriting() const {
-  return unwritten_ < kWritesInFlightMax && open_->bytes() >= unwritten_ * kWorthWriting;
+  if (unwritten_ >= kWritesInFlightMax) return false;
+  if (!open_->kept || flush_wanted_ > open_->position) return open_->bytes() >= unwritten_ * kWorthWriting;
+  return open_->bytes() >= kKeptWriteBytes || core::Reactor::Current().now() >= open_->due;
+}
+
+core::Slice CommitLog::InMemory(uint64_t position, size_t length) const {
+  if (open_ == nullptr || position < open_->position) return tail_cache_.Find(position, length);
+  const uint64_t offset = position - open_->position;
+  const uint64_t filled = kBatchHeaderBytes + open_->payload_bytes;
+  if (offset >= filled || length > filled - offset) return {};
+  return open_->room.Sub(offset, length);
 }
 
 core::Task<void> CommitLog::WriteLoop() {
@@ -226,8 +293,11 @@ core::Task<void> CommitLog::WriteLoop() {
       closed_.pop_front();
       Submit(batch);
     }
-    // What is left waits for a write to end, which calls work_.
-    if (open_ != nullptr || !closed_.empty()) (void)co_await work_.Wait();
+    // What is left waits for a write to end or for more to arrive, which call work_, or for its time.
+    if (open_ != nullptr || !closed_.empty()) {
+      const bool timed = closed_.empty() && open_->kept && unwritten_ < kWritesInFlightMax;
+      (void)co_await work_.Wait(timed ? open_->due : core::MonoTime::Max());
+    }
   }
 }
 
@@ -274,7 +344,9 @@ void CommitLog::Advance() {
     Finish(batch, absl::OkStatus());
   }
   const size_t unwritten_bytes = budget_.capacity() - budget_.available();
-  tail_cache_.Trim(options_.append_buffer_bytes - std::min(options_.append_buffer_bytes, unwritten_bytes), written_end_);
+  // Half of the append buffer at most is kept for readers: the other half takes what arrives.
+  const size_t tail_bytes = append_ != nullptr ? append_->bytes() / 2 : options_.append_buffer_bytes;
+  tail_cache_.Trim(tail_bytes - std::min(tail_bytes, unwritten_bytes), written_end_);
   if (written_end_ > durable_end_ || recorded_mark_ < durable_end_) dirty_.NotifyAll();
   if (flush_wanted_ > durable_end_ || written_end_ - durable_end_ >= kUnflushedBytesMax) flush_now_.NotifyAll();
 }
@@ -282,11 +354,12 @@ void CommitLog::Advance() {
 void CommitLog::Finish(Batch& batch, absl::Status status) {
   if (status.ok()) {
     for (const Batch::Touched& touched : batch.touched) {
-      if (touched.queue->dropped) continue;
+      if (touched.queue->dropped || touched.visible <= touched.queue->visible) continue;
       touched.queue->visible = touched.visible;
       touched.queue->changed.NotifyAll();
     }
   }
+  if (!batch.kept) --held_;
   batch.status = std::move(status);
   batch.finished = true;
   batch.done.NotifyAll();
@@ -302,7 +375,7 @@ void CommitLog::Recycle(Batch& batch) {
   batch.room = {};
   batch.segment = nullptr;
   batch.payload_bytes = 0;
-  batch.needs_flush = batch.written = batch.finished = batch.late = false;
+  batch.kept = batch.needs_flush = batch.written = batch.finished = batch.late = false;
   batch.status = absl::OkStatus();
   free_batches_.push_back(&batch);
 }
@@ -435,6 +508,8 @@ core::Task<absl::Status> CommitLog::Stop() {
   absl::Status status = co_await FlushTo(append_end());
   stopping_ = true;
   scope_.RequestStop();
+  if (append_ != nullptr) append_->Stop();
+  announce_.NotifyAll();
   work_.NotifyAll();
   dirty_.NotifyAll();
   flush_now_.NotifyAll();

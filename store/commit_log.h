@@ -13,6 +13,7 @@
 #include "core/scope.h"
 #include "core/sync.h"
 #include "core/task.h"
+#include "store/append_buffer.h"
 #include "store/batch.h"
 #include "store/log_options.h"
 #include "store/mark_file.h"
@@ -33,6 +34,9 @@ struct Batch {
   std::vector<TableEntry> table;
   core::WallMillis first_store_time = 0;
   core::WallMillis last_store_time = 0;
+  /// The promise to its records holds from Settle on: they lie in the append buffer, and all of the log before them is written or lies there.
+  bool kept = false;
+  core::MonoTime due;        // kept: to be written by then
   bool needs_flush = false;  // holds a message whose promise is power loss, in a log that is not flushed at each write
   bool written = false;
   core::MonoTime submitted;
@@ -66,8 +70,9 @@ struct LogTail {
 /// The writing side of one log: batches are filled by appends, written once a tick, acknowledged in order. One shard.
 class CommitLog {
  public:
-  /// `segments` has at least the one that `tail` lies in. `queues` outlive the log.
-  CommitLog(const StoreOptions& options, LogIdentity identity, SegmentList& segments, LogTail tail, MarkFile mark_file);
+  /// `segments` has at least the one that `tail` lies in. `queues` outlive the log. `append` may be null: then what is appended is acknowledged
+  /// once it is written.
+  CommitLog(const StoreOptions& options, LogIdentity identity, SegmentList& segments, LogTail tail, MarkFile mark_file, AppendBuffer::Ref append);
   ~CommitLog();
 
   void Start();
@@ -86,8 +91,11 @@ class CommitLog {
   std::byte* PlaceIn(const Batch& batch) const { return batch.room.data() + kBatchHeaderBytes + batch.payload_bytes; }
   /// Enters the record that was written to PlaceIn. Returns its CRC32C.
   uint32_t Add(Batch& batch, Queue& queue, uint32_t bytes, int64_t queue_offset, int64_t tags_code, core::WallMillis store_time);
+  /// Ends an append: what was added to `queue` counts as a whole. True: the promise to it holds already and readers see it; otherwise
+  /// wait for Acknowledged.
+  bool Settle(Batch& batch, Queue& queue, bool synced);
   /// Waits for the promise of all that is in `batch` now.
-  core::Task<absl::Status> Acknowledged(Batch& batch, bool synced);
+  core::Task<absl::Status> Acknowledged(Batch& batch);
 
   /// No more appends: `why` is told to those who come.
   void Fence(const absl::Status& why);
@@ -96,13 +104,16 @@ class CommitLog {
   void SetRefusal(absl::Status refusal);
   const absl::Status& refusal() const { return refusal_; }
 
-  const TailCache& tail_cache() const { return tail_cache_; }
+  /// [position, position + length) if it is still in memory, else empty.
+  core::Slice InMemory(uint64_t position, size_t length) const;
   const LogIdentity& identity() const { return identity_; }
   uint64_t append_end() const { return open_ != nullptr ? open_->position + open_->bytes() : next_position_; }
+  /// All records so far lie below, all to come at or above.
+  uint64_t next_record() const { return open_ != nullptr ? PositionIn(*open_) : next_position_; }
   uint64_t written_end() const { return written_end_; }
   uint64_t durable_end() const { return durable_end_; }
   Segment& active() const { return *active_; }
-  bool idle() const { return open_ == nullptr && closed_.empty() && flights_.empty(); }
+  bool idle() const { return open_ == nullptr && closed_.empty() && flights_.empty() && fresh_.empty(); }
   uint64_t messages_appended() const { return messages_appended_; }
   uint64_t bytes_appended() const { return bytes_appended_; }
   uint64_t writes() const { return writes_; }
@@ -124,7 +135,9 @@ class CommitLog {
   void Submit(Batch& batch);
   void Finish(Batch& batch, absl::Status status);
   void Advance();
+  void Hold(Batch& batch);
   bool WorthWriting() const;
+  core::Task<void> AnnounceLoop();
   core::Task<void> WriteLoop();
   core::Task<void> WriteOne(Batch& batch);
   core::Task<void> FlushLoop();
@@ -150,7 +163,12 @@ class CommitLog {
   core::WallMillis last_store_time_;
   uint64_t batch_number_ = 0;
   Batch* open_ = nullptr;
-  core::Slice chunk_;  // what is left of the current chunk
+  AppendBuffer::Ref append_;
+  core::Slice chunk_;            // what is left of the current chunk
+  bool chunk_is_kept_ = false;   // it is the append buffer's
+  uint32_t held_ = 0;            // batches that are not finished and not kept
+  std::vector<Queue*> fresh_;    // with new messages that waiters have not been told of
+  core::Notifier announce_;
 
   // Writing. Batches go from open_ to closed_ to flights_ to done.
   std::deque<Batch*> closed_;

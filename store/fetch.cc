@@ -82,7 +82,7 @@ core::Task<void> ShardStoreImpl::LoadEntries(const core::QueueKey& key, uint64_t
 }
 
 core::Task<absl::StatusOr<core::Slice>> ShardStoreImpl::LoadRecord(IndexEntry entry) {
-  core::Slice tail = log_->tail_cache().Find(entry.position, entry.bytes);
+  core::Slice tail = log_->InMemory(entry.position, entry.bytes);
   if (!tail.empty()) co_return tail;
   Segment* segment = segments_.Find(entry.position);
   if (segment == nullptr) co_return absl::NotFoundError("the segment is gone");
@@ -154,7 +154,7 @@ core::Task<FetchResult> ShardStoreImpl::Fetch(FetchRequest request) {
         full = true;
         break;
       }
-      core::Slice record = log_->tail_cache().Find(entry.position, entry.bytes);
+      core::Slice record = log_->InMemory(entry.position, entry.bytes);
       if (record.empty()) {
         absl::StatusOr<core::Slice> loaded = co_await LoadRecord(entry);
         queue = queues_.Find(name);
@@ -215,7 +215,7 @@ bool ShardStoreImpl::OffsetInMemory(const core::QueueKey& key, core::LogicalOffs
   if (queue == nullptr || offset.value() >= queue->visible) return false;
   Entries entries;
   if (!CopyEntries(*queue, offset.value(), offset.value() + 1, entries) || entries.count == 0) return false;
-  return !log_->tail_cache().Find(entries.entry[0].position, entries.entry[0].bytes).empty();
+  return !log_->InMemory(entries.entry[0].position, entries.entry[0].bytes).empty();
 }
 
 core::Task<core::WallMillis> ShardStoreImpl::LoadStoreTime(core::QueueKey key, int64_t offset) {
@@ -278,9 +278,9 @@ core::Task<absl::StatusOr<core::Slice>> ShardStoreImpl::ReadRecord(core::Physica
   const absl::Status none = absl::NotFoundError(core::StrCat("no message at physical offset ", at.value()));
   if (at.value() < 0 || LogNumberOf(at) != identity_.log_number) co_return none;
   const uint64_t position = LogPositionOf(at);
-  core::Slice bytes = log_->tail_cache().Find(position, kRecordBytesMin);
+  core::Slice bytes = log_->InMemory(position, kRecordBytesMin);
   if (!bytes.empty()) {
-    bytes = log_->tail_cache().Find(position, LoadBig<uint32_t>(bytes.data()));
+    bytes = log_->InMemory(position, LoadBig<uint32_t>(bytes.data()));
   } else {
     Segment* segment = segments_.Find(position);
     if (segment == nullptr) co_return none;

@@ -3,10 +3,16 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/time/time.h"
+
 namespace store {
 
 /// A batch is handed to the disk at the latest when it has grown to this; larger only for one append that is larger itself.
 inline constexpr size_t kBatchBytesMax = size_t{1} << 20;
+/// A batch whose records are safe in the append buffer goes to the disk when it has grown to this or when its first record is this old: few
+/// large writes cost less than many small ones, and nobody waits for them.
+inline constexpr size_t kKeptWriteBytes = size_t{256} << 10;
+inline constexpr absl::Duration kKeptWriteDelay = absl::Milliseconds(5);
 /// Writes under way at once. More do not make a device faster, fewer let it idle between batches.
 inline constexpr size_t kWritesInFlightMax = 8;
 /// One append (a message or a batch of messages) at most: records only. Less in small segments.

@@ -15,6 +15,8 @@ class LogReader {
  public:
   /// `bytes` at log position `position` of `segment`, which holds them. Valid until the next call.
   core::Task<std::span<const std::byte>> Read(Segment& segment, uint64_t position, size_t bytes);
+  /// What was read may have changed.
+  void Forget() { segment_ = nullptr; }
   uint64_t unreadable_bytes() const { return unreadable_bytes_; }
 
  private:

@@ -50,6 +50,9 @@ core::Task<absl::Status> Recovery::Run() {
     dropped_[topic] = *number;
   }
   CO_RETURN_IF_ERROR(co_await OpenSegments());
+  if (clean_end_ == UINT64_MAX && !segments_.empty()) {
+    CO_ASSIGN_OR_RETURN(remains_, co_await AppendRemains::Load(options_.directory, identity_));
+  }
   if (segments_.empty()) {
     if (mark_ > 0) {
       co_return absl::DataLossError(core::StrCat(options_.directory, " held a log up to position ", mark_, ", but its segment files are gone"));
@@ -70,8 +73,11 @@ core::Task<absl::Status> Recovery::Run() {
       if (!absl::IsNotFound(rows.status())) core::LogWarning("index to be rebuilt: ", rows.status().ToString());
       if (!co_await Scan(i)) break;
     }
+    if (remains_ != nullptr) CO_RETURN_IF_ERROR(co_await remains_->Close());
+    CO_RETURN_IF_ERROR(take_over_failure_);
     CO_RETURN_IF_ERROR(co_await CutAfter(last));
   }
+  if (taken_over_ > 0) core::LogInfo("recovery: log ", identity_.log_number, ": ", taken_over_, " batches come from the append buffer");
   damaged_bytes_ += reader_.unreadable_bytes();
   CO_RETURN_IF_ERROR(co_await SettleFloors());
   queues_.ForEach([](Queue& queue) { queue.visible = queue.next; });
@@ -191,7 +197,20 @@ core::Task<bool> Recovery::ContinuesIn(size_t index) {
   if (index >= segments_.size() || chain_ != Chain::kKnown) co_return false;
   Segment& segment = segments_.at(index);
   const absl::StatusOr<BatchHeader> header = co_await HeaderAt(segment, segment.data_begin());
-  co_return header.ok() && Continues(*header) && header->records_before == tail_.records;
+  if (header.ok() && Continues(*header) && header->records_before == tail_.records) co_return true;
+  co_return co_await TakeOver(segment, segment.data_begin());
+}
+
+/// Writes the batch that continues the log to `position`, if the append buffer has it.
+core::Task<bool> Recovery::TakeOver(Segment& segment, uint64_t position) {
+  if (remains_ == nullptr || chain_ == Chain::kLost || !take_over_failure_.ok()) co_return false;
+  const std::optional<uint32_t> previous = chain_ == Chain::kKnown ? std::optional<uint32_t>(tail_.previous_crc) : std::nullopt;
+  const core::Slice batch = co_await remains_->BatchAt(position, previous, tail_.records, mark_);
+  if (batch.empty() || position >= segment.limit() || batch.size() > segment.limit() - position) co_return false;
+  take_over_failure_ = co_await segment.log.WriteAt(position - segment.position, batch.bytes(), false);
+  reader_.Forget();
+  ++taken_over_;
+  co_return take_over_failure_.ok();
 }
 
 core::Task<bool> Recovery::DurableBeyond(size_t index, uint64_t position) {
@@ -231,7 +250,8 @@ core::Task<bool> Recovery::Scan(size_t index) {
         continue;
       }
     }
-    if (!co_await DurableBeyond(index, position)) co_return false;
+    if (co_await TakeOver(segment, position)) continue;
+    if (!take_over_failure_.ok() || !co_await DurableBeyond(index, position)) co_return false;
     if (damaged) {
       BatchHeader found;
       const uint64_t next = co_await SkipDamage(segment, position, found);

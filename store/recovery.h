@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "core/task.h"
+#include "store/append_remains.h"
 #include "store/commit_log.h"
 #include "store/log_reader.h"
 #include "store/meta_store.h"
@@ -21,6 +23,8 @@ namespace store {
 ///
 /// - `mark` is the highest position known to have been flushed: the mark file's, and those in the headers of valid batches.
 /// - A batch that is not valid below the mark is damage: what can be proven of it is kept, the rest is skipped and reported, nothing is cut.
+/// - Where the log has no valid batch, the append buffer of the last run may have the one that continues it (AppendRemains): then it is written
+///   to its place first.
 /// - A batch that is not valid at or above the mark, with no valid batch behind it whose mark lies above it, is a torn tail: the log is cut
 ///   there. Batches behind it that are valid but of which no later mark speaks were never acknowledged as durable, nor could they be before
 ///   the torn one: writes are several at a time and a power cut keeps any of them.
@@ -50,6 +54,7 @@ class Recovery {
   core::Task<absl::StatusOr<BatchHeader>> HeaderAt(Segment& segment, uint64_t position);
   bool Continues(const BatchHeader& header) const;
   core::Task<bool> ContinuesIn(size_t index);
+  core::Task<bool> TakeOver(Segment& segment, uint64_t position);
   core::Task<bool> DurableBeyond(size_t index, uint64_t position);
   core::Task<uint64_t> SkipDamage(Segment& segment, uint64_t position, BatchHeader& found);
   void TakeBatch(Segment& segment, const BatchView& batch);
@@ -72,6 +77,9 @@ class Recovery {
   enum class Chain { kBegin, kKnown, kLost };
   Chain chain_ = Chain::kBegin;
   LogReader reader_;
+  std::unique_ptr<AppendRemains> remains_;
+  uint64_t taken_over_ = 0;    // batches from remains_
+  absl::Status take_over_failure_;
   std::vector<Lost> lost_;
   absl::flat_hash_map<uint64_t, int64_t> floors_by_hash_;  // from rows whose records are damaged
   absl::flat_hash_map<const Queue*, uint64_t> last_seen_;  // log position of a queue's last record

@@ -44,11 +44,21 @@ core::Task<absl::Status> ShardStoreImpl::Recover() {
   }
   damaged_records_ = recovery.damaged_records();
   damaged_bytes_ = recovery.damaged_bytes();
-  log_ = std::make_unique<CommitLog>(options_, identity_, segments_, recovery.tail(), std::move(mark_file));
+  AppendBuffer::Ref append = co_await MakeAppendBuffer(recovery.tail().epoch);
+  log_ = std::make_unique<CommitLog>(options_, identity_, segments_, recovery.tail(), std::move(mark_file), std::move(append));
   log_->Start();
   scope_.Spawn(SealLoop());
   scope_.Spawn(RetentionLoop());
   co_return absl::OkStatus();
+}
+
+/// Null for a log that is flushed at each write, and where none can be made: it costs speed, no promise.
+core::Task<AppendBuffer::Ref> ShardStoreImpl::MakeAppendBuffer(uint32_t epoch) {
+  if (options_.durability == Durability::kSynced) co_return nullptr;
+  absl::StatusOr<AppendBuffer::Ref> made = co_await AppendBuffer::Create(options_.directory, identity_, epoch, options_.append_buffer_bytes);
+  if (made.ok()) co_return std::move(made).value();
+  core::LogWarning("log ", identity_.log_number, " has no append buffer, so each message waits for its write: ", made.status().ToString());
+  co_return nullptr;
 }
 
 core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const MessageDraft> drafts, std::optional<Durability> durability) {
@@ -67,7 +77,7 @@ core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const 
     CO_ASSIGN_OR_RETURN(room, co_await log_->Admit(bytes, drafts.size()));
   }
 
-  // No suspension from here to Acknowledged: offsets, positions and times are given out in one go.
+  // No suspension from here to Settle: offsets, positions and times are given out in one go.
   Queue& queue = queues_.FindOrMake(QueueName(first.topic, first.queue_id));
   Batch& batch = log_->Open(bytes, drafts.size());
   AppendResult result;
@@ -82,12 +92,14 @@ core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const 
     queue.Add(*batch.segment, queue.next, {position, record_bytes, crc, draft.tags_code}, result.store_timestamp);
     result.positions.push_back(place.position);
   }
-  CO_RETURN_IF_ERROR(co_await log_->Acknowledged(batch, durability.value_or(options_.durability) == Durability::kSynced));
+  if (!log_->Settle(batch, queue, durability.value_or(options_.durability) == Durability::kSynced)) {
+    CO_RETURN_IF_ERROR(co_await log_->Acknowledged(batch));
+  }
   co_return result;
 }
 
 core::Task<absl::Status> ShardStoreImpl::DropTopic(std::string topic) {
-  const uint64_t position = log_->append_end();
+  const uint64_t position = log_->next_record();
   std::vector<core::QueueKey> keys;
   queues_.ForEach([&](const Queue& queue) {
     if (queue.key.topic == topic) keys.push_back(queue.key);

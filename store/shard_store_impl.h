@@ -69,6 +69,7 @@ class ShardStoreImpl final : public ShardStore {
   bool InDeleteHour() const;
 
   void BuryDropped();
+  core::Task<AppendBuffer::Ref> MakeAppendBuffer(uint32_t epoch);
   core::Task<absl::Status> CloseSegments();
 
   const StoreOptions options_;

@@ -1,7 +1,10 @@
 #include "core/sim/sim_disk.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "core/assert.h"
@@ -26,9 +29,17 @@ const char* NameOf(DiskOp op) {
     case DiskOp::kList: return "list";
     case DiskOp::kSpace: return "space";
     case DiskOp::kClose: return "close file";
+    case DiskOp::kMap: return "map";
+    case DiskOp::kPopulate: return "populate";
   }
   return "?";
 }
+
+MappedMemory::MappedMemory(size_t size)
+    : data(static_cast<std::byte*>(std::aligned_alloc(FileContent::kPageBytes, size))), bytes(size) {
+  CORE_ASSERT(data != nullptr && size % FileContent::kPageBytes == 0);
+}
+MappedMemory::~MappedMemory() { std::free(data); }
 
 SimDisk::SimDisk(Random random) : random_(random), root_(MakeInode(true, 0)) { root_->links = 1; }
 
@@ -155,6 +166,26 @@ int SimDisk::Truncate(Inode& inode, uint64_t length, core::WallMillis now) {
   inode.modified = now;
   Recharge(inode);
   return 0;
+}
+
+std::shared_ptr<MappedMemory> SimDisk::Map(Inode& inode, size_t bytes) {
+  if (inode.mapped != nullptr || bytes > inode.content.size()) return nullptr;
+  inode.mapped = std::make_shared<MappedMemory>(bytes);
+  inode.content.Read(0, {inode.mapped->data, bytes});
+  return inode.mapped;
+}
+
+void SimDisk::Capture(Inode& inode, core::WallMillis now) {
+  if (inode.mapped == nullptr) return;
+  std::array<std::byte, FileContent::kPageBytes> seen;
+  for (size_t at = 0; at < inode.mapped->bytes; at += seen.size()) {
+    const std::span<const std::byte> page(inode.mapped->data + at, seen.size());
+    inode.content.Read(at, seen);
+    if (std::memcmp(seen.data(), page.data(), page.size()) == 0) continue;
+    inode.content.Write(at, page, false);
+    inode.modified = now;
+  }
+  Recharge(inode);
 }
 
 int SimDisk::Stat(const std::string& path, core::FileInfo* info) const {

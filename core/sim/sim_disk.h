@@ -18,7 +18,7 @@ namespace sim {
 /// Operations that a fault can be asked for.
 enum class DiskOp {
   kOpen, kRead, kWrite, kSync, kAllocate, kTruncate, kLock, kStat, kRename, kRemove, kMakeDirectory, kSyncDirectory, kList,
-  kSpace, kClose,
+  kSpace, kClose, kMap, kPopulate,
 };
 const char* NameOf(DiskOp op);
 
@@ -29,6 +29,16 @@ struct DiskFault {
   uint64_t skip = 0;
   uint64_t times = 1;
   int error = 5;  // EIO
+};
+
+/// The memory of a mapped file: what a process stores there reaches the file's content when SimDisk looks.
+struct MappedMemory {
+  explicit MappedMemory(size_t size);
+  ~MappedMemory();
+  MappedMemory(const MappedMemory&) = delete;
+  MappedMemory& operator=(const MappedMemory&) = delete;
+  std::byte* data;
+  size_t bytes;
 };
 
 /// One thing on the disk: a file or a directory. Directories have two states as files do: entries as seen, entries as stable.
@@ -43,6 +53,7 @@ struct Inode {
   uint32_t links = 0;
   uint32_t opens = 0;
   uint64_t charged_bytes = 0;
+  std::shared_ptr<MappedMemory> mapped;  // while a living process maps it
 };
 using InodeRef = std::shared_ptr<Inode>;
 
@@ -58,6 +69,10 @@ class SimDisk {
   int Write(Inode& inode, uint64_t offset, std::span<const std::byte> bytes, bool durable, core::WallMillis now);
   int Allocate(Inode& inode, uint64_t length);
   int Truncate(Inode& inode, uint64_t length, core::WallMillis now);
+  /// The first `bytes` of the file as memory; null when the file is shorter or mapped already.
+  std::shared_ptr<MappedMemory> Map(Inode& inode, size_t bytes);
+  /// Takes what was stored in the mapped memory into the file's content: as written, not as stable.
+  void Capture(Inode& inode, core::WallMillis now);
   int Stat(const std::string& path, core::FileInfo* info) const;
   int Rename(const std::string& from, const std::string& to);
   int Remove(const std::string& path);

@@ -38,6 +38,8 @@ class SimIo final : public core::Io, public NetworkPort {
   void SyncFile(core::FileId file, core::Completion& done) override;
   void AllocateFile(core::FileId file, uint64_t length, core::Completion& done) override;
   void TruncateFile(core::FileId file, uint64_t length, core::Completion& done) override;
+  absl::StatusOr<std::unique_ptr<core::FileMapping>> MapFile(core::FileId file, size_t bytes) override;
+  void PopulateMapping(core::FileMapping& mapping, size_t offset, size_t bytes, core::Completion& done) override;
   void LockFile(core::FileId file, core::Completion& done) override;
   void StatFile(const std::string& path, core::FileInfo* info, core::Completion& done) override;
   void RenameFile(const std::string& from, const std::string& to, core::Completion& done) override;
@@ -89,6 +91,7 @@ class SimIo final : public core::Io, public NetworkPort {
     bool write = false;
   };
   struct Socket;
+  class Mapping;
   /// A disk operation under way.
   struct Operation {
     DiskOp op;
@@ -137,6 +140,7 @@ class SimIo final : public core::Io, public NetworkPort {
   std::map<uint64_t, std::unique_ptr<Operation>> operations_;  // on the disk, under way
   uint64_t next_operation_ = 0;
   std::map<int32_t, std::unique_ptr<OpenedFile>> files_;
+  std::vector<InodeRef> mapped_;
   std::map<int32_t, std::unique_ptr<Socket>> sockets_;
   int32_t next_descriptor_ = 3;
   std::vector<core::Completion*> connecting_;

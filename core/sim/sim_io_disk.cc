@@ -6,8 +6,30 @@
 
 #include "core/assert.h"
 #include "core/sim/sim_io.h"
+#include "core/status.h"
 
 namespace sim {
+
+/// Of a process that may be dead by the time it goes: then the inode has let go of the memory.
+class SimIo::Mapping final : public core::FileMapping {
+ public:
+  Mapping(SimIo& io, InodeRef inode, std::shared_ptr<MappedMemory> memory, std::string path)
+      : FileMapping(memory->data, memory->bytes), io_(io), inode_(std::move(inode)), memory_(std::move(memory)), path_(std::move(path)) {}
+  ~Mapping() override {
+    if (inode_->mapped != memory_) return;
+    io_.machine_.disk.Capture(*inode_, io_.WallNow());
+    inode_->mapped = nullptr;
+    std::erase(io_.mapped_, inode_);
+  }
+  const InodeRef& inode() const { return inode_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  SimIo& io_;
+  InodeRef inode_;
+  std::shared_ptr<MappedMemory> memory_;
+  std::string path_;
+};
 
 SimIo::OpenedFile& SimIo::FileOf(core::FileId file) {
   const auto found = files_.find(file.value());
@@ -99,6 +121,11 @@ void SimIo::DieOnDisk() {
   }
   for (const auto& [id, file] : files_) machine_.disk.Close(file->inode);
   files_.clear();
+  for (const InodeRef& inode : mapped_) {
+    machine_.disk.Capture(*inode, WallNow());
+    inode->mapped = nullptr;
+  }
+  mapped_.clear();
 }
 
 void SimIo::OpenFile(const std::string& path, core::OpenOptions options, core::Completion& done) {
@@ -143,9 +170,10 @@ void SimIo::ReadFile(core::FileId id, std::span<std::byte> into, uint64_t offset
   if (into.size() > core::kDirectBlock && random_.OneIn(100)) {
     into = into.first(core::kDirectBlock * (1 + random_.Below(into.size() / core::kDirectBlock)));
   }
-  Start({.op = DiskOp::kRead, .path = file.path, .done = &done, .apply = [aligned, into, offset, inode = file.inode]() -> int32_t {
+  Start({.op = DiskOp::kRead, .path = file.path, .done = &done, .apply = [this, aligned, into, offset, inode = file.inode]() -> int32_t {
            if (inode->directory) return -EISDIR;
            if (!aligned) return -EINVAL;
+           machine_.disk.Capture(*inode, WallNow());
            return static_cast<int32_t>(inode->content.Read(offset, into));
          },
          .bytes = into.size(), .offset = offset});
@@ -186,6 +214,26 @@ void SimIo::TruncateFile(core::FileId id, uint64_t length, core::Completion& don
            return machine_.disk.Truncate(*inode, length, WallNow());
          },
          .changes = true, .offset = length});
+}
+
+absl::StatusOr<std::unique_ptr<core::FileMapping>> SimIo::MapFile(core::FileId id, size_t bytes) {
+  const OpenedFile& file = FileOf(id);
+  if (const int error = machine_.disk.FaultFor(DiskOp::kMap, file.path); error != 0) return core::ErrnoStatus(error, "map the file");
+  std::shared_ptr<MappedMemory> memory = file.write ? machine_.disk.Map(*file.inode, bytes) : nullptr;
+  if (memory == nullptr) return core::ErrnoStatus(EACCES, "map the file");
+  mapped_.push_back(file.inode);
+  return std::make_unique<Mapping>(*this, file.inode, std::move(memory), file.path);
+}
+
+void SimIo::PopulateMapping(core::FileMapping& mapping, size_t, size_t bytes, core::Completion& done) {
+  const auto& mapped = static_cast<Mapping&>(mapping);
+  // Now and then the kernel writes the dirty pages of a mapped file back: a state that a power cut may leave.
+  const bool writes_back = random_.OneIn(4);
+  Start({.op = DiskOp::kPopulate, .path = mapped.path(), .done = &done, .apply = [this, writes_back, inode = mapped.inode()] {
+           if (writes_back) machine_.disk.Capture(*inode, WallNow());
+           return 0;
+         },
+         .bytes = bytes});
 }
 
 void SimIo::LockFile(core::FileId id, core::Completion& done) {

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -17,6 +18,7 @@
 #include "core/assert.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "core/uring/file_mappings.h"
 #include "core/uring/tags.h"
 #include "core/uring/worker_event.h"
 
@@ -299,6 +301,15 @@ void UringIo::SyncFile(FileId file, Completion& done) {
 void UringIo::AllocateFile(FileId file, uint64_t length, Completion& done) {
   io_uring_sqe* sqe = NextSqe();
   io_uring_prep_fallocate(sqe, file.value(), 0, 0, static_cast<off_t>(length));
+  sqe->user_data = Tagged(&done, Tag::kCompletion);
+}
+
+absl::StatusOr<std::unique_ptr<FileMapping>> UringIo::MapFile(FileId file, size_t bytes) { return MapDescriptor(file.value(), bytes); }
+
+void UringIo::PopulateMapping(FileMapping& mapping, size_t offset, size_t bytes, Completion& done) {
+  CORE_ASSERT(offset <= mapping.size() && bytes <= mapping.size() - offset && bytes <= UINT32_MAX);
+  io_uring_sqe* sqe = NextSqe();
+  io_uring_prep_madvise(sqe, mapping.data() + offset, static_cast<off_t>(bytes), MADV_POPULATE_WRITE);
   sqe->user_data = Tagged(&done, Tag::kCompletion);
 }
 

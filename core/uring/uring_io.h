@@ -49,6 +49,8 @@ class UringIo final : public Io {
   void SyncFile(FileId file, Completion& done) override;
   void AllocateFile(FileId file, uint64_t length, Completion& done) override;
   void TruncateFile(FileId file, uint64_t length, Completion& done) override;
+  absl::StatusOr<std::unique_ptr<FileMapping>> MapFile(FileId file, size_t bytes) override;
+  void PopulateMapping(FileMapping& mapping, size_t offset, size_t bytes, Completion& done) override;
   void LockFile(FileId file, Completion& done) override;
   void StatFile(const std::string& path, FileInfo* info, Completion& done) override;
   void RenameFile(const std::string& from, const std::string& to, Completion& done) override;

@@ -109,7 +109,7 @@ core::Task<absl::Status> FillManyMain() {
   StoreOptions options = SmallOptions();
   options.append_buffer_bytes = size_t{1} << 20;
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
-  for (int i = 0; i < 600; ++i) CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat(i, std::string(1500, '.')))).status());
+  for (int i = 0; i < 1000; ++i) CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat(i, std::string(1500, '.')))).status());
   core::Sleep pause(absl::Seconds(1));
   (void)co_await pause;
   co_return co_await CloseBoth(opened);
@@ -136,10 +136,10 @@ TEST(DamageTest, FlipsInSealedSegmentsAndIndexesAreFoundWhenRead) {
     node.Start([&read] { return ReadMain(&read); });
     const absl::Status status = world.RunToEnd(node);
     ASSERT_TRUE(status.ok()) << file << " at " << at << ": " << status << world.Describe();
-    EXPECT_EQ(read.max[0], 600);
+    EXPECT_EQ(read.max[0], 1000);
     EXPECT_EQ(static_cast<size_t>(read.messages), read.bodies.size());
     // A damaged page of an index hides what it lists; anything else costs one message at most.
-    EXPECT_GE(read.messages, file.find(".idx") != std::string::npos ? 600 - 170 : 599) << file << " at " << at;
+    EXPECT_GE(read.messages, file.find(".idx") != std::string::npos ? 1000 - 170 : 999) << file << " at " << at;
   }
 }
 

@@ -156,7 +156,7 @@ core::Task<absl::Status> ColdMain() {
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
   CO_RETURN_IF_ERROR(co_await FillFive(*opened.store, 1500, 1500));
   EXPECT_FALSE(opened.store->OffsetInMemory({"topic-0", 0}, core::LogicalOffset(0)));
-  EXPECT_TRUE(opened.store->OffsetInMemory({"topic-0", 0}, core::LogicalOffset(1499)));
+  EXPECT_TRUE(opened.store->OffsetInMemory({"topic-4", 0}, core::LogicalOffset(1499)));
   core::Sleep pause(absl::Seconds(20));
   (void)co_await pause;  // everything but the last segment is sealed by now
   CO_RETURN_IF_ERROR(co_await ExpectFive(*opened.store, 1500));

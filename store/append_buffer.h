@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/buffer.h"
+#include "core/file_mapping.h"
+#include "core/sync.h"
+#include "core/task.h"
+#include "store/batch.h"
+
+namespace store {
+
+/// The memory in which an ASYNC_FLUSH log builds its batches: a mapped file on the data volume, DIRECTORY/append. A record that lies here
+/// survives the death of the process from the moment on that Publish counts it, so it can be acknowledged before it is written to the log;
+/// AppendRemains reads it after a crash. Made anew at each opening. All numbers little-endian:
+///
+///     block 0:     0 magic 8 | 8 version 4 | 12 log number 4 | 16 store id 16 | 32 epoch 4 | 36 chunks 4 | 40 chunk bytes 8 | 48 CRC32C of bytes 0..48 4
+///                  the open batch: 128 its log position 8 | 136 where it begins in this file 8 | 144 header CRC of the batch before it 4 | zero 4
+///                  | 152 how many of its records count 8
+///     from 4,096:  kAppendRowsMax rows of the record table of the open batch (batch.h)
+///     then:        chunks, each a sequence of batches as they are written to the log; closed ones are proven by their headers
+inline constexpr uint64_t kAppendMagic = 0x4450504147514D52;  // "RMQGAPPD"
+inline constexpr uint32_t kAppendVersion = 1;
+inline constexpr size_t kAppendHeaderCrcOffset = 48;
+inline constexpr size_t kAppendOpenOffset = 128;
+inline constexpr size_t kAppendCountOffset = kAppendOpenOffset + 24;
+inline constexpr size_t kAppendRowsMax = 8192;
+inline constexpr size_t kAppendRowsOffset = kBlock;
+inline constexpr size_t kAppendChunksOffset = kAppendRowsOffset + kAppendRowsMax * kTableEntryBytes;
+static_assert(kAppendChunksOffset % kBlock == 0);
+
+std::string AppendBufferPath(const std::string& directory);
+
+class AppendBuffer final : public core::BlockOwner {
+ public:
+  /// Slices of chunks may outlive their owner's interest: the last of them frees the memory.
+  struct Release {
+    void operator()(AppendBuffer* buffer) const noexcept;
+  };
+  using Ref = std::unique_ptr<AppendBuffer, Release>;
+
+  /// Replaces what an earlier run has left, which must have been taken over by now. `bytes` of chunks, rounded down to whole ones.
+  static core::Task<absl::StatusOr<Ref>> Create(std::string directory, LogIdentity log, uint32_t epoch, size_t bytes);
+
+  /// Memory for batches, whole and ready to be stored to; empty when there is none at the moment.
+  core::Slice TakeChunk();
+  size_t chunk_bytes() const { return chunk_bytes_; }
+  size_t bytes() const { return chunk_bytes_ * blocks_.size(); }
+
+  /// The batch that is filled from now on: it begins at `at`, in a chunk, and continues the batch with that header CRC.
+  void Begin(uint64_t position, uint32_t previous_crc, const std::byte* at);
+  void SetRow(size_t row, const TableEntry& entry);
+  /// The first `rows` records of the open batch count. False: they may die with the process, as the file is lost.
+  bool Publish(size_t rows);
+
+  /// Keeps some chunks ready until Stop: what was used before may have been written back by the kernel, which then takes
+  /// a page fault to store to it again.
+  core::Task<void> PrepareChunks();
+  void Stop();
+
+  void Recycle(core::BufferBlock* block) noexcept override;
+
+ private:
+  explicit AppendBuffer(std::unique_ptr<core::FileMapping> mapping, size_t chunks, size_t chunk_bytes);
+  ~AppendBuffer() = default;
+
+  std::unique_ptr<core::FileMapping> mapping_;
+  const size_t chunk_bytes_;
+  std::vector<std::unique_ptr<core::BufferBlock>> blocks_;
+  std::vector<core::BufferBlock*> idle_;   // to be made ready
+  std::vector<core::BufferBlock*> ready_;
+  size_t out_ = 0;  // in use
+  core::Notifier prepare_;
+  bool stopping_ = false;
+  bool failed_ = false;  // the file system has failed: no more chunks
+  bool released_ = false;
+};
+
+}  // namespace store

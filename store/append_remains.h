@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/buffer.h"
+#include "core/file.h"
+#include "core/task.h"
+#include "store/batch.h"
+
+namespace store {
+
+/// What a run that ended without a word has left in its append buffer: batches that it had acknowledged and perhaps not yet written to the
+/// log. Nothing of it counts by itself: recovery asks for the batch that continues the log where the log has none.
+class AppendRemains {
+ public:
+  /// Null when there is no such file, or none that can be used (a power cut may leave anything). kFailedPrecondition: it is of another store.
+  static core::Task<absl::StatusOr<std::unique_ptr<AppendRemains>>> Load(std::string directory, LogIdentity log);
+
+  /// The batch at `position` as it would lie in the log, checked as a whole; empty when there is none. `previous_crc`: of the batch before it,
+  /// where that is known. `records_before` and `mark` complete the header of a batch that was still open.
+  core::Task<core::Slice> BatchAt(uint64_t position, std::optional<uint32_t> previous_crc, uint64_t records_before, uint64_t mark);
+  core::Task<absl::Status> Close();
+
+ private:
+  struct Closed {
+    uint64_t position;
+    uint32_t previous_crc;
+    uint32_t bytes;
+    uint64_t offset;  // in the file
+  };
+
+  core::Task<absl::Status> ScanChunks(uint64_t bytes, size_t chunk_bytes);
+  core::Task<core::Slice> CopyClosed(Closed batch);
+  core::Task<core::Slice> BuildOpen(uint64_t records_before, uint64_t mark);
+
+  LogIdentity log_;
+  core::File file_;
+  uint32_t epoch_ = 0;
+  std::vector<Closed> closed_;  // sorted by position
+  uint64_t open_position_ = 0;
+  uint64_t open_offset_ = 0;
+  uint32_t open_previous_crc_ = 0;
+  uint64_t bytes_ = 0;
+  std::vector<TableEntry> open_rows_;
+};
+
+}  // namespace store
