@@ -4,7 +4,9 @@
 Each round starts a fresh broker of each kind on an empty folder, one after the other, and puts the same loads on it with
 `ringmq bench`. Figures are medians over the rounds; every row ends with their ratio. The machine's noise hits both.
 
-  compare.py [--rounds 3] [--seconds 8] [--version 5.5.0] [--only NAME ...] [--json] [--markdown]
+Before the first measured load of each broker it is warmed up with the same kind of load, so that the JVM has compiled what is hot.
+
+  compare.py [--rounds 3] [--seconds 8] [--warmup 15] [--version 5.5.0] [--only NAME ...] [--json] [--markdown]
 """
 import argparse
 import json
@@ -98,6 +100,8 @@ def one_round(kind, options, figures):
                     time.sleep(5)
                     used = (cpu_seconds(server.daemon.pid) - before) / (time.monotonic() - since)
                     record(figures, 'broker', IDLE, kind, used * 100)
+                run_bench(options.binary, server, ['produce', '-c', '4', '-i', '64'], 'BenchWarmup', options.warmup)
+                run_bench(options.binary, server, ['latency', '-c', '4', '-r', '2000'], 'BenchWarmup', options.warmup / 3)
                 for name, arguments, _, rows in wanted:
                     # What is drained is what the first load has left.
                     topic = 'BenchBacklog' if arguments[0] == 'consume' else f"Bench{LOADS.index(next(load for load in LOADS if load[0] == name))}"
@@ -160,6 +164,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--seconds', type=int, default=8, help='measured seconds of each load, after 2 s of warming up')
+    parser.add_argument('--warmup', type=float, default=15, help='seconds of load before the first one that is measured')
     parser.add_argument('--version', default='5.5.0', help='of RocketMQ')
     parser.add_argument('--heap', default='4g', help="of RocketMQ's broker")
     parser.add_argument('--only', nargs='*', help='names of loads')

@@ -11,7 +11,7 @@ std::string HeaderError::Text() const {
 
 void HeaderFields::Add(std::string_view name, std::string_view value) {
   entries_.push_back({name, static_cast<uint32_t>(values_.size()), static_cast<uint32_t>(value.size())});
-  values_.insert(values_.end(), value.begin(), value.end());
+  values_.Append(value);
 }
 
 void HeaderFields::Add(std::string_view name, int64_t value) {

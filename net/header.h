@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,7 +54,32 @@ struct HeaderError {
   std::string Text() const;
 };
 
-/// Header fields as text, in one inline buffer. Names are literals (kept by pointer), values are copied.
+namespace internal {
+
+/// Text that is appended to and read, in place as long as it is short.
+class GrowingText {
+ public:
+  void Append(std::string_view text) {
+    if (size_ + text.size() <= sizeof(near_)) {
+      if (!text.empty()) std::memcpy(near_ + size_, text.data(), text.size());
+    } else {
+      if (far_.empty()) far_.assign(near_, size_);
+      far_.append(text);
+    }
+    size_ += text.size();
+  }
+  const char* data() const { return size_ <= sizeof(near_) ? near_ : far_.data(); }
+  size_t size() const { return size_; }
+
+ private:
+  size_t size_ = 0;
+  char near_[192];
+  std::string far_;
+};
+
+}  // namespace internal
+
+/// Header fields as text, in one inline buffer. Names are literals without characters that JSON escapes (kept by pointer), values are copied.
 class HeaderFields {
  public:
   struct Entry {
@@ -73,7 +99,7 @@ class HeaderFields {
 
  private:
   absl::InlinedVector<Entry, 8> entries_;
-  absl::InlinedVector<char, 160> values_;
+  internal::GrowingText values_;
 };
 
 namespace internal {

@@ -60,10 +60,23 @@ bool ReadUnicode(char*& at, const char* limit, uint32_t& code) {
   return true;
 }
 
+// Moves the plain characters at `at` to `out` <= `at`, up to the next quote, backslash or `limit`.
+void MovePlain(char*& out, char*& at, const char* limit, char quote) {
+  // Eight at a time: what a store overwrites beyond its own bytes has been loaded before.
+  while (limit - at >= 8) {
+    uint64_t word;
+    std::memcpy(&word, at, sizeof(word));
+    if ((internal::BytesEqual(word, quote) | internal::BytesEqual(word, '\\')) != 0) break;
+    std::memcpy(out, &word, sizeof(word));
+    out += 8;
+    at += 8;
+  }
+  while (at < limit && *at != quote && *at != '\\') *out++ = *at++;
+}
+
 }  // namespace
 
-bool UnescapeString(char*& at, const char* limit, char quote, char** end) {
-  at = FindQuoteOrBackslash(at, limit, quote);
+bool internal::UnescapeFrom(char*& at, const char* limit, char quote, char** end) {
   char* out = at;
   while (at < limit) {
     if (*at == quote) {
@@ -72,10 +85,13 @@ bool UnescapeString(char*& at, const char* limit, char quote, char** end) {
       return true;
     }
     if (*at != '\\') {
-      const char* const run = at;
-      at = FindQuoteOrBackslash(at, limit, quote);
-      std::memmove(out, run, static_cast<size_t>(at - run));
-      out += at - run;
+      MovePlain(out, at, limit, quote);
+      continue;
+    }
+    // What separates properties: 0x01 and 0x02, of which a header has many.
+    if (limit - at >= 6 && std::memcmp(at, "\\u000", 5) == 0 && at[5] >= '0' && at[5] <= '9') {
+      *out++ = static_cast<char>(at[5] - '0');
+      at += 6;
       continue;
     }
     ++at;

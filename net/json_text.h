@@ -3,6 +3,9 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace net {
 
@@ -22,8 +25,18 @@ inline uint64_t BytesControl(uint64_t word) {
 
 }  // namespace internal
 
-/// The first `quote` or backslash of [at, limit), or `limit`. Eight bytes at a time: header texts are long runs of plain characters.
+/// The first `quote` or backslash of [at, limit), or `limit`. Many bytes at a time: header texts are runs of plain characters.
 inline char* FindQuoteOrBackslash(char* at, const char* limit, char quote) {
+#if defined(__SSE2__)
+  const __m128i quotes = _mm_set1_epi8(quote);
+  const __m128i backslashes = _mm_set1_epi8('\\');
+  while (limit - at >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const int hits = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, quotes), _mm_cmpeq_epi8(bytes, backslashes)));
+    if (hits != 0) return at + std::countr_zero(static_cast<unsigned>(hits));
+    at += 16;
+  }
+#endif
   while (limit - at >= 8) {
     uint64_t word;
     std::memcpy(&word, at, sizeof(word));
@@ -49,9 +62,19 @@ inline const char* FindToEscape(const char* at, const char* limit) {
   return at;
 }
 
+namespace internal {
+/// UnescapeString from the first backslash (or the end of the input) on.
+bool UnescapeFrom(char*& at, const char* limit, char quote, char** end);
+}  // namespace internal
+
 /// Unescapes a JSON string where it lies: it never gets longer. `at` points behind the opening `quote`. On success `at` is behind the closing
 /// one and the text is [begin, *end); false for an end of input or an escape that is none. Raw control characters are text. Halves of
 /// surrogate pairs that stand alone become '?', as Java writes them.
-bool UnescapeString(char*& at, const char* limit, char quote, char** end);
+inline bool UnescapeString(char*& at, const char* limit, char quote, char** end) {
+  at = FindQuoteOrBackslash(at, limit, quote);
+  if (at == limit || *at != quote) return internal::UnescapeFrom(at, limit, quote, end);
+  *end = at++;
+  return true;
+}
 
 }  // namespace net

@@ -159,8 +159,14 @@ uint32_t CommitLog::Add(Batch& batch, Queue& queue, uint32_t bytes, int64_t queu
   batch.payload_bytes += bytes;
   if (batch.table.empty()) batch.first_store_time = store_time;
   batch.last_store_time = store_time;
-  batch.table.push_back({bytes, crc, queue.hash, queue_offset, tags_code});
-  if (batch.kept) append_->SetRow(batch.table.size() - 1, batch.table.back());
+  // Field by field: a load of a row that was just stored in other pieces waits until the record before it has left the store buffer.
+  TableEntry& row = batch.table.emplace_back();
+  row.bytes = bytes;
+  row.crc = crc;
+  row.queue_hash = queue.hash;
+  row.queue_offset = queue_offset;
+  row.tags_code = tags_code;
+  if (batch.kept) append_->SetRow(batch.table.size() - 1, row);
   if (queue.touched_by != batch.number) {
     queue.touched_by = batch.number;
     queue.touched_slot = static_cast<uint32_t>(batch.touched.size());

@@ -7,6 +7,12 @@
 #include "core/status.h"
 
 namespace core {
+namespace {
+
+/// Lent to the kernel at a time: 2 MiB of 32 KiB each, more than arrives in a tick, less than a core's own cache holds.
+constexpr size_t kLentMax = 64;
+
+}  // namespace
 
 absl::Status ReceiveBuffers::Register(io_uring& ring, uint32_t count, uint32_t bytes) {
   CORE_ASSERT((count & (count - 1)) == 0 && count <= 32768);
@@ -29,10 +35,9 @@ absl::Status ReceiveBuffers::Register(io_uring& ring, uint32_t count, uint32_t b
   ring_ = &ring;
   io_uring_buf_ring_init(shared_);
   blocks_.reserve(count);
-  out_ = count;  // each Recycle below brings one home
   for (uint32_t i = 0; i < count; ++i) {
     blocks_.push_back(std::make_unique<BufferBlock>(*this, memory_ + size_t{i} * bytes, bytes));
-    Recycle(blocks_.back().get());
+    home_.push_back(static_cast<uint16_t>(count - 1 - i));
   }
   Publish();
   return absl::OkStatus();
@@ -47,21 +52,25 @@ ReceiveBuffers::~ReceiveBuffers() {
 Slice ReceiveBuffers::Take(uint16_t index, size_t bytes) {
   CORE_ASSERT(index < count_ && bytes <= bytes_);
   ++out_;
+  --lent_;
   BufferBlock* block = blocks_[index].get();
   return {block, block->data(), bytes};
 }
 
 void ReceiveBuffers::Recycle(BufferBlock* block) noexcept {
-  const auto index = static_cast<uint16_t>(static_cast<size_t>(block->data() - memory_) / bytes_);
-  io_uring_buf_ring_add(shared_, block->data(), bytes_, index, io_uring_buf_ring_mask(count_),
-                        static_cast<int>(unpublished_));
-  ++unpublished_;
+  home_.push_back(static_cast<uint16_t>(static_cast<size_t>(block->data() - memory_) / bytes_));
   --out_;
 }
 
 void ReceiveBuffers::Publish() {
-  if (unpublished_ > 0) io_uring_buf_ring_advance(shared_, static_cast<int>(unpublished_));
-  unpublished_ = 0;
+  int added = 0;
+  while (lent_ < kLentMax && !home_.empty()) {
+    const uint16_t index = home_.back();
+    home_.pop_back();
+    io_uring_buf_ring_add(shared_, blocks_[index]->data(), bytes_, index, io_uring_buf_ring_mask(count_), added++);
+    ++lent_;
+  }
+  if (added > 0) io_uring_buf_ring_advance(shared_, added);
 }
 
 }  // namespace core

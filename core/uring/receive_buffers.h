@@ -12,8 +12,8 @@
 
 namespace core {
 
-/// The buffers that the kernel fills for multishot receives (IORING_REGISTER_PBUF_RING), each a block that goes back to the
-/// kernel when its last slice is gone.
+/// The buffers that the kernel fills for multishot receives (IORING_REGISTER_PBUF_RING), each a block that comes home when its last slice is
+/// gone. The kernel uses them in turn, so it is lent only a part of them, those used last: they are still in the processor's caches.
 class ReceiveBuffers final : public BlockOwner {
  public:
   static constexpr uint16_t kGroup = 0;
@@ -24,9 +24,9 @@ class ReceiveBuffers final : public BlockOwner {
   absl::Status Register(io_uring& ring, uint32_t count, uint32_t bytes);
   /// What the kernel put into buffer `index`.
   Slice Take(uint16_t index, size_t bytes);
-  /// Gives back to the kernel what was recycled since the last call.
+  /// Fills up what the kernel has, from what is at home.
   void Publish();
-  /// Buffers that the kernel has, or that its completions not yet looked at name.
+  /// Buffers that no slice holds.
   size_t free() const { return count_ - out_; }
 
   void Recycle(BufferBlock* block) noexcept override;
@@ -39,8 +39,9 @@ class ReceiveBuffers final : public BlockOwner {
   uint32_t bytes_ = 0;
   std::byte* memory_ = nullptr;
   std::vector<std::unique_ptr<BufferBlock>> blocks_;
-  size_t unpublished_ = 0;
-  size_t out_ = 0;  // held by slices
+  std::vector<uint16_t> home_;  // the last used at the back
+  size_t lent_ = 0;             // the kernel's, or named by its completions not yet looked at
+  size_t out_ = 0;              // held by slices
 };
 
 }  // namespace core
