@@ -17,7 +17,8 @@ namespace store {
 
 /// The memory in which an ASYNC_FLUSH log builds its batches: a mapped file on the data volume, DIRECTORY/append. A record that lies here
 /// survives the death of the process from the moment on that Publish counts it, so it can be acknowledged before it is written to the log;
-/// AppendRemains reads it after a crash. Made anew at each opening. All numbers little-endian:
+/// AppendRemains reads it after a crash. Made anew at each opening, removed when
+/// the log is closed in order. All numbers little-endian:
 ///
 ///     block 0:     0 magic 8 | 8 version 4 | 12 log number 4 | 16 store id 16 | 32 epoch 4 | 36 chunks 4 | 40 chunk bytes 8 | 48 CRC32C of bytes 0..48 4
 ///                  the open batch: 128 its log position 8 | 136 where it begins in this file 8 | 144 header CRC of the batch before it 4 | zero 4

@@ -523,7 +523,11 @@ core::Task<absl::Status> CommitLog::Stop() {
   prepare_.NotifyAll();
   room_.NotifyAll();
   co_await scope_.Join();
-  if (status.ok() && failure_.ok()) status = co_await mark_file_.RecordClosed(durable_end_);
+  if (status.ok() && failure_.ok()) {
+    status = co_await mark_file_.RecordClosed(durable_end_);
+    // The log has everything: nothing to take over at the next start.
+    if (status.ok() && append_ != nullptr) status = co_await core::fs::Remove(AppendBufferPath(options_.directory));
+  }
   const absl::Status closed = co_await mark_file_.Close();
   if (status.ok()) status = closed;
   if (prepared_ != nullptr) {

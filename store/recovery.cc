@@ -50,7 +50,7 @@ core::Task<absl::Status> Recovery::Run() {
     dropped_[topic] = *number;
   }
   CO_RETURN_IF_ERROR(co_await OpenSegments());
-  if (clean_end_ == UINT64_MAX && !segments_.empty()) {
+  if (!segments_.empty()) {
     CO_ASSIGN_OR_RETURN(remains_, co_await AppendRemains::Load(options_.directory, identity_));
   }
   if (segments_.empty()) {
