@@ -20,6 +20,7 @@ net::ResponseCode ResponseCodeOf(const absl::Status& status) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kCancelled:
       return ResponseCode::kServiceNotAvailable;
+    case absl::StatusCode::kAborted:
     case absl::StatusCode::kDeadlineExceeded:
       return ResponseCode::kSystemBusy;
     case absl::StatusCode::kUnimplemented:

@@ -77,12 +77,16 @@ core::Task<absl::StatusOr<core::Semaphore::Hold>> CommitLog::Admit(uint64_t byte
   }
   // One at a time from here on, in call order; TryAdmit gives way to whoever waits.
   ++blocked_;
-  core::Semaphore::Hold turn = co_await turn_.Take(1);
+  // Whoever sent it has given up by then: stored later, it would only be there twice.
+  const core::MonoTime deadline = core::Reactor::Current().now() + kLateAfter;
+  const absl::Status too_long = absl::AbortedError("the disk is too slow: the message waited 5 s to be stored and was not");
+  core::Semaphore::Hold turn = co_await turn_.Take(1, deadline);
   core::Semaphore::Hold hold;
   absl::Status refused = Refused();
   if (refused.ok()) {
-    hold = co_await budget_.Take(bytes);
+    if (turn) hold = co_await budget_.Take(bytes, deadline);
     refused = Refused();
+    if (refused.ok() && !hold) refused = too_long;
   }
   while (refused.ok() && !stopping_ && !Fits(bytes, records)) {
     prepare_wanted_ = true;
@@ -91,8 +95,9 @@ core::Task<absl::StatusOr<core::Semaphore::Hold>> CommitLog::Admit(uint64_t byte
       refused = prepare_failure_;
       break;
     }
-    (void)co_await room_.Wait();
+    const core::WaitResult waited = co_await room_.Wait(deadline);
     refused = Refused();
+    if (refused.ok() && waited == core::WaitResult::kTimeout) refused = too_long;
   }
   --blocked_;
   if (refused.ok() && stopping_) refused = absl::UnavailableError("the log is closing");
@@ -133,18 +138,20 @@ Batch& CommitLog::NewBatch(uint64_t bytes, uint64_t records) {
     chunk_is_kept_ = false;
   }
   batch.number = ++batch_number_;
+  batch.opened = core::Reactor::Current().now();
   batch.segment = active_;
   batch.position = next_position_;
   batch.room = chunk_;
   batch.kept = chunk_is_kept_ && held_ == 0 && records <= kAppendRowsMax;
   if (batch.kept) {
-    batch.due = core::Reactor::Current().now() + kKeptWriteDelay;
+    batch.due = batch.opened + kKeptWriteDelay;
     append_->Begin(batch.position, previous_crc_, batch.room.data());
   } else {
     ++held_;
   }
   open_ = &batch;
   work_.NotifyAll();
+  watch_.NotifyAll();
   return batch;
 }
 
@@ -180,7 +187,7 @@ uint32_t CommitLog::Add(Batch& batch, Queue& queue, uint32_t bytes, int64_t queu
 }
 
 bool CommitLog::Settle(Batch& batch, Queue& queue, bool synced) {
-  if (synced && options_.durability != Durability::kSynced) {
+  if ((synced || UnflushedAge(batch) > kUnflushedAgeMax) && options_.durability != Durability::kSynced) {
     batch.needs_flush = true;
     Hold(batch);
   }
@@ -193,6 +200,10 @@ bool CommitLog::Settle(Batch& batch, Queue& queue, bool synced) {
   }
   if (batch.bytes() >= kKeptWriteBytes) work_.NotifyAll();
   return true;
+}
+
+absl::Duration CommitLog::UnflushedAge(const Batch& newest) const {
+  return core::Reactor::Current().now() - (unflushed_.empty() ? newest.opened : unflushed_.front().opened);
 }
 
 /// From here on its records, and all behind them, are acknowledged when it is finished.
@@ -243,6 +254,7 @@ void CommitLog::CloseOpen() {
   records_ += batch.table.size();
   next_position_ = batch.end();
   if (batch.needs_flush) flush_wanted_ = std::max(flush_wanted_, batch.end());
+  unflushed_.push_back({batch.end(), batch.opened});
   tail_cache_.Add(batch.position, batch.room);
   closed_.push_back(&batch);
   if (WantsNextSegment()) prepare_.NotifyAll();
@@ -308,12 +320,10 @@ core::Task<void> CommitLog::WriteLoop() {
 }
 
 void CommitLog::Submit(Batch& batch) {
-  batch.submitted = core::Reactor::Current().now();
   flights_.push_back(&batch);
   ++unwritten_;
   ++writes_;
   ++batch.waiting;  // WriteOne's own hold
-  watch_.NotifyAll();
   scope_.Spawn(WriteOne(batch));
 }
 
@@ -342,6 +352,7 @@ void CommitLog::Advance() {
     durable_end_ = written_end_;
     flushed_.NotifyAll();
   }
+  while (!unflushed_.empty() && unflushed_.front().end <= durable_end_) unflushed_.pop_front();
   while (written_flights_ > 0) {
     Batch& batch = *flights_.front();
     if (batch.needs_flush && durable_end_ < batch.end()) break;
@@ -471,20 +482,25 @@ core::Task<absl::Status> CommitLog::FlushTo(uint64_t position) {
 
 // --- Beside it all.
 
+/// False when it is younger than that, as are all behind it.
+bool CommitLog::NoteLate(Batch& batch) {
+  if (batch.opened > core::Reactor::Current().now() - kLateAfter) return false;
+  if (!std::exchange(batch.late, true)) batch.done.NotifyAll();
+  return true;
+}
+
 core::Task<void> CommitLog::WatchLoop() {
   while (!stopping_) {
-    if (flights_.empty()) {
+    if (open_ == nullptr && closed_.empty() && flights_.empty()) {
       (void)co_await watch_.Wait();
       continue;
     }
     core::Sleep pause(kWatchInterval, scope_.stop_token());
     (void)co_await pause;
-    const core::MonoTime limit = core::Reactor::Current().now() - kLateAfter;
-    for (Batch* batch : flights_) {
-      if (batch->late || batch->submitted > limit) continue;
-      batch->late = true;
-      batch->done.NotifyAll();
-    }
+    bool late = true;
+    for (Batch* batch : flights_) late = late && NoteLate(*batch);
+    for (Batch* batch : closed_) late = late && NoteLate(*batch);
+    if (late && open_ != nullptr) NoteLate(*open_);
   }
 }
 

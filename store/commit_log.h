@@ -39,7 +39,7 @@ struct Batch {
   core::MonoTime due;        // kept: to be written by then
   bool needs_flush = false;  // holds a message whose promise is power loss, in a log that is not flushed at each write
   bool written = false;
-  core::MonoTime submitted;
+  core::MonoTime opened;
 
   /// The queues with messages in here, and what becomes visible with them.
   struct Touched {
@@ -79,7 +79,8 @@ class CommitLog {
   /// Waits until all is written and flushed, then ends the tasks.
   core::Task<absl::Status> Stop();
 
-  /// Room for `bytes` of records, held until the append returns. Waits in call order; an error says why nothing can be appended.
+  /// Room for `bytes` of records, held until the append returns. Waits in call order; an error says why nothing can be appended. kAborted: there
+  /// was no room for 5 s.
   core::Task<absl::StatusOr<core::Semaphore::Hold>> Admit(uint64_t bytes, uint64_t records);
   /// The same at once; empty when it must wait or fail (Admit says which).
   core::Semaphore::Hold TryAdmit(uint64_t bytes, uint64_t records);
@@ -136,12 +137,14 @@ class CommitLog {
   void Finish(Batch& batch, absl::Status status);
   void Advance();
   void Hold(Batch& batch);
+  absl::Duration UnflushedAge(const Batch& newest) const;
   bool WorthWriting() const;
   core::Task<void> AnnounceLoop();
   core::Task<void> WriteLoop();
   core::Task<void> WriteOne(Batch& batch);
   core::Task<void> FlushLoop();
   core::Task<absl::Status> FlushOnce();
+  bool NoteLate(Batch& batch);
   core::Task<void> WatchLoop();
   core::Task<void> PrepareLoop();
 
@@ -177,6 +180,11 @@ class CommitLog {
   size_t unwritten_ = 0;
   uint64_t written_end_;
   uint64_t durable_end_;
+  struct Unflushed {
+    uint64_t end;
+    core::MonoTime opened;
+  };
+  std::deque<Unflushed> unflushed_;  // closed batches above durable_end_
   TailCache tail_cache_;
   std::vector<std::unique_ptr<Batch>> batches_;
   std::vector<Batch*> free_batches_;

@@ -13,6 +13,9 @@ inline constexpr size_t kBatchBytesMax = size_t{1} << 20;
 /// large writes cost less than many small ones, and nobody waits for them.
 inline constexpr size_t kKeptWriteBytes = size_t{256} << 10;
 inline constexpr absl::Duration kKeptWriteDelay = absl::Milliseconds(5);
+/// A record that a power cut could take back is acknowledged only while none is older than this: ASYNC_FLUSH loses at most the last 50 ms. The
+/// usual age is that of a write and a flush interval; a device that is slower than that slows its senders down.
+inline constexpr absl::Duration kUnflushedAgeMax = absl::Milliseconds(45);
 /// Writes under way at once. More do not make a device faster, fewer let it idle between batches.
 inline constexpr size_t kWritesInFlightMax = 8;
 /// One append (a message or a batch of messages) at most: records only. Less in small segments.

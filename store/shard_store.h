@@ -64,7 +64,8 @@ class ShardStore {
 
   /// Appends messages of one queue as one unit: consecutive offsets, all or nothing, in call order. Returns once the promise of `durability`
   /// (default: the store's) holds. Waits while the append buffer is full. kInvalidArgument: too large; kResourceExhausted: the disk
-  /// is full; kUnavailable: a write or flush has failed and the log takes no more (fenced); kDeadlineExceeded: the flush took over 5 s.
+  /// is full; kUnavailable: a write or flush has failed and the log takes no more (fenced); kDeadlineExceeded: it was not
+  /// durable after 5 s, and may be later; kAborted: there was no room for it for 5 s, and it is not stored.
   virtual core::Task<absl::StatusOr<AppendResult>> Append(std::span<const MessageDraft> drafts,
                                                            std::optional<Durability> durability = std::nullopt) = 0;
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,26 @@ Task<absl::Status> ReadWriteMain(std::string folder) {
   co_return absl::OkStatus();
 }
 TEST(FileTest, ReadsBackWhatWasWritten) { OnBoth(1, ReadWriteMain); }
+
+// Catches a mapping whose stores a reader of the file does not see, or that dies with the open file.
+Task<absl::Status> MapMain(std::string folder) {
+  CO_RETURN_IF_ERROR(co_await fs::MakeDirectories(folder));
+  CO_ASSIGN_OR_RETURN(File file, co_await File::Open(folder + "/mapped", {.write = true, .create = true}));
+  CO_RETURN_IF_ERROR(co_await file.Allocate(3 * 4096));
+  std::string text = "stored before";
+  CO_RETURN_IF_ERROR(co_await file.WriteAt(4096, std::as_bytes(std::span(text.data(), text.size())), false));
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<FileMapping> mapping, file.Map(2 * 4096));
+  CO_RETURN_IF_ERROR(co_await file.Close());
+  CO_RETURN_IF_ERROR(co_await Populate(*mapping, 0, 2 * 4096));
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(mapping->data()) + 4096, text.size()), text);
+  text = "stored here";
+  std::memcpy(mapping->data() + 8000, text.data(), text.size());
+  CO_ASSIGN_OR_RETURN(const std::string content, co_await fs::ReadWhole(folder + "/mapped", 1 << 20));
+  EXPECT_EQ(content.substr(8000, text.size()), text);
+  EXPECT_FALSE(mapping->detached());
+  co_return absl::OkStatus();
+}
+TEST(FileTest, AMappingIsTheFile) { OnBoth(2, MapMain); }
 
 // Catches an error without the path in it, and errors that a caller could mistake for one another.
 Task<absl::Status> ErrorsMain(std::string folder) {
