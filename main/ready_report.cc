@@ -47,7 +47,7 @@ ReadyReport& ReadyReport::Broker(const BrokerSetup& setup) {
                               " receiving"));
   return Line("flush", setup.config.flush_disk_type == broker::FlushDiskType::kSyncFlush
                            ? "SYNC_FLUSH: what is acknowledged survives a power cut"
-                           : "ASYNC_FLUSH: what is acknowledged survives the end of the process; a power cut costs what was not flushed yet: 20 ms and the time of one flush");
+                           : "ASYNC_FLUSH: what is acknowledged survives the end of the process; a power cut costs at most the last 50 ms");
 }
 
 ReadyReport& ReadyReport::Findings(std::span<const core::ConfigFinding> findings) {
