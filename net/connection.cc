@@ -88,12 +88,14 @@ bool Connection::OverLimits() const {
 
 namespace {
 
-// A request without a body may be held for long (pulls): it must not keep a receive buffer, of which there are few.
+// A request without a body may be held for long (pulls): it must not keep a receive buffer, of which there are few. When they are scarce, no
+// small request may, or a peer could hold a large block by a few bytes of each.
 core::Slice WithoutReceiveBuffer(core::Slice bytes) {
   if (bytes.size() < 4 || bytes.size() * 4 > bytes.block()->size()) return bytes;
+  core::Reactor& reactor = core::Reactor::Current();
   const size_t header_bytes = ReadU32(reinterpret_cast<const char*>(bytes.data())) & 0xFFFFFF;
-  if (header_bytes + 4 != bytes.size()) return bytes;
-  return core::Reactor::Current().buffers().Copy(bytes.bytes());
+  if (header_bytes + 4 != bytes.size() && !reactor.received_blocks_scarce()) return bytes;
+  return reactor.buffers().Copy(bytes.bytes());
 }
 
 }  // namespace
