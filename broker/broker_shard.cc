@@ -63,8 +63,8 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   options.log_number = id_.value();
   options.store_id = folder.store_id;
   options.segment_bytes = folder.segment_bytes;
-  options.durability = config_.flush_disk_type == FlushDiskType::kSyncFlush ? store::Durability::kSynced
-                                                                            : store::Durability::kAsync;
+  options.durability =
+      config_.flush_disk_type == FlushDiskType::kSyncFlush ? store::Durability::kSynced : store::Durability::kAsync;
   options.append_buffer_bytes = config_.append_buffer_bytes;
   options.read_cache_bytes = config_.read_cache_bytes;
   CO_ASSIGN_OR_RETURN(options.delete_when_hours, DeleteWhenHours(config_.delete_when));
@@ -82,6 +82,8 @@ absl::Status BrokerShard::Listen(const core::Endpoint& main, const core::Endpoin
   net::ServerLimits limits;
   limits.idle_timeout = config_.server_channel_max_idle;
   limits.connections_max = config_.connections_max;
+  // Readers that do not keep up may keep as much again as the caches, no more.
+  limits.pinned_bytes_max = config_.append_buffer_bytes + config_.read_cache_bytes;
   const net::CloseListener on_close = [this](net::Connection& connection) {
     for (const net::CloseListener& listener : close_listeners_) listener(connection);
   };

@@ -36,8 +36,8 @@ core::Task<net::Reply> ViewMessageHandlers::View(net::RequestContext context, ne
     co_return net::Reply(net::ResponseCode::kSystemError, std::string(record.status().message()));
   }
   net::Reply reply;
-  const std::string_view text = (**record).text();
-  reply.SetForeignBody(*std::move(record), {text});
+  const net::Reply::ForeignPart whole(**record);
+  reply.SetForeignBody(*std::move(record), {whole});
   co_return reply;
 }
 

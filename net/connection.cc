@@ -24,7 +24,7 @@ bool LogLimiter::Admit(core::MonoTime now, uint64_t* suppressed) {
 }
 
 Connection::Connection(std::unique_ptr<core::Socket> socket, Id id, const Router* router, const ServerLimits& limits,
-                       LogLimiter& log)
+                       LogLimiter& log, PinnedBlocks& pinned)
     : socket_(std::move(socket)),
       id_(id),
       peer_text_(socket_->peer().Text()),
@@ -32,7 +32,7 @@ Connection::Connection(std::unique_ptr<core::Socket> socket, Id id, const Router
       limits_(limits),
       log_(log),
       assembler_(core::Reactor::Current().buffers(), limits.frame_bytes_max),
-      output_(core::Reactor::Current().buffers()),
+      output_(core::Reactor::Current().buffers(), pinned),
       last_activity_(core::Reactor::Current().now()),
       frame_begin_(core::MonoTime::Max()),
       timer_(*this) {}
