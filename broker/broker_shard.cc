@@ -70,6 +70,9 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   CO_ASSIGN_OR_RETURN(options.delete_when_hours, DeleteWhenHours(config_.delete_when));
   options.reserved_time = config_.file_reserved_time;
   options.disk_used_ratio_max = config_.disk_max_used_space_ratio / 100.0;
+  options.time_zone = config_.time_zone;
+  options.delete_forcibly = config_.clean_file_forcibly_enable;
+  options.disk_used_ratio_forcible = config_.disk_space_clean_forcibly_ratio / 100.0;
   options.disk_used_ratio_refuse = config_.disk_space_warning_level_ratio / 100.0;
   CO_ASSIGN_OR_RETURN(store_, co_await store::ShardStore::Open(std::move(options), *meta_));
 

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "core/sync.h"
 #include "core/task.h"
 #include "store/batch.h"
@@ -30,8 +31,11 @@ struct StoreOptions {
   absl::Duration flush_interval = absl::Milliseconds(20);  // kAsync: between device flushes
   // Retention. Source: MessageStoreConfig.
   std::vector<int> delete_when_hours = {4};
+  absl::TimeZone time_zone = absl::UTCTimeZone();  // of these hours
   absl::Duration reserved_time = absl::Hours(72);
   double disk_used_ratio_max = 0.75;    // above: expired segments go at any hour
+  bool delete_forcibly = false;         // with this, above the next one: the oldest segments go, expired or not
+  double disk_used_ratio_forcible = 0.85;
   double disk_used_ratio_refuse = 0.90; // above: sends are refused until there is room again
 };
 

@@ -64,7 +64,10 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<void> RetentionLoop();
   core::Task<absl::Status> CheckSpace();
   core::Task<absl::Status> DeleteSegments(bool any_hour);
-  core::Task<absl::Status> DeleteOldest();
+  /// The oldest segment must go although its messages have not expired.
+  bool MustMakeRoom() const;
+  core::Task<std::vector<core::QueueKey>> QueuesIn(const Segment& segment);
+  core::Task<absl::Status> DeleteOldest(const char* why);
   core::Task<absl::Status> RemoveFiles(std::unique_ptr<Segment> segment);
   bool InDeleteHour() const;
 
