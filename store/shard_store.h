@@ -88,7 +88,8 @@ class ShardStore {
   /// The record that begins at `position`; kNotFound when none does (checked against the record, never trusted).
   virtual core::Task<absl::StatusOr<core::Slice>> ReadRecord(core::PhysicalOffset position) = 0;
 
-  /// Forgets the topic's queues, durably: a topic of that name made later starts at offset 0.
+  /// Forgets the topic's queues, durably: a topic of that name made later starts at offset 0. Until it returns, appends to the topic
+  /// are refused (kUnavailable). An error: the queues may be there again after a restart; call it again.
   virtual core::Task<absl::Status> DropTopic(std::string topic) = 0;
   /// Topics that have queues here.
   virtual std::vector<std::string> Topics() const = 0;

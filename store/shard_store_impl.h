@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -71,6 +73,7 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<absl::Status> RemoveFiles(std::unique_ptr<Segment> segment);
   bool InDeleteHour() const;
 
+  core::Task<absl::Status> DropQueues(const std::string& topic);
   void BuryDropped();
   core::Task<absl::Status> CloseSegments();
 
@@ -81,6 +84,7 @@ class ShardStoreImpl final : public ShardStore {
   QueueTable queues_;
   /// Dropped queues to which an open batch or a waiter still points.
   std::vector<std::unique_ptr<Queue>> dropped_;
+  std::set<std::string, std::less<>> dropping_;  // topics that DropTopic is at work on
   std::unique_ptr<CommitLog> log_;
   ReadCache read_cache_;
   core::Semaphore deleting_{1};
