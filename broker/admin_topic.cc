@@ -94,10 +94,13 @@ core::Task<absl::Status> AdminTopicHandlers::DropEverywhere(std::string topic) {
 core::Task<net::Reply> AdminTopicHandlers::Delete(net::RequestContext, net::DeleteTopicInBrokerRequest request) {
   const std::string topic(request.topic);
   if (topic.empty()) co_return net::Reply(ResponseCode::kInvalidParameter, "The specified topic is blank.");
-  // First the configuration, so that no send makes new messages of what is being dropped.
+  // First the configuration, so that no send makes new messages of what is being dropped; nobody makes the topic anew before the last shard
+  // has forgotten the old one.
   const absl::Status deleted = co_await shard_.catalog_writer().DeleteTopic(topic);
   if (!deleted.ok()) co_return ReplyFromStatus(deleted);
-  co_return ReplyFromStatus(co_await DropEverywhere(topic));
+  const absl::Status dropped = co_await DropEverywhere(topic);
+  co_await shard_.catalog_writer().ReleaseTopic(topic);
+  co_return ReplyFromStatus(dropped);
 }
 
 core::Task<net::Reply> AdminTopicHandlers::GetAll(net::RequestContext, net::GetAllTopicConfigRequest) {
@@ -190,8 +193,11 @@ core::Task<net::Reply> AdminTopicHandlers::CleanUnused(net::RequestContext, net:
     }
   }
   for (const std::string& topic : unused) {
-    if (shard_.catalog().FindTopic(topic) != nullptr) continue;  // made anew meanwhile
+    const absl::Status reserved = co_await shard_.catalog_writer().ReserveTopic(topic);
+    if (absl::IsAlreadyExists(reserved)) continue;  // made anew meanwhile
+    if (!reserved.ok()) co_return ReplyFromStatus(reserved);
     const absl::Status dropped = co_await DropEverywhere(topic);
+    co_await shard_.catalog_writer().ReleaseTopic(topic);
     if (!dropped.ok()) co_return ReplyFromStatus(dropped);
   }
   co_return net::Reply();
