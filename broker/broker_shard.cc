@@ -77,6 +77,11 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   CO_ASSIGN_OR_RETURN(store_, co_await store::ShardStore::Open(std::move(options), *meta_));
 
   offsets_ = std::make_unique<OffsetTable>(*meta_);
+  const size_t cut = offsets_->CutAtEnds([this](const core::QueueKey& queue) { return store_->MaxOffset(queue); });
+  if (cut > 0) {
+    core::LogWarning("log ", log, ": ", cut, " consumer offsets pointed beyond the messages that are left and now end with them");
+    CO_RETURN_IF_ERROR(co_await offsets_->Flush());
+  }
   scope_.Spawn(FlushOffsetsForever(*offsets_, config_.flush_consumer_offset_interval, scope_.stop_token()));
   co_return absl::OkStatus();
 }

@@ -314,7 +314,8 @@ core::Task<absl::Status> CatalogWriter::DeleteTopic(std::string topic) {
 
 core::Task<absl::Status> CatalogWriter::ReserveTopic(std::string topic) {
   Apply apply = [this, topic = std::move(topic)](CatalogDraft& draft) -> absl::Status {
-    if (draft.catalog().FindTopic(topic) != nullptr) return absl::AlreadyExistsError(core::StrCat("topic[", topic, "] exists"));
+    if (draft.catalog().FindTopic(topic) != nullptr)
+      return absl::AlreadyExistsError(core::StrCat("topic[", topic, "] exists"));
     ++reserved_[topic];
     return absl::OkStatus();
   };

@@ -165,6 +165,17 @@ std::vector<OffsetTable::Entry> OffsetTable::All() const {
   return Collect([](const Place&) { return true; });
 }
 
+size_t OffsetTable::CutAtEnds(const std::function<core::LogicalOffset(const core::QueueKey&)>& end_of) {
+  size_t cut = 0;
+  for (const Entry& entry : All()) {
+    const core::LogicalOffset end = end_of(entry.queue);
+    if (entry.offset <= end) continue;
+    Set(View{entry.group, entry.queue.topic, entry.queue.queue_id}, end);
+    ++cut;
+  }
+  return cut;
+}
+
 core::Task<absl::Status> OffsetTable::Flush() {
   if (dirty_.empty() && removed_.empty()) co_return absl::OkStatus();
   std::vector<store::MetaChange> changes;

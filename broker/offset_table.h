@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,6 +51,10 @@ class OffsetTable {
   std::vector<std::string> GroupsOf(std::string_view topic) const;
   /// Everything, sorted.
   std::vector<Entry> All() const;
+
+  /// After a power cut offsets may have survived of messages that did not: they come down to where their queue ends (`end_of` says where), or
+  /// what is stored there next would be skipped. Returns how many did; Flush before anything is stored.
+  size_t CutAtEnds(const std::function<core::LogicalOffset(const core::QueueKey&)>& end_of);
 
   /// Makes what has changed since the last call durable.
   core::Task<absl::Status> Flush();

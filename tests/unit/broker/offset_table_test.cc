@@ -153,5 +153,28 @@ TEST(OffsetTableTest, ListsAreSorted) {
   EXPECT_EQ(table.GroupsOf("b"), (std::vector<std::string>{"f", "g"}));
 }
 
+// Catches offsets that outlive a power cut which their messages did not outlive.
+TEST(OffsetTableTest, OffsetsEndWhereTheirQueuesDo) {
+  MemoryMeta meta;
+  {
+    OffsetTable table(meta);
+    table.Commit("G", "T", 0, At(50));
+    table.Commit("G", "T", 1, At(45));
+    table.Commit("H", "T", 0, At(7));
+    table.Commit("G", "gone", 0, At(3));
+    ASSERT_TRUE(Finish(table.Flush()).ok());
+  }
+  OffsetTable table(meta);
+  const auto end_of = [](const core::QueueKey& queue) { return At(queue.topic == "T" ? 45 : 0); };
+  EXPECT_EQ(table.CutAtEnds(end_of), 2U);
+  ASSERT_TRUE(Finish(table.Flush()).ok());
+  const OffsetTable again(meta);
+  EXPECT_EQ(again.Find("G", "T", 0), At(45));
+  EXPECT_EQ(again.Find("G", "T", 1), At(45));
+  EXPECT_EQ(again.Find("H", "T", 0), At(7));
+  EXPECT_EQ(again.Find("G", "gone", 0), At(0));
+  EXPECT_EQ(table.CutAtEnds(end_of), 0U);
+}
+
 }  // namespace
 }  // namespace broker
