@@ -8,8 +8,8 @@
 
 namespace broker {
 
-/// Where queues begin and end, and how far groups are. Each is asked of the queue's owner. Rules: semantics.md 5.4 (RocketMQ 5.3.3
-/// ConsumerManageProcessor, AdminBrokerProcessor).
+/// Where queues begin and end, and how far groups are. Each is asked of the queue's owner. Rules: RocketMQ 5.3.3
+/// ConsumerManageProcessor, AdminBrokerProcessor.
 class OffsetHandlers {
  public:
   explicit OffsetHandlers(BrokerShard& shard) : shard_(shard) {}

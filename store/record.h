@@ -12,7 +12,7 @@
 
 namespace store {
 
-/// RocketMQ's message record, byte for byte what a pull returns. Big-endian. Source: RocketMQ 5.3.3 MessageDecoder (wire.md 8):
+/// RocketMQ's message record, byte for byte what a pull returns. Big-endian. Source: RocketMQ 5.3.3 MessageDecoder:
 ///
 ///     0 totalSize 4 | 4 magic 4 | 8 bodyCRC 4 | 12 queueId 4 | 16 flag 4 | 20 queueOffset 8 | 28 physicalOffset 8 | 36 sysFlag 4
 ///     40 bornTimestamp 8 | 48 bornHost 8 or 20 | storeTimestamp 8 | storeHost 8 or 20 | reconsumeTimes 4

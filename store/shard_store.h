@@ -83,7 +83,7 @@ class ShardStore {
   /// Store time of the message at `offset`; -1 when there is none.
   virtual core::Task<core::WallMillis> StoreTimeOf(core::QueueKey queue, core::LogicalOffset offset) = 0;
   /// LOWER: the first offset whose store time is >= `timestamp`, max when there is none. UPPER (`upper`): the last offset whose
-  /// store time is <= `timestamp`, 0 when there is none. Source: semantics.md 5.4.
+  /// store time is <= `timestamp`, 0 when there is none. Source: RocketMQ 5.3.3 ConsumeQueue.getOffsetInQueueByTime, BoundaryType.
   virtual core::Task<core::LogicalOffset> OffsetByTime(core::QueueKey queue, core::WallMillis timestamp, bool upper) = 0;
   /// The record that begins at `position`; kNotFound when none does (checked against the record, never trusted).
   virtual core::Task<absl::StatusOr<core::Slice>> ReadRecord(core::PhysicalOffset position) = 0;

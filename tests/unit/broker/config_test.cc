@@ -50,7 +50,7 @@ TEST(BrokerConfigTest, EveryKeyIsListedOnce) {
   for (const auto& ignored : IgnoredBrokerKeys()) EXPECT_TRUE(keys.insert(ignored.key).second) << ignored.key;
 }
 
-// storage.md section 15: what operators set must be known, as setting or with a reason.
+// What operators set in the broker.conf files of RocketMQ must be known, as setting or with a reason.
 TEST(BrokerConfigTest, KeysThatOperatorsSetAreKnown) {
   for (const char* key :
        {"flushDiskType", "deleteWhen", "fileReservedTime", "storePathRootDir", "storePathCommitLog", "autoCreateTopicEnable",

@@ -28,7 +28,7 @@ std::vector<std::byte> Encode(const MessageDraft& draft, const RecordPlace& plac
   return bytes;
 }
 
-// The first record of a fresh store of RocketMQ 5.3.3, read from its commit log (storage.md 13).
+// The first record of a fresh store of RocketMQ 5.3.3, read from its commit log.
 TEST(RecordTest, IsByteForByteRocketMqs) {
   const std::string properties =
       std::string("MSG_REGION\x01""DefaultRegion\x02""UNIQ_KEY\x01UK1\x02""CLUSTER\x01""DefaultCluster\x02TAGS\x01""a\x02") +
