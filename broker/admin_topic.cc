@@ -132,13 +132,9 @@ core::Task<net::Reply> AdminTopicHandlers::Get(net::RequestContext, net::GetTopi
 
 core::Task<net::Reply> AdminTopicHandlers::Stats(net::RequestContext, net::GetTopicStatsInfoRequest request) {
   const std::string topic(request.topic);
-  const TopicConfig* config = shard_.catalog().FindTopic(topic);
-  if (config == nullptr) {
-    co_return net::Reply(ResponseCode::kTopicNotExist, core::StrCat("topic[", topic, "] not exist"));
-  }
-  std::vector<TopicQueues> queues;
-  queues.push_back({topic, config->queues()});
-  const std::vector<QueueFacts> facts = co_await GatherQueueFacts(shard_, std::move(queues), {}, QueueTimes::kLast);
+  const absl::StatusOr<std::vector<QueueFacts>> facts = co_await QueueFactsOfTopic(
+      shard_, topic, [](const TopicConfig& config) { return config.queues(); }, {}, QueueTimes::kLast);
+  if (!facts.ok()) co_return ReplyFromStatus(facts.status(), ResponseCode::kTopicNotExist);
   const std::vector<double> tps =
       co_await OnEveryShard(shard_.peers(), [](BrokerShard& there, std::string name) { return there.stats().PutTps(name); }, topic);
   double put_tps = 0;
@@ -146,7 +142,7 @@ core::Task<net::Reply> AdminTopicHandlers::Stats(net::RequestContext, net::GetTo
 
   net::JsonWriter json;
   json.BeginObject().Key("offsetTable").BeginObject();
-  for (const QueueFacts& one : facts) {
+  for (const QueueFacts& one : *facts) {
     WriteQueueKey(json, shard_.config().broker_name, one.queue);
     json.BeginObject().Member("lastUpdateTimestamp", one.max > 0 ? one.last_store_time : 0);
     json.Member("maxOffset", one.max).Member("minOffset", one.min).EndObject();

@@ -17,7 +17,7 @@ class OffsetHandlers {
   /// QUERY_CONSUMER_OFFSET (14). A group that never committed gets 0 where the queue still has its first message at hand, else QUERY_NOT_FOUND,
   /// upon which the client begins where it is configured to.
   core::Task<net::Reply> Query(net::RequestContext context, net::QueryConsumerOffsetRequest request);
-  /// UPDATE_CONSUMER_OFFSET (15). Lower offsets count, too. While an administrator's reset is pending it is answered and ignored.
+  /// UPDATE_CONSUMER_OFFSET (15). Lower offsets count, too.
   core::Task<net::Reply> Update(net::RequestContext context, net::UpdateConsumerOffsetRequest request);
   /// GET_MAX_OFFSET (30), GET_MIN_OFFSET (31): 0 for what does not exist.
   core::Task<net::Reply> Max(net::RequestContext context, net::GetMaxOffsetRequest request);

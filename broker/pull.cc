@@ -214,8 +214,7 @@ core::Task<PullOutcome> PullHandlers::Hold(net::RequestContext context, core::Sh
 
 net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, PullOutcome outcome) {
   if (outcome.stopped) return net::Reply::None();
-  net::Reply reply(outcome.reset ? ResponseCode::kPullOffsetMoved : PullResponseCode(outcome.status, job.from),
-                   outcome.reset ? "OFFSET_RESET" : std::string(FetchStatusName(outcome.status)));
+  net::Reply reply(PullResponseCode(outcome.status, job.from), std::string(FetchStatusName(outcome.status)));
   reply.Add("suggestWhichBrokerId", 0);
   reply.Add("nextBeginOffset", outcome.next.value());
   reply.Add("minOffset", outcome.min.value());
@@ -271,7 +270,7 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
   PullOutcome outcome = co_await shard_.peers().On(
       owner, [](BrokerShard& there, const PullJob* pull) { return PullNow(there, pull); }, borrowed);
 
-  const bool nothing = !outcome.reset && PullResponseCode(outcome.status, job.from) == ResponseCode::kPullNotFound;
+  const bool nothing = PullResponseCode(outcome.status, job.from) == ResponseCode::kPullNotFound;
   const absl::Duration hold = nothing ? HoldTime(request) : absl::ZeroDuration();
   std::string group;
   std::string topic;

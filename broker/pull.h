@@ -40,7 +40,6 @@ struct PullOutcome {
   core::LogicalOffset next;
   core::LogicalOffset min;
   core::LogicalOffset max;
-  bool reset = false;    // an administrator has moved the group to `next`
   bool full = false;     // as many pulls are held as may be
   bool stopped = false;  // the connection is gone; nobody waits for an answer
   int32_t messages = 0;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "broker/broker_shard.h"
 #include "core/task.h"
 #include "core/time.h"

@@ -91,21 +91,6 @@ TEST(OffsetTableTest, ALowerOffsetCounts) {
   EXPECT_EQ(table.Find("g", "t", 0), At(2));
 }
 
-// A consumer that still commits its old place must not undo an administrator's reset before it has heard of it.
-TEST(OffsetTableTest, CommitsAreIgnoredUntilTheResetWasTaken) {
-  MemoryMeta meta;
-  OffsetTable table(meta);
-  table.Commit("g", "t", 0, At(50));
-  table.Reset("g", "t", 0, At(10));
-  table.Commit("g", "t", 0, At(51));
-  EXPECT_EQ(table.Find("g", "t", 0), At(10));
-  EXPECT_EQ(table.TakeReset("g", "t", 1), std::nullopt);
-  EXPECT_EQ(table.TakeReset("g", "t", 0), At(10));
-  EXPECT_EQ(table.TakeReset("g", "t", 0), std::nullopt);
-  table.Commit("g", "t", 0, At(12));
-  EXPECT_EQ(table.Find("g", "t", 0), At(12));
-}
-
 TEST(OffsetTableTest, ADeletedTopicsOffsetsAreGoneForGoodAndOthersStay) {
   MemoryMeta meta;
   {

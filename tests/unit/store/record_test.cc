@@ -118,5 +118,12 @@ TEST(CrcTest, AreTheKnownPolynomials) {
   EXPECT_EQ(Crc32c(bytes.subspan(4), Crc32c(bytes.first(4))), 0xE3069283U);
 }
 
+TEST(RecordTest, ThePhysicalOffsetNamesTheLog) {
+  EXPECT_EQ(LogNumberOf(core::PhysicalOffset((int64_t{5} << 48) | 4096)), 5U);
+  EXPECT_EQ(LogNumberOf(core::PhysicalOffset(4096)), 0U);
+  EXPECT_EQ(LogNumberOf(core::PhysicalOffset(-1)), kLogNumberMax);
+  EXPECT_EQ(LogPositionOf(core::PhysicalOffset((int64_t{5} << 48) | 4096)), 4096U);
+}
+
 }  // namespace
 }  // namespace store
