@@ -9,6 +9,7 @@
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "store/record.h"
 
 namespace bench {
 namespace {
@@ -19,36 +20,6 @@ constexpr int64_t kSuspendMs = 5000;
 constexpr int32_t kFound = 0;
 constexpr int32_t kPullNotFound = 19;
 constexpr int32_t kPullRetryImmediately = 20;
-
-template <typename T>
-T LoadBigEndian(const std::byte* at) {
-  T value = 0;
-  for (size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>((value << 8) | static_cast<T>(at[i]));
-  return value;
-}
-
-/// A record of the wire's layout (RocketMQ's MessageDecoder), as far as the load generator looks at it.
-struct RecordView {
-  size_t record_bytes;
-  int64_t queue_offset;
-  std::span<const std::byte> body;
-
-  static bool Parse(std::span<const std::byte> bytes, RecordView* view) {
-    if (bytes.size() < 91) return false;
-    view->record_bytes = LoadBigEndian<uint32_t>(bytes.data());
-    if (view->record_bytes < 91 || view->record_bytes > bytes.size()) return false;
-    view->queue_offset = LoadBigEndian<int64_t>(bytes.data() + 20);
-    const auto sys_flag = LoadBigEndian<uint32_t>(bytes.data() + 36);
-    const size_t born_host_extra = (sys_flag & 0x10) != 0 ? 12 : 0;
-    const size_t store_host_extra = (sys_flag & 0x20) != 0 ? 12 : 0;
-    const size_t length_at = 84 + born_host_extra + store_host_extra;
-    if (length_at + 4 > view->record_bytes) return false;
-    const size_t body_bytes = LoadBigEndian<uint32_t>(bytes.data() + length_at);
-    if (body_bytes > view->record_bytes - length_at - 4) return false;
-    view->body = bytes.subspan(length_at + 4, body_bytes);
-    return true;
-  }
-};
 
 /// One connection's pulls: each of its queues has one pull under way, found again by its opaque.
 class Consumer final : public ResponseHandler {
@@ -124,14 +95,15 @@ class Consumer final : public ResponseHandler {
     const core::MonoTime now = Now();
     const bool counted = now >= share_.measure_from && (!tail_ || now < share_.measure_until);
     while (!body.empty()) {
-      RecordView record;
-      if (!RecordView::Parse(body, &record)) {
-        tally_.status = absl::DataLossError("a pull returned bytes that are no record");
+      const absl::StatusOr<store::RecordView> parsed = store::ParseRecord(body);
+      if (!parsed.ok()) {
+        tally_.status = core::Annotate(parsed.status(), "a pull returned bytes that are no record");
         return;
       }
-      body = body.subspan(record.record_bytes);
-      if (record.queue_offset != queue.next) ++tally_.out_of_order;
-      queue.next = record.queue_offset + 1;
+      const store::RecordView& record = *parsed;
+      body = body.subspan(record.bytes);
+      if (record.queue_offset.value() != queue.next) ++tally_.out_of_order;
+      queue.next = record.queue_offset.value() + 1;
       ++*live_messages_;
       if (!counted) continue;
       ++tally_.messages;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "bench/frame_template.h"
 #include "bench/link.h"
 #include "core/reactor.h"
 #include "core/status.h"
@@ -35,10 +36,6 @@ std::string_view QuotedAfter(std::string_view text, std::string_view before) {
   return rest.substr(0, rest.find('"'));
 }
 
-void AppendBigEndian32(std::string& out, size_t value) {
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>((value >> shift) & 0xff));
-}
-
 }  // namespace
 
 core::Task<absl::StatusOr<Answer>> CallOnce(core::Endpoint to, int32_t code,
@@ -47,11 +44,7 @@ core::Task<absl::StatusOr<Answer>> CallOnce(core::Endpoint to, int32_t code,
   for (const auto& [name, value] : fields) ext += core::StrCat(ext.empty() ? "" : ",", "\"", name, "\":\"", value, "\"");
   const std::string header = core::StrCat(R"({"code":)", code, R"(,"extFields":{)", ext,
                                           R"(},"flag":0,"language":"JAVA","opaque":1,"serializeTypeCurrentRPC":"JSON","version":479})");
-  std::string frame;
-  AppendBigEndian32(frame, 4 + header.size());
-  AppendBigEndian32(frame, header.size());
-  frame += header;
-
+  const std::string frame = FrameOf(header, "");
   CO_ASSIGN_OR_RETURN(std::unique_ptr<Link> link, co_await Link::Open(to));
   OneAnswer handler;
   link->Start(handler);

@@ -1,9 +1,11 @@
 #include "bench/frame_template.h"
 
+#include <concepts>
 #include <cstring>
 
 #include "core/assert.h"
 #include "core/strings.h"
+#include "store/bytes.h"
 
 namespace bench {
 namespace {
@@ -14,8 +16,11 @@ constexpr std::string_view kKey = "00000000000000000009";
 constexpr std::string_view kBorn = "1700000000009";
 constexpr std::string_view kOffset = "0000000000000000099";
 
-void AppendBigEndian(std::string& out, uint64_t value, int bytes) {
-  for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) out.push_back(static_cast<char>((value >> shift) & 0xff));
+template <std::integral T>
+void AppendBig(std::string& out, size_t value) {
+  std::byte bytes[sizeof(T)];
+  store::StoreBig(bytes, static_cast<T>(value));
+  out.append(reinterpret_cast<const char*>(bytes), sizeof(T));
 }
 
 std::string Body(size_t bytes) {
@@ -36,11 +41,13 @@ std::string FrameTemplate::Header(int32_t code, std::string_view ext_fields) {
                       R"(,"serializeTypeCurrentRPC":"JSON","version":479})");
 }
 
-void FrameTemplate::Assemble(const std::string& header, std::string_view body) {
-  AppendBigEndian(frame_, 4 + header.size() + body.size(), 4);
-  AppendBigEndian(frame_, header.size(), 4);
-  frame_ += header;
-  frame_ += body;
+std::string FrameOf(std::string_view header, std::string_view body) {
+  std::string frame;
+  AppendBig<uint32_t>(frame, 4 + header.size() + body.size());
+  AppendBig<uint32_t>(frame, header.size());
+  frame += header;
+  frame += body;
+  return frame;
 }
 
 size_t FrameTemplate::Locate(std::string_view marker) {
@@ -65,16 +72,16 @@ FrameTemplate FrameTemplate::Send(std::string_view topic, std::string_view group
   } else {
     for (int32_t i = 0; i < batch; ++i) {
       const std::string inner = "UNIQ_KEY\001AC110001A5D200000000000000000000\002";
-      AppendBigEndian(body, 4 + 4 + 4 + 4 + 4 + one.size() + 2 + inner.size(), 4);
-      AppendBigEndian(body, 0, 12);
-      AppendBigEndian(body, one.size(), 4);
+      AppendBig<uint32_t>(body, 4 + 4 + 4 + 4 + 4 + one.size() + 2 + inner.size());
+      body.append(12, '\0');
+      AppendBig<uint32_t>(body, one.size());
       stamps.push_back(body.size());
       body += one;
-      AppendBigEndian(body, inner.size(), 2);
+      AppendBig<uint16_t>(body, inner.size());
       body += inner;
     }
   }
-  result.Assemble(header, body);
+  result.frame_ = FrameOf(header, body);
   result.opaque_at_ = result.Locate(kOpaque);
   result.queue_at_ = result.Locate(R"("e":"9999")") + 5;
   result.born_at_ = result.Locate(kBorn);
@@ -90,7 +97,7 @@ FrameTemplate FrameTemplate::Pull(std::string_view topic, std::string_view group
       11, core::StrCat(R"("commitOffset":"0","consumerGroup":")", group, R"(","expressionType":"TAG","maxMsgNums":")", messages_max,
                        R"(","queueId":"9999","queueOffset":")", kOffset, R"(","subVersion":"0","subscription":"*","suspendTimeoutMillis":")",
                        suspend_ms, R"(","sysFlag":")", kSuspendAndSubscription, R"(","topic":")", topic, "\""));
-  result.Assemble(header, "");
+  result.frame_ = FrameOf(header, "");
   result.opaque_at_ = result.Locate(kOpaque);
   result.queue_at_ = result.Locate(R"("queueId":"9999")") + 11;
   result.offset_at_ = result.Locate(kOffset);

@@ -9,6 +9,9 @@
 
 namespace bench {
 
+/// One frame: its length, the length of the JSON header, both.
+std::string FrameOf(std::string_view header, std::string_view body);
+
 /// A request frame built once, whose changing numbers have fixed width and are overwritten in place for each send: what a client
 /// sends, at the cost of a copy.
 class FrameTemplate {
@@ -32,7 +35,6 @@ class FrameTemplate {
  private:
   void Put(size_t at, size_t width, uint64_t value);
   static std::string Header(int32_t code, std::string_view ext_fields);
-  void Assemble(const std::string& header, std::string_view body);
   size_t Locate(std::string_view marker);
 
   std::string frame_;

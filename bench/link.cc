@@ -6,15 +6,10 @@
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "store/bytes.h"
 
 namespace bench {
 namespace {
-
-uint32_t LoadBigEndian32(const std::byte* at) {
-  uint32_t value = 0;
-  std::memcpy(&value, at, sizeof value);
-  return __builtin_bswap32(value);
-}
 
 /// The number after `key`, or `missing`.
 int32_t NumberAfter(std::string_view header, std::string_view key, int32_t missing) {
@@ -75,8 +70,9 @@ core::Task<void> Link::ReceiveLoop(ResponseHandler& handler) {
     if (!partial_.empty()) {
       // Only as much as ends the frame is copied; what follows is handled where it lies.
       while (!bytes.empty()) {
-        const size_t wanted = partial_.size() < 4 ? 4 - partial_.size()
-                                                  : 4 + size_t{LoadBigEndian32(partial_.data())} - partial_.size();
+        const size_t wanted = partial_.size() < 4
+                                  ? 4 - partial_.size()
+                                  : 4 + size_t{store::LoadBig<uint32_t>(partial_.data())} - partial_.size();
         const size_t taken = std::min(wanted, bytes.size());
         partial_.insert(partial_.end(), bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(taken));
         bytes = bytes.subspan(taken);
@@ -96,9 +92,9 @@ size_t Link::HandleFrames(std::span<const std::byte> bytes, ResponseHandler& han
   size_t handled = 0;
   while (bytes.size() - handled >= 8) {
     const std::byte* frame = bytes.data() + handled;
-    const size_t frame_bytes = 4 + size_t{LoadBigEndian32(frame)};
+    const size_t frame_bytes = 4 + size_t{store::LoadBig<uint32_t>(frame)};
     if (bytes.size() - handled < frame_bytes) break;
-    const size_t header_bytes = LoadBigEndian32(frame + 4) & 0xffffff;
+    const size_t header_bytes = store::LoadBig<uint32_t>(frame + 4) & 0xffffff;
     if (frame_bytes >= 8 + header_bytes) {
       Response response;
       response.header = {reinterpret_cast<const char*>(frame) + 8, header_bytes};

@@ -12,6 +12,7 @@
 #include "broker/consumer_groups.h"
 #include "broker/gather.h"
 #include "broker/offset_table.h"
+#include "broker/wire_status.h"
 #include "core/reactor.h"
 #include "core/strings.h"
 
@@ -130,18 +131,14 @@ core::Task<net::Reply> AdminConsumptionHandlers::BrokerConsumeStats(net::Request
 
 core::Task<net::Reply> AdminConsumptionHandlers::TimeSpan(net::RequestContext, net::QueryConsumeTimeSpanRequest request) {
   const std::string topic(request.topic);
-  const TopicConfig* config = shard_.catalog().FindTopic(topic);
-  if (config == nullptr) {
-    co_return net::Reply(ResponseCode::kTopicNotExist, core::StrCat("topic[", topic, "] not exist"));
-  }
-  std::vector<TopicQueues> queues;
-  queues.push_back({topic, config->write_queues});
-  const std::vector<QueueFacts> facts =
-      co_await GatherQueueFacts(shard_, std::move(queues), std::string(request.group), QueueTimes::kTimeSpan);
+  const absl::StatusOr<std::vector<QueueFacts>> facts = co_await QueueFactsOfTopic(
+      shard_, topic, [](const TopicConfig& config) { return config.write_queues; }, std::string(request.group),
+      QueueTimes::kTimeSpan);
+  if (!facts.ok()) co_return ReplyFromStatus(facts.status(), ResponseCode::kTopicNotExist);
   const core::WallMillis now = core::Reactor::Current().wall_now();
   net::JsonWriter json;
   json.BeginObject().Key("consumeTimeSpanSet").BeginArray();
-  for (const QueueFacts& one : facts) {
+  for (const QueueFacts& one : *facts) {
     const core::WallMillis consumed = one.committed_store_time >= 0 ? one.committed_store_time : one.first_store_time;
     json.BeginObject().Member("consumeTimeStamp", consumed);
     json.Member("delayTime", one.next_store_time >= 0 ? std::max<int64_t>(0, now - one.next_store_time) : 0);

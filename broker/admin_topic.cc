@@ -94,10 +94,13 @@ core::Task<absl::Status> AdminTopicHandlers::DropEverywhere(std::string topic) {
 core::Task<net::Reply> AdminTopicHandlers::Delete(net::RequestContext, net::DeleteTopicInBrokerRequest request) {
   const std::string topic(request.topic);
   if (topic.empty()) co_return net::Reply(ResponseCode::kInvalidParameter, "The specified topic is blank.");
-  // First the configuration, so that no send makes new messages of what is being dropped.
+  // First the configuration, so that no send makes new messages of what is being dropped; nobody makes the topic anew before the last shard
+  // has forgotten the old one.
   const absl::Status deleted = co_await shard_.catalog_writer().DeleteTopic(topic);
   if (!deleted.ok()) co_return ReplyFromStatus(deleted);
-  co_return ReplyFromStatus(co_await DropEverywhere(topic));
+  const absl::Status dropped = co_await DropEverywhere(topic);
+  co_await shard_.catalog_writer().ReleaseTopic(topic);
+  co_return ReplyFromStatus(dropped);
 }
 
 core::Task<net::Reply> AdminTopicHandlers::GetAll(net::RequestContext, net::GetAllTopicConfigRequest) {
@@ -129,13 +132,9 @@ core::Task<net::Reply> AdminTopicHandlers::Get(net::RequestContext, net::GetTopi
 
 core::Task<net::Reply> AdminTopicHandlers::Stats(net::RequestContext, net::GetTopicStatsInfoRequest request) {
   const std::string topic(request.topic);
-  const TopicConfig* config = shard_.catalog().FindTopic(topic);
-  if (config == nullptr) {
-    co_return net::Reply(ResponseCode::kTopicNotExist, core::StrCat("topic[", topic, "] not exist"));
-  }
-  std::vector<TopicQueues> queues;
-  queues.push_back({topic, config->queues()});
-  const std::vector<QueueFacts> facts = co_await GatherQueueFacts(shard_, std::move(queues), {}, QueueTimes::kLast);
+  const absl::StatusOr<std::vector<QueueFacts>> facts = co_await QueueFactsOfTopic(
+      shard_, topic, [](const TopicConfig& config) { return config.queues(); }, {}, QueueTimes::kLast);
+  if (!facts.ok()) co_return ReplyFromStatus(facts.status(), ResponseCode::kTopicNotExist);
   const std::vector<double> tps =
       co_await OnEveryShard(shard_.peers(), [](BrokerShard& there, std::string name) { return there.stats().PutTps(name); }, topic);
   double put_tps = 0;
@@ -143,7 +142,7 @@ core::Task<net::Reply> AdminTopicHandlers::Stats(net::RequestContext, net::GetTo
 
   net::JsonWriter json;
   json.BeginObject().Key("offsetTable").BeginObject();
-  for (const QueueFacts& one : facts) {
+  for (const QueueFacts& one : *facts) {
     WriteQueueKey(json, shard_.config().broker_name, one.queue);
     json.BeginObject().Member("lastUpdateTimestamp", one.max > 0 ? one.last_store_time : 0);
     json.Member("maxOffset", one.max).Member("minOffset", one.min).EndObject();
@@ -190,8 +189,11 @@ core::Task<net::Reply> AdminTopicHandlers::CleanUnused(net::RequestContext, net:
     }
   }
   for (const std::string& topic : unused) {
-    if (shard_.catalog().FindTopic(topic) != nullptr) continue;  // made anew meanwhile
+    const absl::Status reserved = co_await shard_.catalog_writer().ReserveTopic(topic);
+    if (absl::IsAlreadyExists(reserved)) continue;  // made anew meanwhile
+    if (!reserved.ok()) co_return ReplyFromStatus(reserved);
     const absl::Status dropped = co_await DropEverywhere(topic);
+    co_await shard_.catalog_writer().ReleaseTopic(topic);
     if (!dropped.ok()) co_return ReplyFromStatus(dropped);
   }
   co_return net::Reply();

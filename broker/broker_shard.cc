@@ -63,17 +63,25 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   options.log_number = id_.value();
   options.store_id = folder.store_id;
   options.segment_bytes = folder.segment_bytes;
-  options.durability = config_.flush_disk_type == FlushDiskType::kSyncFlush ? store::Durability::kSynced
-                                                                            : store::Durability::kAsync;
+  options.durability =
+      config_.flush_disk_type == FlushDiskType::kSyncFlush ? store::Durability::kSynced : store::Durability::kAsync;
   options.append_buffer_bytes = config_.append_buffer_bytes;
   options.read_cache_bytes = config_.read_cache_bytes;
   CO_ASSIGN_OR_RETURN(options.delete_when_hours, DeleteWhenHours(config_.delete_when));
   options.reserved_time = config_.file_reserved_time;
   options.disk_used_ratio_max = config_.disk_max_used_space_ratio / 100.0;
+  options.time_zone = config_.time_zone;
+  options.delete_forcibly = config_.clean_file_forcibly_enable;
+  options.disk_used_ratio_forcible = config_.disk_space_clean_forcibly_ratio / 100.0;
   options.disk_used_ratio_refuse = config_.disk_space_warning_level_ratio / 100.0;
   CO_ASSIGN_OR_RETURN(store_, co_await store::ShardStore::Open(std::move(options), *meta_));
 
   offsets_ = std::make_unique<OffsetTable>(*meta_);
+  const size_t cut = offsets_->CutAtEnds([this](const core::QueueKey& queue) { return store_->MaxOffset(queue); });
+  if (cut > 0) {
+    core::LogWarning("log ", log, ": ", cut, " consumer offsets pointed beyond the messages that are left and now end with them");
+    CO_RETURN_IF_ERROR(co_await offsets_->Flush());
+  }
   scope_.Spawn(FlushOffsetsForever(*offsets_, config_.flush_consumer_offset_interval, scope_.stop_token()));
   co_return absl::OkStatus();
 }
@@ -82,6 +90,8 @@ absl::Status BrokerShard::Listen(const core::Endpoint& main, const core::Endpoin
   net::ServerLimits limits;
   limits.idle_timeout = config_.server_channel_max_idle;
   limits.connections_max = config_.connections_max;
+  // Readers that do not keep up may keep as much again as the caches, no more.
+  limits.pinned_bytes_max = config_.append_buffer_bytes + config_.read_cache_bytes;
   const net::CloseListener on_close = [this](net::Connection& connection) {
     for (const net::CloseListener& listener : close_listeners_) listener(connection);
   };

@@ -24,8 +24,6 @@ class Catalog {
   /// All, by name.
   std::vector<std::shared_ptr<const TopicConfig>> Topics() const { return topics_.Sorted(); }
   std::vector<std::shared_ptr<const GroupConfig>> Groups() const { return groups_.Sorted(); }
-  size_t topic_count() const { return topics_.size(); }
-  size_t group_count() const { return groups_.size(); }
   const DataVersion& topics_version() const { return topics_version_; }
   const DataVersion& groups_version() const { return groups_version_; }
 

@@ -185,12 +185,13 @@ core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopicForSend(AutoCr
   }
   const auto made = std::make_shared<TopicConfig>();
   const bool automatic = options_.auto_create_topic;
-  Apply apply = [made, automatic, request = std::move(request)](CatalogDraft& draft) -> absl::Status {
+  Apply apply = [this, made, automatic, request = std::move(request)](CatalogDraft& draft) -> absl::Status {
     const Catalog& catalog = draft.catalog();
     if (const TopicConfig* present = catalog.FindTopic(request.topic); present != nullptr) {
       *made = *present;
       return absl::OkStatus();
     }
+    RETURN_IF_ERROR(CheckNotReserved(request.topic));
     TopicConfig topic;
     topic.name = request.topic;
     if (IsRetryTopic(request.topic)) {
@@ -228,12 +229,13 @@ core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopic(TopicConfig c
     co_return absl::InvalidArgumentError(*wrong);
   }
   const auto made = std::make_shared<TopicConfig>(std::move(config));
-  Apply apply = [made](CatalogDraft& draft) -> absl::Status {
+  Apply apply = [this, made](CatalogDraft& draft) -> absl::Status {
     if (const TopicConfig* present = draft.catalog().FindTopic(made->name); present != nullptr) {
       *made = *present;
-    } else {
-      draft.PutTopic(*made);
+      return absl::OkStatus();
     }
+    RETURN_IF_ERROR(CheckNotReserved(made->name));
+    draft.PutTopic(*made);
     return absl::OkStatus();
   };
   CO_RETURN_IF_ERROR(co_await Submit(std::move(apply)));
@@ -280,9 +282,10 @@ absl::Status CatalogWriter::CheckForAdministrator(const TopicConfig& topic) cons
 
 core::Task<absl::Status> CatalogWriter::PutTopics(std::vector<TopicConfig> topics) {
   for (const TopicConfig& topic : topics) CO_RETURN_IF_ERROR(CheckForAdministrator(topic));
-  Apply apply = [topics = std::move(topics)](CatalogDraft& draft) -> absl::Status {
+  Apply apply = [this, topics = std::move(topics)](CatalogDraft& draft) -> absl::Status {
     std::vector<TopicConfig> altered = topics;
     for (TopicConfig& topic : altered) {
+      RETURN_IF_ERROR(CheckNotReserved(topic.name));
       const TopicConfig* present = draft.catalog().FindTopic(topic.name);
       absl::StatusOr<TopicAttributes> attributes =
           AlterAttributes(present != nullptr ? present->attributes : TopicAttributes{}, topic.attributes, present == nullptr);
@@ -299,11 +302,39 @@ core::Task<absl::Status> CatalogWriter::DeleteTopic(std::string topic) {
   if (IsSystemTopicOf(options_, topic)) {
     co_return absl::InvalidArgumentError(core::StrCat("The topic[", topic, "] is conflict with system topic."));
   }
-  Apply apply = [topic = std::move(topic)](CatalogDraft& draft) {
+  Apply apply = [this, topic](CatalogDraft& draft) {
     draft.EraseTopic(topic);
+    ++reserved_[topic];
+    return absl::OkStatus();
+  };
+  const absl::Status deleted = co_await Submit(std::move(apply));
+  if (!deleted.ok()) co_await ReleaseTopic(std::move(topic));
+  co_return deleted;
+}
+
+core::Task<absl::Status> CatalogWriter::ReserveTopic(std::string topic) {
+  Apply apply = [this, topic = std::move(topic)](CatalogDraft& draft) -> absl::Status {
+    if (draft.catalog().FindTopic(topic) != nullptr)
+      return absl::AlreadyExistsError(core::StrCat("topic[", topic, "] exists"));
+    ++reserved_[topic];
     return absl::OkStatus();
   };
   co_return co_await Submit(std::move(apply));
+}
+
+core::Task<void> CatalogWriter::ReleaseTopic(std::string topic) {
+  co_await core::InvokeOn(
+      kWriterShard,
+      [](CatalogWriter* writer, std::string name) {
+        const auto found = writer->reserved_.find(name);
+        if (found != writer->reserved_.end() && --found->second == 0) writer->reserved_.erase(found);
+      },
+      this, std::move(topic));
+}
+
+absl::Status CatalogWriter::CheckNotReserved(const std::string& topic) const {
+  if (!reserved_.contains(topic)) return absl::OkStatus();
+  return absl::UnavailableError(core::StrCat("topic[", topic, "] is being deleted; try again"));
 }
 
 core::Task<absl::Status> CatalogWriter::PutGroups(std::vector<GroupConfig> groups) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -77,8 +78,12 @@ class CatalogWriter {
   /// Creates or replaces, by an administrator's request: all or none. `attributes` are changes ("+key" sets, "-key" removes): see
   /// topic_attributes.h; a wrong one is kFailedPrecondition (SYSTEM_ERROR, as RocketMQ).
   core::Task<absl::Status> PutTopics(std::vector<TopicConfig> topics);
-  /// A topic that is not there is deleted already.
+  /// A topic that is not there is deleted already. When it is OK the name stays reserved until ReleaseTopic: whoever would make the topic is
+  /// refused (kUnavailable), so that no message of a new one is taken for one of the old. Delete, drop what it held, release.
   core::Task<absl::Status> DeleteTopic(std::string topic);
+  /// Reserves the name in the same way for who drops what no topic owns; kAlreadyExists when there is a topic.
+  core::Task<absl::Status> ReserveTopic(std::string topic);
+  core::Task<void> ReleaseTopic(std::string topic);
   core::Task<absl::Status> PutGroups(std::vector<GroupConfig> groups);
   core::Task<absl::Status> DeleteGroup(std::string group);
 
@@ -96,6 +101,8 @@ class CatalogWriter {
   core::Task<absl::Status> Publish(CatalogDraft& draft);
   core::Task<void> InstallEverywhere(std::shared_ptr<const Catalog> catalog);
   absl::Status CheckForAdministrator(const TopicConfig& topic) const;
+  /// kUnavailable while the name is reserved. On shard 0.
+  absl::Status CheckNotReserved(const std::string& topic) const;
 
   const CatalogOptions options_;
   const core::Sharded<CatalogView>& views_;
@@ -104,6 +111,7 @@ class CatalogWriter {
   std::shared_ptr<const Catalog> current_;
   std::vector<std::shared_ptr<Change>> pending_;
   std::vector<std::shared_ptr<const TopicConfig>> unannounced_;
+  std::map<std::string, int> reserved_;  // topics whose messages are being dropped, and by how many
   uint64_t to_announce_ = 0;  // how often something was put into unannounced_
   uint64_t announced_ = 0;    // up to which of them the nameservers know
   bool stopping_ = false;

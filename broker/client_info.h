@@ -15,7 +15,7 @@ struct ClientInfo {
   net::Connection::Id connection = 0;
   std::string client_id;
   std::string address;   // "ip:port" as the broker sees it
-  int32_t language = 7;  // wire.md section 2; 7 is OTHER
+  int32_t language = 7;  // RocketMQ 5.3.3 LanguageCode; 7 is OTHER
   int32_t version = 0;
   core::WallMillis last_heartbeat = 0;  // for people
   core::MonoTime seen;                  // for expiry: the wall clock may jump

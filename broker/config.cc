@@ -51,6 +51,10 @@ constexpr Setting kSettings[] = {
         .Important(),
     Setting("diskMaxUsedSpaceRatio", &Config::disk_max_used_space_ratio, Range{10, 95},
             "Percent of the disk: above, old segments go at any hour."),
+    Setting("cleanFileForciblyEnable", &Config::clean_file_forcibly_enable,
+            "Old segments go when the disk is nearly full, also with messages that have not expired."),
+    Setting("diskSpaceCleanForciblyRatio", &Config::disk_space_clean_forcibly_ratio, Range{30, 100},
+            "Percent of the disk: above, cleanFileForciblyEnable acts."),
     Setting("diskSpaceWarningLevelRatio", &Config::disk_space_warning_level_ratio, Range{35, 100},
             "Percent of the disk: above, sends are refused."),
 

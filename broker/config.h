@@ -39,6 +39,8 @@ struct BrokerConfig {
   std::string delete_when = "04";  // hours of the day, ';' between them
   absl::Duration file_reserved_time = absl::Hours(72);
   int32_t disk_max_used_space_ratio = 75;       // percent: above, expired segments go at any hour
+  bool clean_file_forcibly_enable = false;      // RocketMQ's default is true, which deletes what nobody has read
+  int32_t disk_space_clean_forcibly_ratio = 85; // percent: above, with the former, the oldest segments go, expired or not
   int32_t disk_space_warning_level_ratio = 90;  // percent: above, sends are refused
 
   // --- Topics and groups.
@@ -83,6 +85,8 @@ struct BrokerConfig {
   size_t append_buffer_bytes = size_t{64} << 20;
   size_t read_cache_bytes = size_t{32} << 20;
   size_t connections_max = 20000;
+  /// Of the hours of delete_when; in RocketMQ they are local time.
+  absl::TimeZone time_zone = absl::UTCTimeZone();
   /// The number of this process, for who finds the data folder in use.
   int64_t process_id = 0;
 };

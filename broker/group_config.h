@@ -29,7 +29,7 @@ struct GroupConfig {
   int32_t consume_timeout_minutes = 15;
   std::map<std::string, std::string> attributes;
 
-  /// The JSON of requests.md 9.6.
+  /// JSON with the fields of RocketMQ 5.3.3 SubscriptionGroupConfig.
   std::string ToJson() const;
   void WriteJson(net::JsonWriter& json) const;
   /// Missing members (RocketMQ 4.9 knows fewer) get their defaults; a missing name is kInvalidArgument.

@@ -35,7 +35,7 @@ struct GroupView {
 };
 
 /// The consumer groups that one shard owns: who is in them and what they subscribe to. Only data: whom to notify is returned. One shard.
-/// Rules: semantics.md 5.5 (RocketMQ 5.3.3 ConsumerManager, ConsumerGroupInfo), but that subscriptions belong to members: RocketMQ has one table a
+/// Rules: RocketMQ 5.3.3 ConsumerManager, ConsumerGroupInfo, but that subscriptions belong to members: RocketMQ has one table a
 /// group, which the members of a group with unequal subscriptions overwrite in turn, with a rebalance each time.
 class GroupMembers {
  public:

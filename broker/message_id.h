@@ -15,7 +15,7 @@ namespace broker {
 class MessageId {
  public:
   /// By which a client finds a record again (offsetMsgId): host, port in 4 bytes, physical offset; upper-case hexadecimal. Source: RocketMQ
-  /// 5.3.3 MessageDecoder.createMessageId; wire.md section 10.
+  /// 5.3.3 MessageDecoder.createMessageId.
   static MessageId OfRecord(const core::Endpoint& store_host, core::PhysicalOffset position);
 
   std::string_view text() const { return {text_, size_}; }

@@ -7,7 +7,7 @@
 namespace broker {
 
 /// A message's properties travel and are stored as text: name 0x01 value 0x02, again and again. Of a name given twice the last counts.
-/// Source: wire.md 8.1, RocketMQ 5.3.3 MessageDecoder.
+/// Source: RocketMQ 5.3.3 MessageDecoder.
 inline constexpr char kNameValueSeparator = '\x01';
 inline constexpr char kPropertySeparator = '\x02';
 

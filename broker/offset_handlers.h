@@ -8,8 +8,8 @@
 
 namespace broker {
 
-/// Where queues begin and end, and how far groups are. Each is asked of the queue's owner. Rules: semantics.md 5.4 (RocketMQ 5.3.3
-/// ConsumerManageProcessor, AdminBrokerProcessor).
+/// Where queues begin and end, and how far groups are. Each is asked of the queue's owner. Rules: RocketMQ 5.3.3
+/// ConsumerManageProcessor, AdminBrokerProcessor.
 class OffsetHandlers {
  public:
   explicit OffsetHandlers(BrokerShard& shard) : shard_(shard) {}
@@ -17,7 +17,7 @@ class OffsetHandlers {
   /// QUERY_CONSUMER_OFFSET (14). A group that never committed gets 0 where the queue still has its first message at hand, else QUERY_NOT_FOUND,
   /// upon which the client begins where it is configured to.
   core::Task<net::Reply> Query(net::RequestContext context, net::QueryConsumerOffsetRequest request);
-  /// UPDATE_CONSUMER_OFFSET (15). Lower offsets count, too. While an administrator's reset is pending it is answered and ignored.
+  /// UPDATE_CONSUMER_OFFSET (15). Lower offsets count, too.
   core::Task<net::Reply> Update(net::RequestContext context, net::UpdateConsumerOffsetRequest request);
   /// GET_MAX_OFFSET (30), GET_MIN_OFFSET (31): 0 for what does not exist.
   core::Task<net::Reply> Max(net::RequestContext context, net::GetMaxOffsetRequest request);

@@ -86,26 +86,7 @@ void OffsetTable::Set(const View& view, core::LogicalOffset offset) {
 
 void OffsetTable::Commit(std::string_view group, std::string_view topic, int32_t queue_id,
                          core::LogicalOffset offset) {
-  const View view{group, topic, queue_id};
-  if (!resets_.empty() && resets_.contains(view)) return;
-  Set(view, offset);
-}
-
-void OffsetTable::Reset(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset) {
-  const View view{group, topic, queue_id};
-  Set(view, offset);
-  Place place{std::string(group), core::QueueKey{std::string(topic), queue_id}};
-  resets_.insert_or_assign(std::move(place), offset);
-}
-
-std::optional<core::LogicalOffset> OffsetTable::TakeReset(std::string_view group, std::string_view topic,
-                                                          int32_t queue_id) {
-  if (resets_.empty()) return std::nullopt;
-  const auto it = resets_.find(View{group, topic, queue_id});
-  if (it == resets_.end()) return std::nullopt;
-  const core::LogicalOffset offset = it->second;
-  resets_.erase(it);
-  return offset;
+  Set(View{group, topic, queue_id}, offset);
 }
 
 template <typename Matches>
@@ -114,13 +95,6 @@ void OffsetTable::Remove(Matches matches) {
     if (matches(it->first)) {
       removed_.push_back(it->first);
       table_.erase(it++);
-    } else {
-      ++it;
-    }
-  }
-  for (auto it = resets_.begin(); it != resets_.end();) {
-    if (matches(it->first)) {
-      resets_.erase(it++);
     } else {
       ++it;
     }
@@ -163,6 +137,17 @@ std::vector<std::string> OffsetTable::GroupsOf(std::string_view topic) const {
 
 std::vector<OffsetTable::Entry> OffsetTable::All() const {
   return Collect([](const Place&) { return true; });
+}
+
+size_t OffsetTable::CutAtEnds(const std::function<core::LogicalOffset(const core::QueueKey&)>& end_of) {
+  size_t cut = 0;
+  for (const Entry& entry : All()) {
+    const core::LogicalOffset end = end_of(entry.queue);
+    if (entry.offset <= end) continue;
+    Set(View{entry.group, entry.queue.topic, entry.queue.queue_id}, end);
+    ++cut;
+  }
+  return cut;
 }
 
 core::Task<absl::Status> OffsetTable::Flush() {

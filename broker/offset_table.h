@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,14 +32,8 @@ class OffsetTable {
 
   /// nullopt: the group has never committed this queue.
   std::optional<core::LogicalOffset> Find(std::string_view group, std::string_view topic, int32_t queue_id) const;
-  /// Overwrites, also with a lower value. Ignored while a reset is pending. Source: RocketMQ 5.3.3, ConsumerOffsetManager.commitOffset.
+  /// Overwrites, also with a lower value. Source: RocketMQ 5.3.3, ConsumerOffsetManager.commitOffset.
   void Commit(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset);
-
-  /// An administrator's reset: stored at once, and the group's next pull of the queue is told to begin at `offset`.
-  void Reset(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset);
-  /// The pending reset of the queue, which is then no longer pending.
-  std::optional<core::LogicalOffset> TakeReset(std::string_view group, std::string_view topic, int32_t queue_id);
-  bool HasResets() const { return !resets_.empty(); }
 
   /// Forgets a deleted topic's or group's offsets.
   void RemoveTopic(std::string_view topic);
@@ -50,6 +45,10 @@ class OffsetTable {
   std::vector<std::string> GroupsOf(std::string_view topic) const;
   /// Everything, sorted.
   std::vector<Entry> All() const;
+
+  /// After a power cut offsets may have survived of messages that did not: they come down to where their queue ends (`end_of` says where), or
+  /// what is stored there next would be skipped. Returns how many did; Flush before anything is stored.
+  size_t CutAtEnds(const std::function<core::LogicalOffset(const core::QueueKey&)>& end_of);
 
   /// Makes what has changed since the last call durable.
   core::Task<absl::Status> Flush();
@@ -93,7 +92,6 @@ class OffsetTable {
 
   store::MetaStore& meta_;
   Table table_;
-  absl::flat_hash_map<Place, core::LogicalOffset, Hash, Equal> resets_;
   std::vector<Place> dirty_;     // each once: Value::dirty
   std::vector<Place> removed_;   // to be deleted from the metadata log
 };

@@ -24,7 +24,7 @@ class OrderLocks {
   void Unlock(std::string_view group, const core::QueueKey& queue, std::string_view client_id);
   /// Frees all that the client locked through that connection.
   void ConnectionClosed(net::Connection::Id connection);
-  /// Whether anybody of the group holds an unexpired lock here (an ordered consumer, semantics.md section 2).
+  /// Whether anybody of the group holds an unexpired lock here (an ordered consumer; RocketMQ 5.3.3 RebalanceLockManager).
   bool HoldsAny(std::string_view group, core::MonoTime now) const;
   void ForgetTopic(std::string_view topic);
   /// Forgets locks whose lease is over.

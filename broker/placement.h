@@ -44,9 +44,4 @@ class Placement {
   uint32_t shards_;
 };
 
-/// The number of the log in which a record lies, and so its shard: bits 48..62. Any position, also one that a client made up.
-constexpr uint32_t LogNumberOf(core::PhysicalOffset position) {
-  return static_cast<uint32_t>((static_cast<uint64_t>(position.value()) >> 48) & 0x7fff);
-}
-
 }  // namespace broker

@@ -158,7 +158,8 @@ core::Task<std::optional<net::Reply>> PullHandlers::FindFilter(net::Connection& 
   std::optional<PullSubscription> found =
       shard_.consumer_groups().Find(connection.id(), request.consumer_group, request.topic);
   if (!found.has_value()) {
-    found = co_await shard_.consumer_groups().FindOfGroup(std::string(request.consumer_group), std::string(request.topic));
+    found =
+        co_await shard_.consumer_groups().FindOfGroup(std::string(request.consumer_group), std::string(request.topic));
   }
   if (!found->group_online) {
     co_return net::Reply(ResponseCode::kSubscriptionNotExist,
@@ -166,8 +167,8 @@ core::Task<std::optional<net::Reply>> PullHandlers::FindFilter(net::Connection& 
   }
   const GroupConfig* group = shard_.catalog().FindGroup(request.consumer_group);
   if (found->model == MessageModel::kBroadcasting && group != nullptr && !group->consume_broadcast_enable) {
-    co_return Forbidden(kBroadcasting,
-                        core::StrCat("the consumer group[", request.consumer_group, "] can not consume by broadcast way"));
+    co_return Forbidden(kBroadcasting, core::StrCat("the consumer group[", request.consumer_group,
+                                                    "] can not consume by broadcast way"));
   }
   if (found->subscription == nullptr) {
     co_return net::Reply(ResponseCode::kSubscriptionNotExist,
@@ -213,8 +214,7 @@ core::Task<PullOutcome> PullHandlers::Hold(net::RequestContext context, core::Sh
 
 net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, PullOutcome outcome) {
   if (outcome.stopped) return net::Reply::None();
-  net::Reply reply(outcome.reset ? ResponseCode::kPullOffsetMoved : PullResponseCode(outcome.status, job.from),
-                   outcome.reset ? "OFFSET_RESET" : std::string(FetchStatusName(outcome.status)));
+  net::Reply reply(PullResponseCode(outcome.status, job.from), std::string(FetchStatusName(outcome.status)));
   reply.Add("suggestWhichBrokerId", 0);
   reply.Add("nextBeginOffset", outcome.next.value());
   reply.Add("minOffset", outcome.min.value());
@@ -226,8 +226,8 @@ net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, Pull
     return reply;
   }
   shard_.stats().OnGet(job.group, job.topic, static_cast<uint64_t>(outcome.messages), outcome.bytes);
-  absl::InlinedVector<std::string_view, 8> parts;
-  for (const core::Slice& part : outcome.records->parts) parts.push_back(part.text());
+  net::Reply::ForeignParts parts;
+  for (const core::Slice& part : outcome.records->parts) parts.emplace_back(part);
   reply.SetForeignBody(std::move(outcome.records), std::move(parts));
   return reply;
 }
@@ -239,7 +239,8 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
   }
   const bool lite = context.frame.code == static_cast<int32_t>(net::RequestCode::kLitePullMessage);
   if (lite && !config.lite_pull_message_enable) {
-    co_return Forbidden(kBroker, core::StrCat("the broker[", config.broker_name, "] for lite pull consumer is forbidden"));
+    co_return Forbidden(kBroker,
+                        core::StrCat("the broker[", config.broker_name, "] for lite pull consumer is forbidden"));
   }
   if (shard_.catalog().FindGroup(request.consumer_group) == nullptr) {
     const absl::StatusOr<GroupConfig> made =
@@ -269,7 +270,7 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
   PullOutcome outcome = co_await shard_.peers().On(
       owner, [](BrokerShard& there, const PullJob* pull) { return PullNow(there, pull); }, borrowed);
 
-  const bool nothing = !outcome.reset && PullResponseCode(outcome.status, job.from) == ResponseCode::kPullNotFound;
+  const bool nothing = PullResponseCode(outcome.status, job.from) == ResponseCode::kPullNotFound;
   const absl::Duration hold = nothing ? HoldTime(request) : absl::ZeroDuration();
   std::string group;
   std::string topic;

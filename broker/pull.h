@@ -40,7 +40,6 @@ struct PullOutcome {
   core::LogicalOffset next;
   core::LogicalOffset min;
   core::LogicalOffset max;
-  bool reset = false;    // an administrator has moved the group to `next`
   bool full = false;     // as many pulls are held as may be
   bool stopped = false;  // the connection is gone; nobody waits for an answer
   int32_t messages = 0;
@@ -49,7 +48,7 @@ struct PullOutcome {
 };
 
 /// Pulls: PULL_MESSAGE, LITE_PULL_MESSAGE. Checks run where the request arrived, reading and waiting on the queue's owner; the records are sent
-/// as they lie in the log's buffers. Order of the checks: semantics.md 5.1 (RocketMQ 5.3.3 PullMessageProcessor).
+/// as they lie in the log's buffers. Order of the checks: RocketMQ 5.3.3 PullMessageProcessor.
 ///
 /// A pull that finds nothing is held on the owner until a message arrives that its filter lets pass, its time is up (to the
 /// millisecond, where RocketMQ looks every 5 s) or its connection closes.
@@ -83,7 +82,7 @@ class PullHandlers {
 };
 
 /// The response code that a fetch means to a client. `requested`: where it wanted to begin. Source: RocketMQ 5.3.3
-/// PullMessageProcessor.composeResponseHeader; semantics.md 5.2.
+/// PullMessageProcessor.composeResponseHeader.
 net::ResponseCode PullResponseCode(store::FetchStatus status, core::LogicalOffset requested);
 /// RocketMQ's name of the status, which is the answer's remark.
 std::string_view FetchStatusName(store::FetchStatus status);

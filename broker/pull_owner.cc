@@ -36,15 +36,6 @@ PullOutcome OutcomeOf(store::FetchResult result) {
 }  // namespace
 
 core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job) {
-  if (const auto reset = here.offsets().TakeReset(job->group, job->topic, job->queue_id); reset.has_value()) {
-    PullOutcome outcome;
-    const core::QueueKey queue{std::string(job->topic), job->queue_id};
-    outcome.reset = true;
-    outcome.next = *reset;
-    outcome.min = here.store().MinOffset(queue);
-    outcome.max = here.store().MaxOffset(queue);
-    co_return outcome;
-  }
   if (job->commit.has_value()) here.offsets().Commit(job->group, job->topic, job->queue_id, *job->commit);
   store::FetchRequest request = RequestOf(here, *job, job->from);
   store::FetchResult result = co_await here.store().Fetch(std::move(request));

@@ -6,6 +6,7 @@
 
 #include "broker/gather.h"
 #include "broker/offset_table.h"
+#include "core/strings.h"
 
 namespace broker {
 namespace {
@@ -59,6 +60,16 @@ core::Task<std::vector<QueueFacts>> GatherQueueFacts(const BrokerShard& shard, s
   }
   std::sort(all.begin(), all.end(), [](const QueueFacts& a, const QueueFacts& b) { return a.queue < b.queue; });
   co_return all;
+}
+
+core::Task<absl::StatusOr<std::vector<QueueFacts>>> QueueFactsOfTopic(const BrokerShard& shard, std::string topic,
+                                                                      int32_t (*count)(const TopicConfig&),
+                                                                      std::string group, QueueTimes times) {
+  const TopicConfig* config = shard.catalog().FindTopic(topic);
+  if (config == nullptr) co_return absl::NotFoundError(core::StrCat("topic[", topic, "] not exist"));
+  std::vector<TopicQueues> queues;
+  queues.push_back({std::move(topic), count(*config)});
+  co_return co_await GatherQueueFacts(shard, std::move(queues), std::move(group), times);
 }
 
 void WriteQueueKey(net::JsonWriter& json, std::string_view broker_name, const core::QueueKey& queue) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "broker/broker_shard.h"
 #include "core/task.h"
 #include "core/time.h"
@@ -42,7 +43,12 @@ enum class QueueTimes {
 core::Task<std::vector<QueueFacts>> GatherQueueFacts(const BrokerShard& shard, std::vector<TopicQueues> topics, std::string group,
                                                      QueueTimes times);
 
-/// {"brokerName":"b","queueId":0,"topic":"T"} in the place of a key. Source: requests.md 9.1.
+/// The same of one topic, with as many queues as `count` says of its configuration. kNotFound: there is no such topic (TOPIC_NOT_EXIST).
+core::Task<absl::StatusOr<std::vector<QueueFacts>>> QueueFactsOfTopic(const BrokerShard& shard, std::string topic,
+                                                                      int32_t (*count)(const TopicConfig&),
+                                                                      std::string group, QueueTimes times);
+
+/// {"brokerName":"b","queueId":0,"topic":"T"} in the place of a key. Source: RocketMQ 5.3.3, MessageQueue as a map key of fastjson.
 void WriteQueueKey(net::JsonWriter& json, std::string_view broker_name, const core::QueueKey& queue);
 
 }  // namespace broker

@@ -26,8 +26,8 @@ struct RuntimeMoment {
 };
 
 /// The table of request 28, as `mqadmin clusterList` and `brokerStatus` print it. The keys that tools parse as numbers are always there and always
-/// numbers; where RocketMQ has a thread pool or a page cache and this broker has none, the figure is 0. Keys: requests.md 9.8 (RocketMQ 5.3.3,
-/// AdminBrokerProcessor.prepareRuntimeInfo).
+/// numbers; where RocketMQ has a thread pool or a page cache and this broker has none, the figure is 0. Keys: RocketMQ 5.3.3,
+/// AdminBrokerProcessor.prepareRuntimeInfo.
 std::map<std::string, std::string> RuntimeInfo(const std::vector<ShardRuntime>& shards, const RuntimeMoment& moment);
 
 /// "[ 0 days, 1 hours, 2 minutes, 3 seconds ]". Source: RocketMQ 5.3.3 StoreStatsService.getFormatRuntime.

@@ -19,7 +19,7 @@ namespace broker {
 
 /// Sends: SEND_MESSAGE, SEND_MESSAGE_V2, SEND_BATCH_MESSAGE, SEND_REPLY_MESSAGE, SEND_REPLY_MESSAGE_V2. The frame is decoded where it arrived; the
 /// queue's owner gets a pointer to a draft that borrows from it and copies the body once, into its log. Order of checks and
-/// codes: RocketMQ 5.3.3 SendMessageProcessor, ReplyMessageProcessor; semantics.md section 2.
+/// codes: RocketMQ 5.3.3 SendMessageProcessor, ReplyMessageProcessor.
 class SendHandlers {
  public:
   explicit SendHandlers(BrokerShard& shard);

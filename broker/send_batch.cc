@@ -14,7 +14,7 @@
 #include "net/remoting_util.h"
 
 // A batch is stored as one unit: consecutive offsets of one queue, all of its messages or none. Source: RocketMQ 5.3.3
-// SendMessageProcessor.sendBatchMessage, MessageExtEncoder.encode; wire.md section 9.
+// SendMessageProcessor.sendBatchMessage, MessageExtEncoder.encode.
 
 namespace broker {
 namespace {

@@ -26,7 +26,7 @@ struct SendTopic {
 };
 
 /// Checks topic and queue against the catalog as it is; `topic.known` is false for one that must first be made. The order of the checks
-/// and the codes are RocketMQ 5.3.3's AbstractSendMessageProcessor.msgCheck (semantics.md 1.2). Stricter: a topic without the write
+/// and the codes are RocketMQ 5.3.3's AbstractSendMessageProcessor.msgCheck. Stricter: a topic without the write
 /// permission takes nothing, where RocketMQ relies on routes and producers that have none yet.
 std::optional<SendRefusal> CheckSendTopic(const BrokerShard& shard, const net::SendMessageHeader& header, SendTopic& topic);
 

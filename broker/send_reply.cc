@@ -10,7 +10,7 @@
 #include "net/requests/to_client.h"
 
 // Request-reply: the responder's answer is pushed to the requester, whose client id is on it, over the requester's own connection, and stored
-// as well. Source: RocketMQ 5.3.3 ReplyMessageProcessor; semantics.md section 6.
+// as well. Source: RocketMQ 5.3.3 ReplyMessageProcessor.
 
 namespace broker {
 namespace {

@@ -24,7 +24,7 @@ struct SubscriptionData {
   bool class_filter = false;
 
   bool is_tag() const { return expression_type.empty() || expression_type == kExpressionTag; }
-  /// The JSON of requests.md 9.5.
+  /// JSON with the fields of RocketMQ 5.3.3 SubscriptionData.
   void WriteJson(net::JsonWriter& json) const;
   static SubscriptionData FromJson(const net::JsonValue& json);
   friend bool operator==(const SubscriptionData&, const SubscriptionData&) = default;

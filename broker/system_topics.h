@@ -11,7 +11,7 @@ namespace broker {
 
 struct CatalogOptions;
 
-/// The topics that a broker makes for itself at start. Source: semantics.md 1.1 (RocketMQ 5.3.3, TopicConfigManager.init).
+/// The topics that a broker makes for itself at start. Source: RocketMQ 5.3.3, TopicConfigManager.init.
 std::vector<TopicConfig> SystemTopics(const CatalogOptions& options);
 /// The groups that exist on every broker. Source: RocketMQ 5.3.3, SubscriptionGroupManager.init.
 std::vector<GroupConfig> SystemGroups();

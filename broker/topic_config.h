@@ -44,7 +44,7 @@ struct TopicConfig {
   /// Queue ids are below it.
   int32_t queues() const { return std::max(read_queues, write_queues); }
 
-  /// The JSON of requests.md 9.3.
+  /// JSON with the fields of RocketMQ 5.3.3 TopicConfig.
   std::string ToJson() const;
   void WriteJson(net::JsonWriter& json) const;
   /// Missing members get their defaults; a missing name is kInvalidArgument.

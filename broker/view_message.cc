@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "core/sharded.h"
 #include "core/strings.h"
+#include "store/record.h"
 
 namespace broker {
 namespace {
@@ -27,7 +28,7 @@ net::Reply NotThere(int64_t offset) {
 core::Task<net::Reply> ViewMessageHandlers::View(net::RequestContext context, net::ViewMessageRequest request) {
   static_cast<void>(context);
   const core::PhysicalOffset position(request.offset);
-  const uint32_t log = LogNumberOf(position);
+  const uint32_t log = store::LogNumberOf(position);
   if (request.offset < 0 || log >= shard_.placement().shards()) co_return NotThere(request.offset);
   absl::StatusOr<ForeignRecord> record = co_await shard_.peers().On(
       core::ShardId(log), [](BrokerShard& there, core::PhysicalOffset at) { return ReadHere(there, at); }, position);
@@ -36,8 +37,8 @@ core::Task<net::Reply> ViewMessageHandlers::View(net::RequestContext context, ne
     co_return net::Reply(net::ResponseCode::kSystemError, std::string(record.status().message()));
   }
   net::Reply reply;
-  const std::string_view text = (**record).text();
-  reply.SetForeignBody(*std::move(record), {text});
+  const net::Reply::ForeignPart whole(**record);
+  reply.SetForeignBody(*std::move(record), {whole});
   co_return reply;
 }
 

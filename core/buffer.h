@@ -36,7 +36,15 @@ class BufferBlock {
   void Retain() { ++references_; }
   void Release() {
     CORE_DEBUG_ASSERT(references_ > 0);
-    if (--references_ == 0) owner_->Recycle(this);
+    if (--references_ != 0) return;
+    if (held_ != nullptr) --*std::exchange(held_, nullptr);
+    owner_->Recycle(this);
+  }
+  /// Counts the block in `*held` from now until its last slice is gone.
+  void CountWhileHeld(size_t& held) {
+    CORE_DEBUG_ASSERT(references_ > 0 && held_ == nullptr);
+    held_ = &held;
+    ++held;
   }
 
  private:
@@ -44,6 +52,7 @@ class BufferBlock {
   std::byte* data_;
   size_t size_;
   uint32_t references_ = 0;
+  size_t* held_ = nullptr;
 };
 
 /// A counted reference to some bytes of a block. Cheap to copy and to cut; one shard. An empty slice has no block.

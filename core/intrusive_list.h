@@ -54,17 +54,6 @@ class IntrusiveList {
     static_cast<ListNode&>(item).Unlink();
     return item;
   }
-  /// Moves all of `other` to the end of this list.
-  void Splice(IntrusiveList& other) {
-    if (other.empty()) return;
-    ListNode* first = other.root_.next_;
-    ListNode* last = other.root_.prev_;
-    first->prev_ = root_.prev_;
-    root_.prev_->next_ = first;
-    last->next_ = &root_;
-    root_.prev_ = last;
-    other.root_.next_ = other.root_.prev_ = &other.root_;
-  }
   template <typename Fn>
   void ForEach(Fn&& fn) {
     for (ListNode* node = root_.next_; node != &root_;) {

@@ -2,42 +2,10 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
-#include <string>
-#include <string_view>
 
 namespace core {
-
-/// Metrics belong to one shard and are read by it; a total is the sum over shards, gathered by calls. Each has its name and help
-/// beside it, so that a component's struct of metrics is its own documentation.
-class Counter {
- public:
-  constexpr Counter(std::string_view name, std::string_view help) : name_(name), help_(help) {}
-  void Add(uint64_t by = 1) { value_ += by; }
-  uint64_t value() const { return value_; }
-  std::string_view name() const { return name_; }
-  std::string_view help() const { return help_; }
-
- private:
-  std::string_view name_;
-  std::string_view help_;
-  uint64_t value_ = 0;
-};
-
-class Gauge {
- public:
-  constexpr Gauge(std::string_view name, std::string_view help) : name_(name), help_(help) {}
-  void Set(int64_t value) { value_ = value; }
-  void Add(int64_t by) { value_ += by; }
-  int64_t value() const { return value_; }
-  std::string_view name() const { return name_; }
-  std::string_view help() const { return help_; }
-
- private:
-  std::string_view name_;
-  std::string_view help_;
-  int64_t value_ = 0;
-};
 
 /// Counts values in buckets whose width is 1/16 of their size: quantiles within about 6 %, 1 KiB * 7, no allocation.
 class Histogram {

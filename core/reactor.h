@@ -32,6 +32,8 @@ struct ReactorOptions {
   absl::Duration stall_limit = absl::Milliseconds(50);
   /// The pool keeps at most this many free bytes for reuse.
   size_t pool_keep_bytes = size_t{32} << 20;
+  /// So many blocks of received bytes may be held at once as they came; beyond, what arrives is copied (Socket).
+  size_t received_blocks_max = 256;
 };
 
 /// Chooses which ready coroutine runs next; the simulation makes the schedule itself random through it.
@@ -73,6 +75,10 @@ class Reactor {
   size_t shard_count() const { return mailboxes_.shard_count(); }
   Io& io() { return io_; }
   BufferPool& buffers() { return buffers_; }
+  /// Blocks of received bytes that somebody holds. Sockets count them in.
+  size_t& received_blocks_held() { return received_blocks_held_; }
+  /// Whoever holds received bytes for longer should hold a copy: the blocks are few, and all connections need them.
+  bool received_blocks_scarce() const { return received_blocks_held_ >= options_.received_blocks_max; }
   TimerQueue& timers() { return timers_; }
   /// The clock as of the start of this tick: cheap, and the same for all that runs in it.
   MonoTime now() const { return now_; }
@@ -128,6 +134,7 @@ class Reactor {
   MonoTime now_;
   WallMillis wall_now_ = 0;
   BufferPool buffers_;
+  size_t received_blocks_held_ = 0;
   TimerQueue timers_;
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> running_;

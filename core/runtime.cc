@@ -44,7 +44,8 @@ std::string CgroupFolder(std::string_view controller) {
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string names = line.substr(first + 1, second - first - 1);
     const std::string path = line.substr(second + 1);
-    if (controller.empty() ? names.empty() : ("," + names + ",").find(StrCat(",", controller, ",")) != std::string::npos) {
+    if (controller.empty() ? names.empty()
+                           : ("," + names + ",").find(StrCat(",", controller, ",")) != std::string::npos) {
       return controller.empty() ? StrCat("/sys/fs/cgroup", path) : StrCat("/sys/fs/cgroup/", controller, path);
     }
   }
@@ -93,8 +94,9 @@ absl::Status RaiseDescriptorLimit() {
     getrlimit(RLIMIT_NOFILE, &limit);
   }
   if (limit.rlim_cur < kDescriptorsMin) {
-    return absl::FailedPreconditionError(StrCat("RLIMIT_NOFILE allows only ", limit.rlim_cur, " open files and connections; raise it to ",
-                                                uint64_t{kDescriptorsMin}, " or more with: ulimit -n 65536 (systemd: LimitNOFILE=65536)"));
+    return absl::FailedPreconditionError(StrCat("RLIMIT_NOFILE allows only ", limit.rlim_cur,
+                                                " open files and connections; raise it to ", uint64_t{kDescriptorsMin},
+                                                " or more with: ulimit -n 65536 (systemd: LimitNOFILE=65536)"));
   }
   return absl::OkStatus();
 }
@@ -105,7 +107,7 @@ void BlockSignals() {
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  struct sigaction ignore {};
+  struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &ignore, nullptr);
 }
@@ -136,7 +138,9 @@ class ShardThread {
     uring.receive_buffers = options_.receive_buffers;
     uring.receive_buffer_bytes = options_.receive_buffer_bytes;
     ASSIGN_OR_RETURN(io_, UringIo::Create(shard_, group_, uring));
-    reactor_.emplace(shard_, *io_, mailboxes_, options_.reactor);
+    ReactorOptions reactor = options_.reactor;
+    reactor.received_blocks_max = options_.receive_buffers / 2;  // the other half goes round, whatever is held
+    reactor_.emplace(shard_, *io_, mailboxes_, reactor);
     return absl::OkStatus();
   }
   Reactor& reactor() { return *reactor_; }
@@ -174,7 +178,8 @@ size_t DefaultShardCount() {
 
 uint64_t MemoryLimitBytes() {
   uint64_t limit = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE));
-  for (const std::string& path : {CgroupFolder("") + "/memory.max", CgroupFolder("memory") + "/memory.limit_in_bytes"}) {
+  for (const std::string& path :
+       {CgroupFolder("") + "/memory.max", CgroupFolder("memory") + "/memory.limit_in_bytes"}) {
     std::istringstream text(ReadText(path));
     uint64_t bytes = 0;
     if (text >> bytes && bytes > 0) limit = std::min(limit, bytes);

@@ -17,7 +17,10 @@ constexpr size_t kSendPartsMax = 512;  // per call to the Io; below its limit of
 }  // namespace
 
 Socket::Socket(SocketId id)
-    : reactor_(Reactor::Current()), id_(id), peer_(reactor_.io().PeerEndpoint(id)), local_(reactor_.io().LocalEndpoint(id)) {}
+    : reactor_(Reactor::Current()),
+      id_(id),
+      peer_(reactor_.io().PeerEndpoint(id)),
+      local_(reactor_.io().LocalEndpoint(id)) {}
 
 Socket::~Socket() { CORE_ASSERT(id_.value() < 0 || reactor_.abandoned()); }
 
@@ -68,7 +71,8 @@ Task<absl::StatusOr<std::unique_ptr<Socket>>> Socket::Connect(Endpoint to, absl:
   while (!attempt->completed) {
     const WaitResult waited = co_await attempt->changed.Wait(deadline);
     if (waited == WaitResult::kTimeout && !attempt->completed) {
-      co_return absl::DeadlineExceededError(StrCat("connect to ", to.Text(), ": no answer in ", absl::FormatDuration(timeout)));
+      co_return absl::DeadlineExceededError(
+          StrCat("connect to ", to.Text(), ": no answer in ", absl::FormatDuration(timeout)));
     }
   }
   const int32_t result = attempt->result;
@@ -106,8 +110,14 @@ Task<absl::StatusOr<Slice>> Socket::Receive() {
 
 void Socket::OnReceive(Slice bytes) noexcept {
   bytes_received_ += bytes.size();
-  // Whoever does not keep up must not pin receive buffers with a few bytes in each.
-  if (!queue_.empty() && bytes.size() < bytes.block()->size() / 4) bytes = reactor_.buffers().Copy(bytes.bytes());
+  // Whoever does not keep up must not pin receive buffers with a few bytes in each, and all together not most of them: a shard
+  // without any receives nothing, from nobody.
+  const bool sparse = !queue_.empty() && bytes.size() < bytes.block()->size() / 4;
+  if (sparse || reactor_.received_blocks_scarce()) {
+    bytes = reactor_.buffers().Copy(bytes.bytes());
+  } else {
+    bytes.block()->CountWhileHeld(reactor_.received_blocks_held());
+  }
   queued_bytes_ += bytes.block()->size();
   queue_.push_back(std::move(bytes));
   if (queued_bytes_ >= kQueuedBytesMax && !pausing_) {
@@ -206,7 +216,8 @@ void Listener::OnAccept(int32_t result, bool more) noexcept {
 
 Task<absl::StatusOr<std::unique_ptr<Socket>>> Listener::Accept(StopToken stop) {
   while (accepted_.empty()) {
-    if (closed_ || stop.stop_requested()) co_return absl::CancelledError(StrCat("no longer accepting at ", local_.Text()));
+    if (closed_ || stop.stop_requested())
+      co_return absl::CancelledError(StrCat("no longer accepting at ", local_.Text()));
     if (!armed_) {
       armed_ = true;
       reactor_.io().StartAccept(id_, *this);

@@ -27,7 +27,7 @@ class Socket final : private ReceiveSink {
 
   static Task<absl::StatusOr<std::unique_ptr<Socket>>> Connect(Endpoint to, absl::Duration timeout);
 
-  /// The next bytes in order (zero-copy: a piece of a receive buffer). An empty slice: the peer ended its side.
+  /// The next bytes in order (zero-copy: a piece of a receive buffer, as long as these are not scarce). An empty slice: the peer ended its side.
   /// kUnavailable when the connection broke or was shut down. Reception pauses while buffers of
   /// `kQueuedBytesMax` wait here.
   Task<absl::StatusOr<Slice>> Receive();
@@ -61,8 +61,8 @@ class Socket final : private ReceiveSink {
   std::deque<Slice> queue_;
   size_t queued_bytes_ = 0;
   bool armed_ = false;
-  bool pausing_ = false;   // StopReceive under way because the queue is full
-  bool ended_ = false;     // no more bytes will come; end_result_ says why
+  bool pausing_ = false;  // StopReceive under way because the queue is full
+  bool ended_ = false;    // no more bytes will come; end_result_ says why
   bool shutdown_ = false;
   bool sending_ = false;
   int32_t end_result_ = 0;

@@ -91,6 +91,7 @@ absl::StatusOr<BrokerSetup> PrepareBroker(const ServerOptions& options, bool sta
   BrokerSetup setup;
   broker::BrokerConfig& config = setup.config;
   config.process_id = core::ProcessId();
+  config.time_zone = absl::LocalTimeZone();
   if (const std::string name = core::HostName(); !name.empty()) config.broker_name = name;
   if (standalone) config.listen_address = kLoopback;
   if (const char* address = std::getenv("NAMESRV_ADDR"); address != nullptr && !standalone) config.namesrv_addr = address;

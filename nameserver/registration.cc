@@ -12,7 +12,7 @@
 namespace nameserver {
 namespace {
 
-// Ordinals of MQVersion (wire.md section 3).
+// Ordinals of RocketMQ 5.3.3 MQVersion.
 constexpr int32_t kV3_0_11 = 37;
 constexpr int32_t kV5_0_0 = 413;
 

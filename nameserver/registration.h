@@ -24,7 +24,7 @@ struct TopicReport {
 /// Unpacked, a compressed report may be this large.
 inline constexpr size_t kReportBytesMax = size_t{128} << 20;
 
-/// Decodes the body of REGISTER_BROKER as a broker of `broker_version` sends it (wire.md sections 3, 13): RegisterBrokerBody as JSON, before
+/// Decodes the body of REGISTER_BROKER as a broker of `broker_version` sends it (RocketMQ 5.3.3): RegisterBrokerBody as JSON, before
 /// V3_0_11 TopicConfigSerializeWrapper as JSON, or the packed form. No body is a report without topics. kInvalidArgument says
 /// what is wrong.
 absl::StatusOr<TopicReport> DecodeTopicReport(std::string_view body, bool compressed, int32_t broker_version);

@@ -13,7 +13,7 @@
 namespace nameserver {
 namespace {
 
-/// From this version on Java clients want standard JSON. wire.md section 3.
+/// From this version on Java clients want standard JSON. RocketMQ 5.3.3 ClientRequestProcessor.
 constexpr int32_t kV4_9_4 = 401;
 
 net::Reply Failed(std::string remark) { return net::Reply(net::ResponseCode::kSystemError, std::move(remark)); }

@@ -21,7 +21,8 @@ namespace nameserver {
 
 /// What about a route answer depends on who asks.
 struct RouteQuestion {
-  bool quoted_keys = false;        // standard JSON: clients of 4.9.4 and later, or who asks for it. wire.md section 3
+  bool quoted_keys =
+      false;  // standard JSON: clients of 4.9.4 and later, or who asks for it. RocketMQ 5.3.3 ClientRequestProcessor
   core::Endpoint dialled = {};     // where the client reached us: stands in for brokers that registered as "0.0.0.0:port"
   std::string_view zone = {};      // not empty: only brokers of this zone, and those without a master
   std::string_view order_config = {};  // the topic's ORDER_TOPIC_CONFIG, where routes carry it

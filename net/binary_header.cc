@@ -2,7 +2,7 @@
 #include "net/big_endian.h"
 #include "net/frame_header.h"
 
-// The ROCKETMQ header encoding. Source: RocketMQ 5.3.3 RocketMQSerializable; wire.md 1.3.
+// The ROCKETMQ header encoding. Source: RocketMQ 5.3.3 RocketMQSerializable.
 
 namespace net {
 

@@ -23,7 +23,9 @@ core::Task<absl::StatusOr<std::unique_ptr<Client>>> Client::Connect(core::Endpoi
 }
 
 Client::Client(std::unique_ptr<core::Socket> socket, const Router* router)
-    : limits_(ClientLimits()), connection_(std::make_unique<Connection>(std::move(socket), 0, router, limits_, log_)) {}
+    : limits_(ClientLimits()),
+      pinned_(limits_.pinned_bytes_max),
+      connection_(std::make_unique<Connection>(std::move(socket), 0, router, limits_, log_, pinned_)) {}
 
 Client::~Client() = default;
 

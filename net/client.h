@@ -50,6 +50,7 @@ class Client {
 
   ServerLimits limits_;
   LogLimiter log_;
+  PinnedBlocks pinned_;
   std::unique_ptr<Connection> connection_;
   core::Scope scope_;
 };

@@ -24,7 +24,7 @@ bool LogLimiter::Admit(core::MonoTime now, uint64_t* suppressed) {
 }
 
 Connection::Connection(std::unique_ptr<core::Socket> socket, Id id, const Router* router, const ServerLimits& limits,
-                       LogLimiter& log)
+                       LogLimiter& log, PinnedBlocks& pinned)
     : socket_(std::move(socket)),
       id_(id),
       peer_text_(socket_->peer().Text()),
@@ -32,7 +32,7 @@ Connection::Connection(std::unique_ptr<core::Socket> socket, Id id, const Router
       limits_(limits),
       log_(log),
       assembler_(core::Reactor::Current().buffers(), limits.frame_bytes_max),
-      output_(core::Reactor::Current().buffers()),
+      output_(core::Reactor::Current().buffers(), pinned),
       last_activity_(core::Reactor::Current().now()),
       frame_begin_(core::MonoTime::Max()),
       timer_(*this) {}
@@ -88,12 +88,14 @@ bool Connection::OverLimits() const {
 
 namespace {
 
-// A request without a body may be held for long (pulls): it must not keep a receive buffer, of which there are few.
+// A request without a body may be held for long (pulls): it must not keep a receive buffer, of which there are few. When they are scarce, no
+// small request may, or a peer could hold a large block by a few bytes of each.
 core::Slice WithoutReceiveBuffer(core::Slice bytes) {
   if (bytes.size() < 4 || bytes.size() * 4 > bytes.block()->size()) return bytes;
+  core::Reactor& reactor = core::Reactor::Current();
   const size_t header_bytes = ReadU32(reinterpret_cast<const char*>(bytes.data())) & 0xFFFFFF;
-  if (header_bytes + 4 != bytes.size()) return bytes;
-  return core::Reactor::Current().buffers().Copy(bytes.bytes());
+  if (header_bytes + 4 != bytes.size() && !reactor.received_blocks_scarce()) return bytes;
+  return reactor.buffers().Copy(bytes.bytes());
 }
 
 }  // namespace

@@ -31,6 +31,8 @@ struct ServerLimits {
   absl::Duration idle_timeout = absl::Seconds(120);   // without a byte either way; infinite: never
   absl::Duration frame_deadline = absl::Seconds(15);  // from the first byte of a frame to its last
   size_t connections_max = 20000;                     // per shard; beyond, accepted and closed
+  size_t pinned_bytes_max =
+      size_t{64} << 20;  // per shard: memory that unsent answers keep from being freed; beyond, they are copied
 };
 
 /// Lets through so many lines a period, so that hostile peers cannot fill the log. One shard.
@@ -55,7 +57,7 @@ class Connection : public core::ListNode {
 
   /// `router` may be null: then requests are answered as not supported. All that is given outlives the connection.
   Connection(std::unique_ptr<core::Socket> socket, Id id, const Router* router, const ServerLimits& limits,
-             LogLimiter& log);
+             LogLimiter& log, PinnedBlocks& pinned);
   ~Connection();
 
   Id id() const { return id_; }

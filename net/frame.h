@@ -36,7 +36,7 @@ struct ExtField {
 /// counts. Move-only by use; one shard.
 struct Frame {
   int32_t code = 0;
-  int32_t language = kLanguageJava;  // wire.md section 2; unknown names are OTHER
+  int32_t language = kLanguageJava;  // RocketMQ 5.3.3 LanguageCode; unknown names are OTHER
   int32_t version = 0;
   int32_t opaque = 0;
   int32_t flag = 0;

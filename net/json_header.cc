@@ -5,7 +5,7 @@
 #include "net/header.h"
 #include "net/json_text.h"
 
-// The JSON header encoding, read in one pass where it lies. Source: RocketMQ 5.3.3 RemotingSerializable (fastjson); wire.md 1.2.
+// The JSON header encoding, read in one pass where it lies. Source: RocketMQ 5.3.3 RemotingSerializable (fastjson).
 
 namespace net {
 

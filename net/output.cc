@@ -49,6 +49,33 @@ void Output::AppendText(std::string_view text) {
   Commit(at + text.size());
 }
 
+// True when it is sent as it lies, so that its holder must stay.
+bool Output::AppendForeign(const Reply::ForeignPart& part) {
+  if (part.bytes.empty()) return false;
+  // Neighbours mostly lie in one block: it is counted once for all of them.
+  if (gathered_.pinned.empty() || gathered_.pinned.back() != part.block) {
+    if (!pinned_.Pin(part.block, part.block_bytes)) {
+      AppendText(part.bytes);
+      return false;
+    }
+    gathered_.pinned.push_back(part.block);
+  }
+  // Nothing is written through it: a send only reads.
+  AppendPart(
+      core::Slice(nullptr, reinterpret_cast<std::byte*>(const_cast<char*>(part.bytes.data())), part.bytes.size()));
+  return true;
+}
+
+void Output::Unpin(Batch& batch) {
+  for (const void* block : batch.pinned) pinned_.Unpin(block);
+  batch.pinned.clear();
+}
+
+Output::~Output() {
+  Unpin(gathered_);
+  Unpin(sending_);
+}
+
 void Output::AppendFrame(const FrameHead& head, core::Slice body) {
   const bool copy = body.size() <= kCopyBytesMax;
   char* at = Reserve(EncodedHeadBound(head) + (copy ? body.size() : 0));
@@ -82,15 +109,15 @@ void Output::AppendReply(Reply reply, SerializeType serialize_type, int32_t opaq
     }
   }
   AppendText(reply.body_text());
-  for (const std::string_view part : reply.foreign_parts()) {
+  bool held = false;
+  for (const Reply::ForeignPart& part : reply.foreign_parts()) {
     if (copy) {
-      AppendText(part);
-    } else if (!part.empty()) {
-      // Nothing is written through it: a send only reads.
-      AppendPart(core::Slice(nullptr, reinterpret_cast<std::byte*>(const_cast<char*>(part.data())), part.size()));
+      AppendText(part.bytes);
+    } else if (AppendForeign(part)) {
+      held = true;
     }
   }
-  if (!copy) {
+  if (held) {
     std::unique_ptr<Reply::BodyHolder> holder = reply.TakeHolder();
     if (holder != nullptr) gathered_.holders.push_back(std::move(holder));
   }
@@ -103,6 +130,7 @@ std::span<const core::Slice> Output::BeginBatch() {
 }
 
 void Output::EndBatch() {
+  Unpin(sending_);
   sending_.parts.clear();
   sending_.holders.clear();
   sending_.bytes = 0;

@@ -8,6 +8,7 @@
 
 #include "core/buffer.h"
 #include "net/frame_encoder.h"
+#include "net/pinned_blocks.h"
 #include "net/reply.h"
 
 namespace net {
@@ -16,7 +17,11 @@ namespace net {
 /// larger ones as they lie. One batch is being sent while the next one is gathered.
 class Output {
  public:
-  explicit Output(core::BufferPool& pool) : pool_(pool) {}
+  /// `pinned` is that of the shard's connections together.
+  Output(core::BufferPool& pool, PinnedBlocks& pinned) : pool_(pool), pinned_(pinned) {}
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  ~Output();
 
   /// A response with the reply's body.
   void AppendReply(Reply reply, SerializeType serialize_type, int32_t opaque);
@@ -36,6 +41,7 @@ class Output {
   struct Batch {
     std::vector<core::Slice> parts;
     std::vector<std::unique_ptr<Reply::BodyHolder>> holders;  // keep alive what slices without a block point to
+    std::vector<const void*> pinned;                          // the blocks of these
     size_t bytes = 0;
   };
   static constexpr size_t kOpenBytes = size_t{16} << 10;
@@ -46,8 +52,11 @@ class Output {
   void Commit(const char* end);
   void AppendPart(core::Slice part);
   void AppendText(std::string_view text);
+  bool AppendForeign(const Reply::ForeignPart& part);
+  void Unpin(Batch& batch);
 
   core::BufferPool& pool_;
+  PinnedBlocks& pinned_;
   core::Slice open_;  // the block into which heads and small bodies go
   size_t open_used_ = 0;
   Batch gathered_;

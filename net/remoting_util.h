@@ -20,7 +20,7 @@ struct BatchMessage {
 };
 
 /// Reads the body of SEND_BATCH_MESSAGE (or of a send with m=true), message by message, where it lies. Source: RocketMQ 5.3.3
-/// MessageDecoder.decodeMessages; wire.md section 9.
+/// MessageDecoder.decodeMessages.
 class BatchReader {
  public:
   explicit BatchReader(std::string_view body) : left_(body) {}
@@ -42,7 +42,7 @@ struct OffsetMessageId {
   core::PhysicalOffset position;
 };
 /// Reads 32 hexadecimal digits (IPv4) or 56 (IPv6), in either case; kInvalidArgument for anything else. Source: RocketMQ 5.3.3
-/// MessageDecoder.decodeMessageId; wire.md section 10.
+/// MessageDecoder.decodeMessageId.
 absl::StatusOr<OffsetMessageId> DecodeOffsetMessageId(std::string_view text);
 
 }  // namespace net

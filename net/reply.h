@@ -62,9 +62,20 @@ class Reply {
     body_text_ = std::move(text);
     return *this;
   }
-  /// Keeps `holder` alive until the bytes of `parts` are sent: how records of another shard (core::Foreign) are sent as they lie.
+  /// Bytes of another shard, and the block that stays in memory with them.
+  struct ForeignPart {
+    ForeignPart(std::string_view text, const void* whole, size_t whole_bytes)
+        : bytes(text), block(whole), block_bytes(whole_bytes) {}
+    explicit ForeignPart(const core::Slice& slice) : ForeignPart(slice.text(), slice.block(), slice.block()->size()) {}
+    std::string_view bytes;
+    const void* block;
+    size_t block_bytes;
+  };
+  using ForeignParts = absl::InlinedVector<ForeignPart, 4>;
+  /// Keeps `holder` alive until the bytes of `parts` are sent: how records of another shard (core::Foreign) are sent as they lie. When too much is
+  /// kept so already (PinnedBlocks), they are copied and `holder` goes at once.
   template <typename Holder>
-  Reply& SetForeignBody(Holder holder, absl::InlinedVector<std::string_view, 8> parts) {
+  Reply& SetForeignBody(Holder holder, ForeignParts parts) {
     holder_ = std::make_unique<TypedHolder<Holder>>(std::move(holder));
     foreign_parts_ = std::move(parts);
     return *this;
@@ -81,7 +92,7 @@ class Reply {
   const std::string& body_text() const { return body_text_; }
   /// Of all the parts: slices first, then text, then foreign parts; that is also the order in which they are sent.
   size_t body_bytes() const;
-  const absl::InlinedVector<std::string_view, 8>& foreign_parts() const { return foreign_parts_; }
+  const ForeignParts& foreign_parts() const { return foreign_parts_; }
   std::unique_ptr<BodyHolder> TakeHolder() { return std::move(holder_); }
 
  private:
@@ -96,7 +107,7 @@ class Reply {
   HeaderFields fields_;
   absl::InlinedVector<core::Slice, 4> body_;
   std::string body_text_;
-  absl::InlinedVector<std::string_view, 8> foreign_parts_;
+  ForeignParts foreign_parts_;
   std::unique_ptr<BodyHolder> holder_;
 };
 

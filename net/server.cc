@@ -18,7 +18,7 @@ core::Task<void> CloseAtOnce(std::unique_ptr<core::Socket> socket) { co_await so
 }  // namespace
 
 Server::Server(const Router& router, ServerLimits limits, CloseListener on_close)
-    : router_(router), limits_(limits), on_close_(std::move(on_close)) {}
+    : router_(router), limits_(limits), pinned_(limits.pinned_bytes_max), on_close_(std::move(on_close)) {}
 
 Server::~Server() = default;
 
@@ -61,7 +61,7 @@ core::Task<void> Server::AcceptLoop(core::Listener& listener) {
 
 core::Task<void> Server::ServeOne(std::unique_ptr<core::Socket> socket, Connection::Id id) {
   Connection& connection =
-      *connections_.emplace(id, std::make_unique<Connection>(std::move(socket), id, &router_, limits_, log_))
+      *connections_.emplace(id, std::make_unique<Connection>(std::move(socket), id, &router_, limits_, log_, pinned_))
            .first->second;
   co_await connection.Serve();
   if (on_close_) on_close_(connection);

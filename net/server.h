@@ -35,6 +35,8 @@ class Server {
   /// The open connection with that id on this shard, or null.
   Connection* Find(Connection::Id id);
   size_t connection_count() const { return connections_.size(); }
+  /// Memory that unsent answers keep from being freed.
+  size_t pinned_bytes() const { return pinned_.bytes(); }
 
  private:
   core::Task<void> AcceptLoop(core::Listener& listener);
@@ -43,10 +45,12 @@ class Server {
 
   const Router& router_;
   const ServerLimits limits_;
+  PinnedBlocks pinned_;
   const CloseListener on_close_;
   LogLimiter log_;
   std::vector<std::unique_ptr<core::Listener>> listeners_;
-  absl::btree_map<Connection::Id, std::unique_ptr<Connection>> connections_;  // ordered: Stop closes them in the same order each time
+  absl::btree_map<Connection::Id, std::unique_ptr<Connection>>
+      connections_;  // ordered: Stop closes them in the same order each time
   uint32_t next_id_ = 1;
   core::Scope scope_;
 };

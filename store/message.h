@@ -13,7 +13,7 @@
 namespace store {
 
 /// A message to append. Everything is borrowed and must live until Append returns. The store adds queue offset, physical offset, store
-/// timestamp and body CRC. Layout of what is stored: wire.md section 8 (RocketMQ 5.3.3 MessageDecoder), V1, or V2 for topics
+/// timestamp and body CRC. Layout of what is stored: RocketMQ 5.3.3 MessageDecoder, V1, or V2 for topics
 /// over 127 bytes.
 struct MessageDraft {
   std::string_view topic;

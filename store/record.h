@@ -12,7 +12,7 @@
 
 namespace store {
 
-/// RocketMQ's message record, byte for byte what a pull returns. Big-endian. Source: RocketMQ 5.3.3 MessageDecoder (wire.md 8):
+/// RocketMQ's message record, byte for byte what a pull returns. Big-endian. Source: RocketMQ 5.3.3 MessageDecoder:
 ///
 ///     0 totalSize 4 | 4 magic 4 | 8 bodyCRC 4 | 12 queueId 4 | 16 flag 4 | 20 queueOffset 8 | 28 physicalOffset 8 | 36 sysFlag 4
 ///     40 bornTimestamp 8 | 48 bornHost 8 or 20 | storeTimestamp 8 | storeHost 8 or 20 | reconsumeTimes 4
@@ -59,14 +59,17 @@ struct RecordView {
 /// record is longer than `bytes`; kDataLoss: no record. Does not check the body's CRC (BodyIntact).
 absl::StatusOr<RecordView> ParseRecord(std::span<const std::byte> bytes);
 
-/// The log's number in bits 48..62 of what clients see, the byte position below.
+/// The log's number in bits 48..62 of what clients see, the byte position below. The number of any position, also one that a client made up,
+/// is at most kLogNumberMax.
+inline constexpr uint32_t kLogNumberMax = (1u << 15) - 1;
 inline core::PhysicalOffset MakePhysicalOffset(uint32_t log_number, uint64_t position) {
   return core::PhysicalOffset(static_cast<int64_t>((uint64_t{log_number} << 48) | position));
 }
-inline uint32_t LogNumberOf(core::PhysicalOffset at) { return static_cast<uint32_t>(static_cast<uint64_t>(at.value()) >> 48); }
+inline uint32_t LogNumberOf(core::PhysicalOffset at) {
+  return static_cast<uint32_t>(static_cast<uint64_t>(at.value()) >> 48) & kLogNumberMax;
+}
 inline uint64_t LogPositionOf(core::PhysicalOffset at) {
   return static_cast<uint64_t>(at.value()) & ((uint64_t{1} << 48) - 1);
 }
-inline constexpr uint32_t kLogNumberMax = (1u << 15) - 1;
 
 }  // namespace store

@@ -48,9 +48,8 @@ core::Task<absl::Status> ShardStoreImpl::CheckSpace() {
 }
 
 bool ShardStoreImpl::InDeleteHour() const {
-  static const absl::TimeZone zone = absl::LocalTimeZone();  // RocketMQ's deleteWhen is in local time
   const absl::Time now = absl::FromUnixMillis(core::Reactor::Current().wall_now());
-  const int hour = zone.At(now).cs.hour();
+  const int hour = options_.time_zone.At(now).cs.hour();
   return std::find(options_.delete_when_hours.begin(), options_.delete_when_hours.end(), hour) != options_.delete_when_hours.end();
 }
 
@@ -61,24 +60,45 @@ core::Task<absl::Status> ShardStoreImpl::DeleteSegments(bool any_hour) {
   while (!scope_.stop_requested()) {
     Segment& oldest = segments_.front();
     if (&oldest == &log_->active() || oldest.sealing) break;
-    if (!any_hour && !InDeleteHour() && disk_used_ratio_ <= options_.disk_used_ratio_max) break;
-    const core::WallMillis expired = core::Reactor::Current().wall_now() - absl::ToInt64Milliseconds(options_.reserved_time);
-    if (oldest.time_max > expired || oldest.end > log_->durable_end()) break;
-    CO_RETURN_IF_ERROR(co_await DeleteOldest());
+    if (oldest.end > log_->durable_end()) break;
+    const core::WallMillis limit = core::Reactor::Current().wall_now() - absl::ToInt64Milliseconds(options_.reserved_time);
+    const bool expired = oldest.time_max <= limit;
+    const bool now = any_hour || InDeleteHour() || disk_used_ratio_ > options_.disk_used_ratio_max;
+    if (!(expired && now) && !MustMakeRoom()) break;
+    CO_RETURN_IF_ERROR(co_await DeleteOldest(expired ? "has expired" : "makes room on a full disk, with messages that have not expired"));
     CO_RETURN_IF_ERROR(co_await CheckSpace());
   }
   co_return absl::OkStatus();
 }
 
-core::Task<absl::Status> ShardStoreImpl::DeleteOldest() {
-  Segment& oldest = segments_.front();
+bool ShardStoreImpl::MustMakeRoom() const {
+  return options_.delete_forcibly && disk_used_ratio_ > std::min(options_.disk_used_ratio_forcible, options_.disk_used_ratio_refuse);
+}
+
+// Every queue with messages in `segment`, maybe others.
+core::Task<std::vector<core::QueueKey>> ShardStoreImpl::QueuesIn(const Segment& segment) {
   std::vector<core::QueueKey> keys;
-  if (oldest.sealed) {
-    CO_ASSIGN_OR_RETURN(const std::vector<SealedRow> rows, co_await ReadSealedRows(options_.directory, identity_, oldest));
-    for (const SealedRow& row : rows) keys.push_back({row.topic, row.queue_id});
-  } else {
-    for (const Queue* queue : oldest.queues) keys.push_back(queue->key);
+  if (!segment.sealed) {
+    for (const Queue* queue : segment.queues) keys.push_back(queue->key);
+    co_return keys;
   }
+  const absl::StatusOr<std::vector<SealedRow>> rows = co_await ReadSealedRows(options_.directory, identity_, segment);
+  if (rows.ok()) {
+    for (const SealedRow& row : *rows) keys.push_back({row.topic, row.queue_id});
+    co_return keys;
+  }
+  // What can't be read must not stay for ever, and with it all that is newer. The queues know by themselves, there are just many of them.
+  core::LogWarning("an index to be deleted can't be read, all queues are looked through: ", rows.status().ToString());
+  queues_.ForEach([&](const Queue& queue) {
+    if (!queue.runs.empty() && queue.runs.front().segment == &segment) keys.push_back(queue.key);
+  });
+  std::sort(keys.begin(), keys.end());  // the table's own order differs from run to run
+  co_return keys;
+}
+
+core::Task<absl::Status> ShardStoreImpl::DeleteOldest(const char* why) {
+  Segment& oldest = segments_.front();
+  const std::vector<core::QueueKey> keys = co_await QueuesIn(oldest);
   // Queues that lose their last message here must remember where they were.
   std::vector<MetaChange> floors;
   for (const core::QueueKey& key : keys) {
@@ -92,7 +112,7 @@ core::Task<absl::Status> ShardStoreImpl::DeleteOldest() {
     if (queue == nullptr) continue;
     std::erase_if(queue->runs, [&](const Run& run) { return run.segment == &oldest; });
   }
-  core::LogInfo("segment ", oldest.position, " of log ", options_.log_number, " has expired");
+  core::LogInfo("segment ", oldest.position, " of log ", options_.log_number, " ", why);
   co_return co_await RemoveFiles(segments_.PopFront());
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "core/sync.h"
 #include "core/task.h"
 #include "store/batch.h"
@@ -30,8 +31,11 @@ struct StoreOptions {
   absl::Duration flush_interval = absl::Milliseconds(20);  // kAsync: between device flushes
   // Retention. Source: MessageStoreConfig.
   std::vector<int> delete_when_hours = {4};
+  absl::TimeZone time_zone = absl::UTCTimeZone();  // of these hours
   absl::Duration reserved_time = absl::Hours(72);
   double disk_used_ratio_max = 0.75;    // above: expired segments go at any hour
+  bool delete_forcibly = false;         // with this, above the next one: the oldest segments go, expired or not
+  double disk_used_ratio_forcible = 0.85;
   double disk_used_ratio_refuse = 0.90; // above: sends are refused until there is room again
 };
 
@@ -80,12 +84,13 @@ class ShardStore {
   /// Store time of the message at `offset`; -1 when there is none.
   virtual core::Task<core::WallMillis> StoreTimeOf(core::QueueKey queue, core::LogicalOffset offset) = 0;
   /// LOWER: the first offset whose store time is >= `timestamp`, max when there is none. UPPER (`upper`): the last offset whose
-  /// store time is <= `timestamp`, 0 when there is none. Source: semantics.md 5.4.
+  /// store time is <= `timestamp`, 0 when there is none. Source: RocketMQ 5.3.3 ConsumeQueue.getOffsetInQueueByTime, BoundaryType.
   virtual core::Task<core::LogicalOffset> OffsetByTime(core::QueueKey queue, core::WallMillis timestamp, bool upper) = 0;
   /// The record that begins at `position`; kNotFound when none does (checked against the record, never trusted).
   virtual core::Task<absl::StatusOr<core::Slice>> ReadRecord(core::PhysicalOffset position) = 0;
 
-  /// Forgets the topic's queues, durably: a topic of that name made later starts at offset 0.
+  /// Forgets the topic's queues, durably: a topic of that name made later starts at offset 0. Until it returns, appends to the topic
+  /// are refused (kUnavailable). An error: the queues may be there again after a restart; call it again.
   virtual core::Task<absl::Status> DropTopic(std::string topic) = 0;
   /// Topics that have queues here.
   virtual std::vector<std::string> Topics() const = 0;

@@ -77,6 +77,10 @@ core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const 
     CO_ASSIGN_OR_RETURN(room, co_await log_->Admit(bytes, drafts.size()));
   }
 
+  if (!dropping_.empty() && dropping_.contains(first.topic)) {
+    co_return absl::UnavailableError(core::StrCat("the topic ", first.topic, " is being deleted; send again"));
+  }
+
   // No suspension from here to Settle: offsets, positions and times are given out in one go.
   Queue& queue = queues_.FindOrMake(QueueName(first.topic, first.queue_id));
   Batch& batch = log_->Open(bytes, drafts.size());
@@ -99,6 +103,14 @@ core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const 
 }
 
 core::Task<absl::Status> ShardStoreImpl::DropTopic(std::string topic) {
+  if (dropping_.contains(topic)) co_return absl::UnavailableError(core::StrCat("the topic ", topic, " is being deleted already"));
+  dropping_.insert(topic);
+  const absl::Status status = co_await DropQueues(topic);
+  dropping_.erase(topic);
+  co_return status;
+}
+
+core::Task<absl::Status> ShardStoreImpl::DropQueues(const std::string& topic) {
   const uint64_t position = log_->next_record();
   std::vector<core::QueueKey> keys;
   queues_.ForEach([&](const Queue& queue) {
@@ -115,6 +127,9 @@ core::Task<absl::Status> ShardStoreImpl::DropTopic(std::string topic) {
     std::erase_if(segments_.at(i).queues, [](const Queue* queue) { return queue->dropped; });
   }
   BuryDropped();
+  // Recovery forgets what lies below the position. So nothing new may come to lie there: not in what is left of the open batch, and not after
+  // a power cut that takes the end of the log with it.
+  CO_RETURN_IF_ERROR(co_await log_->FlushTo(position));
   std::vector<MetaChange> changes;
   changes.push_back({MetaTable::kDroppedTopics, topic, absl::StrCat(position)});
   const auto& floors = meta_.All(MetaTable::kQueueFloors);

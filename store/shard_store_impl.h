@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -64,10 +66,14 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<void> RetentionLoop();
   core::Task<absl::Status> CheckSpace();
   core::Task<absl::Status> DeleteSegments(bool any_hour);
-  core::Task<absl::Status> DeleteOldest();
+  /// The oldest segment must go although its messages have not expired.
+  bool MustMakeRoom() const;
+  core::Task<std::vector<core::QueueKey>> QueuesIn(const Segment& segment);
+  core::Task<absl::Status> DeleteOldest(const char* why);
   core::Task<absl::Status> RemoveFiles(std::unique_ptr<Segment> segment);
   bool InDeleteHour() const;
 
+  core::Task<absl::Status> DropQueues(const std::string& topic);
   void BuryDropped();
   core::Task<AppendBuffer::Ref> MakeAppendBuffer(uint32_t epoch);
   core::Task<absl::Status> CloseSegments();
@@ -79,6 +85,7 @@ class ShardStoreImpl final : public ShardStore {
   QueueTable queues_;
   /// Dropped queues to which an open batch or a waiter still points.
   std::vector<std::unique_ptr<Queue>> dropped_;
+  std::set<std::string, std::less<>> dropping_;  // topics that DropTopic is at work on
   std::unique_ptr<CommitLog> log_;
   ReadCache read_cache_;
   core::Semaphore deleting_{1};

@@ -38,7 +38,7 @@ OS_HEADERS = re.compile(
 # The same by name, for what arrives through another header.
 OS_CALLS = re.compile(
     r"\b(system_clock|steady_clock|high_resolution_clock|random_device)\b"
-    r"|\babsl::(Now|GetCurrentTimeNanos|SleepFor|Mutex|BitGen|InsecureBitGen)\b"
+    r"|\babsl::(Now|GetCurrentTimeNanos|SleepFor|Mutex|BitGen|InsecureBitGen|LocalTimeZone)\b"
     r"|\bstd::(thread|jthread|mutex|async|this_thread|ifstream|ofstream|fstream|rand|time|filesystem)\b"
     r"|(?<![\w:.>])(::)?(fopen|fsync|fdatasync|pread|pwrite|mmap|munmap|clock_gettime|gettimeofday|getrandom|srand|usleep"
     r"|nanosleep|getaddrinfo|gethostbyname|setsockopt|epoll_create1|popen|execve?|fork)\s*\("
@@ -49,7 +49,7 @@ OS_CALLS = re.compile(
 ALLOWED = {
     # Reads configuration files and prints before a reactor exists, looks at limits of the process it starts.
     "main": {"fstream", "filesystem", "unistd.h", "sys/resource.h", "sys/stat.h", "sched.h",
-             "std::ifstream", "std::ofstream", "std::filesystem"},
+             "std::ifstream", "std::ofstream", "std::filesystem", "absl::LocalTimeZone"},
     # Reads CPU time and memory of the broker's process from /proc; never runs inside the simulation.
     "bench": {"fstream", "filesystem", "unistd.h", "std::ifstream", "std::filesystem"},
 }
@@ -116,6 +116,7 @@ MUST_BE_FLAGGED = {
     "net/d.cc": "#include <sys/socket.h>",
     "broker/d.cc": "auto t = std::chrono::steady_clock::now();",
     "broker/e.cc": "const absl::Time now = absl::Now();",
+    "store/h.cc": "const absl::TimeZone zone = absl::LocalTimeZone();",
     "store/e.cc": "if (::fsync(fd) != 0) return;",
     "store/f.cc": "int fd = ::open(path, O_RDONLY);",
     "main/b.cc": "#include <sys/socket.h>",

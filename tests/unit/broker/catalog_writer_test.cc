@@ -207,6 +207,40 @@ TEST(CatalogWriterTest, ARestartFindsTheCatalogAsItWas) {
   InWorlds([] { return Restart(); }, 3);
 }
 
+// Catches a topic that is made anew while shards still drop what the old one held.
+core::Task<absl::Status> Reserved() {
+  Fixture fixture({});
+  CO_RETURN_IF_ERROR(co_await fixture.Start());
+  CatalogWriter& writer = fixture.writer;
+  const AutoCreate send{.topic = "T", .default_topic = "TBW102", .queues = 4, .unit_mode = false};
+  TopicConfig config;
+  config.name = "T";
+  CO_RETURN_IF_ERROR((co_await writer.EnsureTopicForSend(send)).status());
+  EXPECT_TRUE(absl::IsAlreadyExists(co_await writer.ReserveTopic("T")));
+  CO_RETURN_IF_ERROR(co_await writer.DeleteTopic("T"));
+  CO_RETURN_IF_ERROR(co_await writer.ReserveTopic("T"));  // two may be at work on it
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(absl::IsUnavailable((co_await writer.EnsureTopicForSend(send)).status()));
+    EXPECT_TRUE(absl::IsUnavailable((co_await writer.EnsureTopic(config)).status()));
+    EXPECT_TRUE(absl::IsUnavailable(co_await writer.PutTopics({config})));
+    co_await writer.ReleaseTopic("T");
+  }
+  EXPECT_TRUE((co_await writer.EnsureTopicForSend(send)).ok());
+  // A deletion that fails leaves nothing reserved.
+  fixture.meta.failure = absl::UnavailableError("disk gone");
+  EXPECT_FALSE((co_await writer.DeleteTopic("T")).ok());
+  fixture.meta.failure = absl::OkStatus();
+  CO_RETURN_IF_ERROR(co_await writer.DeleteTopic("T"));
+  co_await writer.ReleaseTopic("T");
+  EXPECT_TRUE((co_await writer.EnsureTopicForSend(send)).ok());
+  co_await fixture.Stop();
+  co_return absl::OkStatus();
+}
+
+TEST(CatalogWriterTest, ADeletedNameIsReservedUntilItIsReleased) {
+  InWorlds([] { return Reserved(); }, 3);
+}
+
 core::Task<absl::Status> DiskGone() {
   Fixture fixture({});
   CO_RETURN_IF_ERROR(co_await fixture.Start());

@@ -50,18 +50,54 @@ TEST(BrokerConfigTest, EveryKeyIsListedOnce) {
   for (const auto& ignored : IgnoredBrokerKeys()) EXPECT_TRUE(keys.insert(ignored.key).second) << ignored.key;
 }
 
-// storage.md section 15: what operators set must be known, as setting or with a reason.
+// What operators set in the broker.conf files of RocketMQ must be known, as setting or with a reason.
 TEST(BrokerConfigTest, KeysThatOperatorsSetAreKnown) {
-  for (const char* key :
-       {"flushDiskType", "deleteWhen", "fileReservedTime", "storePathRootDir", "storePathCommitLog", "autoCreateTopicEnable",
-        "autoCreateSubscriptionGroup", "defaultTopicQueueNums", "brokerPermission", "maxMessageSize", "messageDelayLevel",
-        "enablePropertyFilter", "aclEnable", "traceTopicEnable", "traceOn", "regionId", "slaveReadEnable", "longPollingEnable",
-        "sendMessageThreadPoolNums", "pullMessageThreadPoolNums", "useReentrantLockWhenPutMessage", "transientStorePoolEnable",
-        "warmMapedFileEnable", "waitTimeMillsInSendQueue", "osPageCacheBusyTimeOutMills", "transactionTimeOut",
-        "transactionCheckMax", "transactionCheckInterval", "timerWheelEnable", "timerMaxDelaySec", "enableConsumeQueueExt",
-        "maxTransferCountOnMessageInMemory", "diskMaxUsedSpaceRatio", "rejectTransactionMessage", "litePullMessageEnable",
-        "enableLmq", "enableMultiDispatch", "recallMessageEnable", "configManagerVersion", "storeType", "brokerIP2",
-        "haListenPort", "haMasterAddress", "namesrvAddr", "listenPort"}) {
+  for (const char* key : {"flushDiskType",
+                          "deleteWhen",
+                          "fileReservedTime",
+                          "storePathRootDir",
+                          "storePathCommitLog",
+                          "autoCreateTopicEnable",
+                          "autoCreateSubscriptionGroup",
+                          "defaultTopicQueueNums",
+                          "brokerPermission",
+                          "maxMessageSize",
+                          "messageDelayLevel",
+                          "enablePropertyFilter",
+                          "aclEnable",
+                          "traceTopicEnable",
+                          "traceOn",
+                          "regionId",
+                          "slaveReadEnable",
+                          "longPollingEnable",
+                          "sendMessageThreadPoolNums",
+                          "pullMessageThreadPoolNums",
+                          "useReentrantLockWhenPutMessage",
+                          "transientStorePoolEnable",
+                          "warmMapedFileEnable",
+                          "waitTimeMillsInSendQueue",
+                          "osPageCacheBusyTimeOutMills",
+                          "transactionTimeOut",
+                          "transactionCheckMax",
+                          "transactionCheckInterval",
+                          "timerWheelEnable",
+                          "timerMaxDelaySec",
+                          "enableConsumeQueueExt",
+                          "maxTransferCountOnMessageInMemory",
+                          "diskMaxUsedSpaceRatio",
+                          "cleanFileForciblyEnable",
+                          "rejectTransactionMessage",
+                          "litePullMessageEnable",
+                          "enableLmq",
+                          "enableMultiDispatch",
+                          "recallMessageEnable",
+                          "configManagerVersion",
+                          "storeType",
+                          "brokerIP2",
+                          "haListenPort",
+                          "haMasterAddress",
+                          "namesrvAddr",
+                          "listenPort"}) {
     BrokerConfig config;
     std::vector<core::ConfigFinding> findings;
     (void)ApplyBrokerProperties(std::vector<core::Property>{{key, "1", 1}}, "f", config, findings).ok();
@@ -90,6 +126,18 @@ TEST(BrokerConfigTest, ForcedValuesAndImpossibleCombinations) {
   EXPECT_THAT(error([](BrokerConfig& c) { c.segment_bytes = 8 << 20, c.max_message_size = 8 << 20; }),
               HasSubstr("mappedFileSizeCommitLog"));
   EXPECT_THAT(error([](BrokerConfig& c) { c.disk_max_used_space_ratio = 95; }), HasSubstr("diskSpaceWarningLevelRatio"));
+}
+
+// Catches messages that nobody has read deleted on a full disk although nobody has asked for that.
+TEST(BrokerConfigTest, ForcedDeletionIsOnlyOnRequest) {
+  EXPECT_FALSE(BrokerConfig().clean_file_forcibly_enable);
+  BrokerConfig config;
+  std::vector<core::ConfigFinding> findings;
+  const std::vector<core::Property> properties = {{"cleanFileForciblyEnable", "true", 1},
+                                                  {"diskSpaceCleanForciblyRatio", "80", 2}};
+  ASSERT_TRUE(ApplyBrokerProperties(properties, "f", config, findings).ok());
+  EXPECT_TRUE(config.clean_file_forcibly_enable);
+  EXPECT_EQ(config.disk_space_clean_forcibly_ratio, 80);
 }
 
 TEST(BrokerConfigTest, DeleteWhen) {

@@ -8,7 +8,7 @@
 namespace broker {
 namespace {
 
-// The example of wire.md section 10, taken from a running broker.
+// Taken from a running RocketMQ 5.3.3 broker.
 TEST(MessageIdTest, IsRocketMqsTextOfHostPortAndOffset) {
   const core::Endpoint host = core::Endpoint::Parse("127.0.0.1:30911").value();
   EXPECT_EQ(MessageId::OfRecord(host, core::PhysicalOffset(0x261)).text(), "7F000001000078BF0000000000000261");

@@ -91,21 +91,6 @@ TEST(OffsetTableTest, ALowerOffsetCounts) {
   EXPECT_EQ(table.Find("g", "t", 0), At(2));
 }
 
-// A consumer that still commits its old place must not undo an administrator's reset before it has heard of it.
-TEST(OffsetTableTest, CommitsAreIgnoredUntilTheResetWasTaken) {
-  MemoryMeta meta;
-  OffsetTable table(meta);
-  table.Commit("g", "t", 0, At(50));
-  table.Reset("g", "t", 0, At(10));
-  table.Commit("g", "t", 0, At(51));
-  EXPECT_EQ(table.Find("g", "t", 0), At(10));
-  EXPECT_EQ(table.TakeReset("g", "t", 1), std::nullopt);
-  EXPECT_EQ(table.TakeReset("g", "t", 0), At(10));
-  EXPECT_EQ(table.TakeReset("g", "t", 0), std::nullopt);
-  table.Commit("g", "t", 0, At(12));
-  EXPECT_EQ(table.Find("g", "t", 0), At(12));
-}
-
 TEST(OffsetTableTest, ADeletedTopicsOffsetsAreGoneForGoodAndOthersStay) {
   MemoryMeta meta;
   {
@@ -151,6 +136,29 @@ TEST(OffsetTableTest, ListsAreSorted) {
   EXPECT_EQ(of_group[3].queue.queue_id, 7);
   EXPECT_EQ(table.OfGroup("g", "a").size(), 1u);
   EXPECT_EQ(table.GroupsOf("b"), (std::vector<std::string>{"f", "g"}));
+}
+
+// Catches offsets that outlive a power cut which their messages did not outlive.
+TEST(OffsetTableTest, OffsetsEndWhereTheirQueuesDo) {
+  MemoryMeta meta;
+  {
+    OffsetTable table(meta);
+    table.Commit("G", "T", 0, At(50));
+    table.Commit("G", "T", 1, At(45));
+    table.Commit("H", "T", 0, At(7));
+    table.Commit("G", "gone", 0, At(3));
+    ASSERT_TRUE(Finish(table.Flush()).ok());
+  }
+  OffsetTable table(meta);
+  const auto end_of = [](const core::QueueKey& queue) { return At(queue.topic == "T" ? 45 : 0); };
+  EXPECT_EQ(table.CutAtEnds(end_of), 2U);
+  ASSERT_TRUE(Finish(table.Flush()).ok());
+  const OffsetTable again(meta);
+  EXPECT_EQ(again.Find("G", "T", 0), At(45));
+  EXPECT_EQ(again.Find("G", "T", 1), At(45));
+  EXPECT_EQ(again.Find("H", "T", 0), At(7));
+  EXPECT_EQ(again.Find("G", "gone", 0), At(0));
+  EXPECT_EQ(table.CutAtEnds(end_of), 0U);
 }
 
 }  // namespace

@@ -43,11 +43,5 @@ TEST(PlacementTest, EveryQueueIdHasAnOwnerInRange) {
   for (const int32_t queue : {INT32_MIN, -1, 0, INT32_MAX}) EXPECT_LT(placement.OwnerOf("T", queue).value(), 3u);
 }
 
-TEST(PlacementTest, ThePhysicalOffsetNamesTheLog) {
-  EXPECT_EQ(LogNumberOf(core::PhysicalOffset((int64_t{5} << 48) | 4096)), 5u);
-  EXPECT_EQ(LogNumberOf(core::PhysicalOffset(4096)), 0u);
-  EXPECT_EQ(LogNumberOf(core::PhysicalOffset(-1)), 0x7fffu);
-}
-
 }  // namespace
 }  // namespace broker

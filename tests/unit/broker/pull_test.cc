@@ -318,23 +318,6 @@ core::Task<void> Offsets(Broker&, net::Client& client) {
 }
 TEST(OffsetHandlersTest, FollowRocketMqsRules) { WithBroker(Offsets); }
 
-core::Task<void> ResetOffsets(Broker& broker, net::Client& client) {
-  for (const char* body : {"a", "b", "c"}) co_await Send(client, "Topic1", 0, body);
-  EXPECT_EQ((co_await Ask(client, PullFrom("Topic1", 0, 0))).code, 0);
-  const core::ShardId owner = Placement(2).OwnerOf("Topic1", 0);
-  co_await broker.shards().On(owner, [](BrokerShard& shard) {
-    shard.offsets().Reset("consumers", "Topic1", 0, core::LogicalOffset(1));
-  });
-  EXPECT_EQ((co_await Ask(client, CommitOf("consumers", "Topic1", 0, 3))).code, 0) << "answered and ignored";
-  const Answer moved = co_await Ask(client, PullFrom("Topic1", 0, 3));
-  EXPECT_EQ(moved.code, 21);
-  EXPECT_EQ(moved.Number("nextBeginOffset"), 1);
-  ExpectWholeHeader(moved);
-  EXPECT_EQ((co_await Ask(client, PullFrom("Topic1", 0, 3))).code, 19) << "told once";
-  EXPECT_EQ((co_await Ask(client, QueryOf("Topic1", 0))).Number("offset"), 1);
-}
-TEST(PullTest, AnAdministratorsResetIsToldOnce) { WithBroker(ResetOffsets); }
-
 core::Task<absl::Status> RestartMain(BrokerConfig config) {
   {
     absl::StatusOr<std::unique_ptr<Broker>> broker = co_await Broker::Start(config);

@@ -87,6 +87,49 @@ TEST(SocketTest, ASlowReaderGetsEveryByteInOrder) {
   OnMachine(1, SlowReaderMain);
 }
 
+Task<void> ShutdownAfter(Socket& socket, absl::Duration patience, StopToken stop) {
+  if (co_await Sleep(patience, stop) == WaitResult::kTimeout) socket.Shutdown();
+}
+
+// Catches connections that nobody reads holding every receive buffer of the shard, so that a new one never receives a byte.
+Task<absl::Status> UnreadMain(std::string) {
+  std::vector<Pair> unread;
+  for (int i = 0; i < 4; ++i) {
+    CO_ASSIGN_OR_RETURN(Pair pair, co_await Connected());
+    unread.push_back(std::move(pair));
+    // Armed once, then left alone.
+    const Slice first = Reactor::Current().buffers().Copy(std::string_view("x"));
+    CO_RETURN_IF_ERROR(co_await unread.back().client->Send(std::span(&first, 1)));
+    CO_RETURN_IF_ERROR((co_await unread.back().server->Receive()).status());
+    const Slice much = Reactor::Current().buffers().Copy(std::string(128 << 10, 'm'));
+    CO_RETURN_IF_ERROR(co_await unread.back().client->Send(std::span(&much, 1)));
+  }
+  co_await Sleep(absl::Milliseconds(20));
+  CO_ASSIGN_OR_RETURN(Pair pair, co_await Connected());
+  Scope scope;
+  StopSource received;
+  scope.Spawn(ShutdownAfter(*pair.server, absl::Seconds(2), received.token()));
+  const Slice word = Reactor::Current().buffers().Copy(std::string_view("hear me"));
+  CO_RETURN_IF_ERROR(co_await pair.client->Send(std::span(&word, 1)));
+  {
+    const absl::StatusOr<Slice> bytes = co_await pair.server->Receive();
+    EXPECT_TRUE(bytes.ok()) << bytes.status();
+    if (bytes.ok()) EXPECT_EQ(bytes->text(), "hear me");
+  }
+  received.RequestStop();
+  co_await scope.Join();
+  for (Pair& one : unread) {
+    size_t kept = 0;
+    while (one.server->HasReceived()) kept += one.server->TakeReceived().size();
+    EXPECT_EQ(kept, size_t{128} << 10);
+    co_await one.Close();
+  }
+  co_await pair.Close();
+  EXPECT_EQ(Reactor::Current().received_blocks_held(), 0U);
+  co_return absl::OkStatus();
+}
+TEST(SocketTest, UnreadConnectionsLeaveReceiveBuffersForOthers) { OnMachine(1, UnreadMain); }
+
 Task<void> ReceiveOnce(Socket& socket, absl::StatusOr<Slice>& result) { result = co_await socket.Receive(); }
 Task<void> AcceptOnce(Listener& listener, StopToken stop, absl::Status& result) {
   result = (co_await listener.Accept(stop)).status();

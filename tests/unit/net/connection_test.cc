@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -59,9 +60,10 @@ class EchoService {
   core::Task<Reply> MinOffset(RequestContext, GetMinOffsetRequest request) {
     auto text = std::make_shared<std::string>(static_cast<size_t>(request.queue_id), 'f');
     last_foreign = text;
-    absl::InlinedVector<std::string_view, 8> parts;
-    parts.push_back(std::string_view(*text).substr(0, text->size() / 2));
-    parts.push_back(std::string_view(*text).substr(text->size() / 2));
+    foreign.push_back(text);
+    Reply::ForeignParts parts;
+    parts.emplace_back(std::string_view(*text).substr(0, text->size() / 2), text.get(), foreign_block_bytes);
+    parts.emplace_back(std::string_view(*text).substr(text->size() / 2), text.get(), foreign_block_bytes);
     Reply reply;
     reply.SetForeignBody(std::move(text), std::move(parts));
     co_return reply;
@@ -81,7 +83,13 @@ class EchoService {
   }
   int sends = 0;
   int held = 0;
+  size_t foreign_block_bytes = size_t{256} << 10;  // what a foreign body claims to keep in memory
+  size_t ForeignAlive() const {
+    return static_cast<size_t>(
+        std::count_if(foreign.begin(), foreign.end(), [](const auto& one) { return !one.expired(); }));
+  }
   std::weak_ptr<std::string> last_foreign;
+  std::vector<std::weak_ptr<std::string>> foreign;
 };
 
 struct Fixture {
@@ -208,6 +216,68 @@ core::Task<absl::Status> ForeignMain() {
   co_return absl::OkStatus();
 }
 TEST(Connection, ForeignBodiesAreSentAndLetGo) { RunOnShard(ForeignMain); }
+
+core::Task<void> SendTimes(core::Socket& socket, core::Slice bytes, int times) {
+  for (int i = 0; i < times; ++i) {
+    const absl::Status sent = co_await socket.Send(std::span(&bytes, 1));
+    if (!sent.ok()) co_return;
+  }
+}
+
+// Catches a peer that reads nothing and keeps, by small records in each, any number of large blocks of the log in memory.
+core::Task<absl::Status> PinsMain() {
+  constexpr int kRequests = 300;
+  constexpr size_t kBody = 60000;
+  ServerLimits limits;
+  limits.pinned_bytes_max = size_t{1} << 20;
+  Fixture fixture(limits);
+  CO_RETURN_IF_ERROR(fixture.Listen());
+  CO_ASSIGN_OR_RETURN(std::unique_ptr<core::Socket> peer,
+                      co_await core::Socket::Connect(fixture.server.local(0), kSoon));
+  GetMinOffsetRequest request;
+  request.topic = "T";
+  request.queue_id = static_cast<int32_t>(kBody);
+  HeaderFields fields;
+  fields.AddHeader(request);
+  FrameHead head;
+  head.code = static_cast<int32_t>(GetMinOffsetRequest::kCode);
+  head.fields = &fields;
+  core::Scope scope;
+  scope.Spawn(SendTimes(*peer, Pool().Copy(Encode(head, 0)), kRequests));
+  const auto answered = [&fixture] { return fixture.service.foreign.size(); };
+  CO_RETURN_IF_ERROR(co_await WaitUntil([&] { return answered() > 30; }));
+  size_t before = 0;
+  while (before != answered()) {
+    before = answered();
+    co_await core::Sleep(absl::Milliseconds(100));
+  }
+  EXPECT_GT(fixture.server.pinned_bytes(), 0U);
+  EXPECT_LE(fixture.server.pinned_bytes(), limits.pinned_bytes_max);
+  EXPECT_LE(fixture.service.ForeignAlive(), limits.pinned_bytes_max / fixture.service.foreign_block_bytes);
+  // Copied or as they lay: the peer gets all of them once it reads.
+  FrameAssembler assembler(Pool(), kFrameBytesMax);
+  const std::string body(kBody, 'f');
+  for (int answers = 0; answers < kRequests;) {
+    absl::StatusOr<core::Slice> received = co_await peer->Receive();
+    CHECK_OR_FAIL(received.ok() && !received->empty());
+    assembler.Feed(*std::move(received));
+    for (;;) {
+      absl::StatusOr<std::optional<core::Slice>> bytes = assembler.Next();
+      CHECK_OR_FAIL(bytes.ok());
+      if (!bytes->has_value()) break;
+      const absl::StatusOr<Frame> answer = DecodeFrame(std::move(**bytes));
+      CHECK_OR_FAIL(answer.ok() && answer->body.text() == body);
+      ++answers;
+    }
+  }
+  CO_RETURN_IF_ERROR(co_await WaitUntil([&] { return fixture.service.ForeignAlive() == 0; }));
+  EXPECT_EQ(fixture.server.pinned_bytes(), 0U);
+  co_await scope.Join();
+  co_await peer->Close();
+  co_await fixture.server.Stop();
+  co_return absl::OkStatus();
+}
+TEST(Connection, APeerThatDoesNotReadKeepsLittleOfTheLogInMemory) { RunOnShard(PinsMain); }
 
 core::Task<absl::Status> ErrorsMain() {
   Fixture fixture;

@@ -17,7 +17,7 @@ TEST(EncodeFrameHead, WritesJsonAsARealBrokerDoes) {
   head.opaque = 19;
   head.flag = kFlagResponse;
   head.fields = &fields;
-  // Observed from RocketMQ 5.3.3 (wire.md 1.2).
+  // Observed from RocketMQ 5.3.3.
   const std::string header =
       R"({"code":0,"extFields":{"offset":"3"},"flag":1,"language":"JAVA","opaque":19,"serializeTypeCurrentRPC":"JSON","version":479})";
   const auto size = static_cast<uint32_t>(header.size());

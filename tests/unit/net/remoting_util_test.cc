@@ -63,7 +63,7 @@ TEST(BatchReader, RefusesSizesThatDoNotFit) {
 }
 
 TEST(DecodeOffsetMessageId, ReadsBothFamilies) {
-  // Observed from RocketMQ 5.3.3 (wire.md section 10).
+  // Observed from RocketMQ 5.3.3.
   const auto id = DecodeOffsetMessageId("7F000001000078BF0000000000000261");
   ASSERT_TRUE(id.ok()) << id.status();
   EXPECT_EQ(id->store_host.Text(), "127.0.0.1:30911");

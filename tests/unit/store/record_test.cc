@@ -28,7 +28,7 @@ std::vector<std::byte> Encode(const MessageDraft& draft, const RecordPlace& plac
   return bytes;
 }
 
-// The first record of a fresh store of RocketMQ 5.3.3, read from its commit log (storage.md 13).
+// The first record of a fresh store of RocketMQ 5.3.3, read from its commit log.
 TEST(RecordTest, IsByteForByteRocketMqs) {
   const std::string properties =
       std::string("MSG_REGION\x01""DefaultRegion\x02""UNIQ_KEY\x01UK1\x02""CLUSTER\x01""DefaultCluster\x02TAGS\x01""a\x02") +
@@ -116,6 +116,13 @@ TEST(CrcTest, AreTheKnownPolynomials) {
   EXPECT_EQ(Crc32c(bytes), 0xE3069283U);
   EXPECT_EQ(Crc32(bytes), 0xCBF43926U);
   EXPECT_EQ(Crc32c(bytes.subspan(4), Crc32c(bytes.first(4))), 0xE3069283U);
+}
+
+TEST(RecordTest, ThePhysicalOffsetNamesTheLog) {
+  EXPECT_EQ(LogNumberOf(core::PhysicalOffset((int64_t{5} << 48) | 4096)), 5U);
+  EXPECT_EQ(LogNumberOf(core::PhysicalOffset(4096)), 0U);
+  EXPECT_EQ(LogNumberOf(core::PhysicalOffset(-1)), kLogNumberMax);
+  EXPECT_EQ(LogPositionOf(core::PhysicalOffset((int64_t{5} << 48) | 4096)), 4096U);
 }
 
 }  // namespace

@@ -232,6 +232,99 @@ core::Task<absl::Status> DropMain() {
 
 TEST(ShardStoreTest, DroppedTopicStartsAnewAlsoAfterRestart) { CO_EXPECT_OK(sim::RunInWorld(6, 1, DropMain)); }
 
+core::Task<void> AppendAndExpect(ShardStore& store, std::string topic, std::string body) {
+  const absl::StatusOr<AppendResult> appended = co_await AppendOne(store, topic, 1, body);
+  EXPECT_TRUE(appended.ok()) << appended.status();
+}
+
+// Catches a message of the new topic in the batch in which the drop's position lies: the batch stays open while a slow write is under way.
+core::Task<absl::Status> DropInOpenBatchMain(sim::Node* node) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  core::Scope old;
+  node->disk().set_slowdown(10'000);
+  old.Spawn(AppendAndExpect(*opened.store, "other", "slow"));
+  (void)co_await core::Sleep(absl::Microseconds(1));
+  node->disk().set_slowdown(1);
+  old.Spawn(AppendAndExpect(*opened.store, "gone", "old"));
+  (void)co_await core::Sleep(absl::Microseconds(1));
+  CO_RETURN_IF_ERROR(co_await opened.store->DropTopic("gone"));
+  CO_ASSIGN_OR_RETURN(const AppendResult first, co_await AppendOne(*opened.store, "gone", 1, "new"));
+  EXPECT_EQ(first.first_queue_offset.value(), 0);
+  co_await old.Join();
+  CO_RETURN_IF_ERROR(co_await CloseBoth(opened));
+  CO_ASSIGN_OR_RETURN(OpenStore again, co_await OpenIn("data", SmallOptions()));
+  EXPECT_EQ(BodiesOf(co_await FetchFrom(*again.store, "gone", 1, 0)), std::vector<std::string>{"new"});
+  co_return co_await CloseBoth(again);
+}
+TEST(ShardStoreTest, ADropTakesNothingThatComesAfterIt) {
+  sim::World world(8);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start([&node] { return DropInOpenBatchMain(&node); });
+  CO_EXPECT_OK(world.RunToEnd(node));
+}
+
+// Catches messages that come to a topic while it is being dropped and would be half of the old and half of the new one.
+core::Task<absl::Status> AppendDuringDropMain(sim::Node* node) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "gone", 1, "old")).status());
+  node->disk().set_slowdown(100);
+  absl::Status dropped = absl::UnknownError("under way");
+  core::Scope drop;
+  drop.Spawn([](ShardStore& store, absl::Status& result) -> core::Task<void> { result = co_await store.DropTopic("gone"); }(*opened.store, dropped));
+  (void)co_await core::Sleep(absl::Microseconds(1));
+  EXPECT_EQ((co_await AppendOne(*opened.store, "gone", 1, "between")).status().code(), absl::StatusCode::kUnavailable);
+  co_await drop.Join();
+  EXPECT_TRUE(dropped.ok()) << dropped;
+  CO_ASSIGN_OR_RETURN(const AppendResult first, co_await AppendOne(*opened.store, "gone", 1, "new"));
+  EXPECT_EQ(first.first_queue_offset.value(), 0);
+  co_return co_await CloseBoth(opened);
+}
+TEST(ShardStoreTest, ATopicTakesNothingWhileItIsDropped) {
+  sim::World world(9);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start([&node] { return AppendDuringDropMain(&node); });
+  CO_EXPECT_OK(world.RunToEnd(node));
+}
+
+core::Task<absl::Status> DropUnflushedMain(bool* dropped) {
+  StoreOptions options = SmallOptions();
+  options.flush_interval = absl::Minutes(1);
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  for (int i = 0; i < 20; ++i) CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "gone", 1, "old")).status());
+  CO_RETURN_IF_ERROR(co_await opened.store->DropTopic("gone"));
+  *dropped = true;
+  (void)co_await core::Sleep(absl::Hours(1));  // until the power goes
+  co_return co_await CloseBoth(opened);
+}
+core::Task<absl::Status> AppendNewMain() {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  EXPECT_EQ(opened.store->MaxOffset({"gone", 1}).value(), 0);
+  CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "gone", 1, "new")).status());
+  co_return co_await CloseBoth(opened);
+}
+core::Task<absl::Status> ReadNewMain() {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  EXPECT_EQ(BodiesOf(co_await FetchFrom(*opened.store, "gone", 1, 0)), std::vector<std::string>{"new"});
+  co_return co_await CloseBoth(opened);
+}
+
+// Catches a drop that reaches beyond where the log ends after a power cut, so that it takes what is written there next.
+TEST(ShardStoreTest, ADropDoesNotReachBeyondWhatIsDurable) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    sim::World world(seed);
+    sim::Node& node = world.AddNode("node", 1);
+    bool dropped = false;
+    node.Start([&dropped] { return DropUnflushedMain(&dropped); });
+    ASSERT_TRUE(world.RunUntil([&dropped] { return dropped; }, absl::Minutes(1)));
+    node.CutPower();
+    node.Start(AppendNewMain);
+    CO_EXPECT_OK(world.RunToEnd(node));
+    node.Start(ReadNewMain);
+    CO_EXPECT_OK(world.RunToEnd(node));
+  }
+}
+
 core::Task<absl::Status> RetentionMain() {
   StoreOptions options = SmallOptions();
   options.reserved_time = absl::Hours(1);

@@ -1,0 +1,148 @@
+// Goal: old segments go when the rules say so and not before: in the hours of deleteWhen, at any hour on a full disk, and before their time only
+// where that was asked for. Nothing else keeps them.
+// Method: simulated machines in virtual time, in a time zone that is not UTC.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "core/sim/world.h"
+#include "core/sync.h"
+#include "tests/unit/store/store_fixture.h"
+
+namespace store {
+namespace {
+
+constexpr int kMessages = 500;
+
+absl::TimeZone Zone() { return absl::FixedTimeZone(5 * 3600); }
+
+StoreOptions SmallOptions() {
+  StoreOptions options;
+  options.segment_bytes = kSegmentBytesMin;
+  options.append_buffer_bytes = size_t{4} << 20;
+  options.reserved_time = absl::Hours(1);
+  options.time_zone = Zone();
+  return options;
+}
+
+absl::Time WallNow() { return absl::FromUnixMillis(core::Reactor::Current().wall_now()); }
+int HourIn(absl::Duration from_now) { return Zone().At(WallNow() + from_now).cs.hour(); }
+
+core::Task<absl::Status> Fill(ShardStore& store) {
+  for (int i = 0; i < kMessages; ++i) {
+    CO_RETURN_IF_ERROR((co_await AppendOne(store, "T", i % 3, absl::StrCat(i, std::string(1500, '.')))).status());
+  }
+  EXPECT_GE(store.Stats().segments, 4U);
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> WaitFor(absl::Duration time) {
+  (void)co_await core::Sleep(time);
+  co_return absl::OkStatus();
+}
+
+/// Runs `main` on a node of its own and tells it the node.
+void OnNode(core::Task<absl::Status> (*main)(sim::Node* node)) {
+  sim::World world(21);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start([main, &node] { return main(&node); });
+  const absl::Status status = world.RunToEnd(node, absl::Hours(48));
+  EXPECT_TRUE(status.ok()) << status << world.Describe();
+}
+
+// Catches hours of another time zone, deletion at any hour, and none at all.
+core::Task<absl::Status> HourMain(sim::Node*) {
+  StoreOptions options = SmallOptions();
+  options.delete_when_hours = {HourIn(absl::Hours(3))};
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  CO_RETURN_IF_ERROR(co_await Fill(*opened.store));
+  const uint64_t segments = opened.store->Stats().segments;
+  const absl::Time begin =
+      absl::FromUnixSeconds((absl::ToUnixSeconds(WallNow()) / 3600 + 3) * 3600);  // whole hours, as the zone's
+  CO_RETURN_IF_ERROR(co_await WaitFor(begin - WallNow() - absl::Minutes(1)));
+  EXPECT_EQ(opened.store->Stats().segments, segments);
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(2)));
+  EXPECT_EQ(opened.store->Stats().segments, 1U);
+  EXPECT_EQ(opened.store->MaxOffset({"T", 1}).value(), (kMessages + 1) / 3);
+  co_return co_await CloseBoth(opened);
+}
+TEST(RetentionTest, ExpiredSegmentsGoInTheHourOfTheTimeZone) { OnNode(HourMain); }
+
+/// Leaves the disk `ratio` full of what the store takes now.
+void FillDisk(sim::Node& node, double ratio) {
+  node.disk().set_capacity(static_cast<uint64_t>(static_cast<double>(node.disk().used_bytes()) / ratio));
+}
+
+core::Task<absl::Status> FullMain(sim::Node* node) {
+  StoreOptions options = SmallOptions();
+  options.delete_when_hours = {HourIn(absl::Hours(12))};
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  CO_RETURN_IF_ERROR(co_await Fill(*opened.store));
+  const uint64_t segments = opened.store->Stats().segments;
+  FillDisk(*node, 0.88);
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(30)));
+  EXPECT_EQ(opened.store->Stats().segments, segments) << "unread messages were deleted although nobody asked for it";
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Hours(1)));
+  EXPECT_LT(opened.store->Stats().segments, segments);
+  EXPECT_GT(opened.store->Stats().segments, 1U);  // as many as it takes, at this hour
+  EXPECT_LE(opened.store->Stats().disk_used_ratio, options.disk_used_ratio_max);
+  co_return co_await CloseBoth(opened);
+}
+TEST(RetentionTest, OnAFullDiskExpiredSegmentsGoAtAnyHourAndOthersStay) { OnNode(FullMain); }
+
+core::Task<absl::Status> ForciblyMain(sim::Node* node) {
+  StoreOptions options = SmallOptions();
+  options.delete_when_hours = {HourIn(absl::Hours(12))};
+  options.delete_forcibly = true;
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  CO_RETURN_IF_ERROR(co_await Fill(*opened.store));
+  const uint64_t segments = opened.store->Stats().segments;
+  FillDisk(*node, 0.80);
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(1)));
+  EXPECT_EQ(opened.store->Stats().segments, segments);
+  FillDisk(*node, 0.88);
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(1)));
+  EXPECT_LT(opened.store->Stats().segments, segments);
+  EXPECT_GT(opened.store->Stats().segments, 1U);
+  EXPECT_LE(opened.store->Stats().disk_used_ratio, options.disk_used_ratio_forcible);
+  EXPECT_GT(opened.store->MinOffset({"T", 0}).value(), 0);
+  // However full it is, what is being written stays.
+  for (uint64_t i = 0; i < segments; ++i) {
+    FillDisk(*node, 0.99);
+    CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(1)));
+  }
+  EXPECT_EQ(opened.store->Stats().segments, 1U);
+  EXPECT_EQ((co_await AppendOne(*opened.store, "T", 0, "x")).status().code(), absl::StatusCode::kResourceExhausted);
+  node->disk().set_capacity(uint64_t{1} << 30);
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Seconds(5)));
+  CO_ASSIGN_OR_RETURN(const AppendResult next, co_await AppendOne(*opened.store, "T", 0, "x"));
+  EXPECT_EQ(next.first_queue_offset.value(), (kMessages + 2) / 3);
+  co_return co_await CloseBoth(opened);
+}
+TEST(RetentionTest, ForcedDeletionMakesRoomBeforeTheTime) { OnNode(ForciblyMain); }
+
+// Catches retention that stops for ever at a segment whose index can't be read.
+core::Task<absl::Status> UnreadableMain(sim::Node* node) {
+  StoreOptions options = SmallOptions();
+  options.delete_when_hours = {HourIn(absl::Hours(12))};
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "early", 0, "only once")).status());
+  CO_RETURN_IF_ERROR(co_await Fill(*opened.store));
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Hours(2)));
+  node->disk().Inject({.op = sim::DiskOp::kRead, .path_contains = "00000000000000000000.idx", .times = UINT64_MAX});
+  CO_RETURN_IF_ERROR(co_await opened.store->DeleteExpired());
+  node->disk().ClearFaults();
+  EXPECT_EQ(opened.store->Stats().segments, 1U);
+  EXPECT_EQ(opened.store->MinOffset({"early", 0}).value(), 1);
+  CO_RETURN_IF_ERROR(co_await CloseBoth(opened));
+  CO_ASSIGN_OR_RETURN(OpenStore again, co_await OpenIn("data", options));
+  CO_ASSIGN_OR_RETURN(const AppendResult next, co_await AppendOne(*again.store, "early", 0, "again"));
+  EXPECT_EQ(next.first_queue_offset.value(), 1);
+  co_return co_await CloseBoth(again);
+}
+TEST(RetentionTest, AnUnreadableIndexDoesNotKeepWhatIsNewer) { OnNode(UnreadableMain); }
+
+}  // namespace
+}  // namespace store
