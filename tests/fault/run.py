@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Crashes the server under test and feeds it nonsense.
 
-  run.py [--server ringmq|rocketmq] [--binary PATH] [--seed N] [--kills N] [--only TEXT]... [--list] [--keep] [-v]
+  run.py [--server ringmq|rocketmq] [--binary PATH] [--seed N] [--rounds N] [--full] [--only TEXT]... [--list] [--keep] [-v]
 
 --server rocketmq runs what is comparable against the real Apache RocketMQ 5.3.3, which checks the tests themselves.
 """
@@ -12,9 +12,46 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from fault import bad_input, kill  # noqa: E402
+from fault import bad_input, disk_errors, kill, power_cut  # noqa: E402
 from interop import harness  # noqa: E402
 from peers import ringmq, rocketmq  # noqa: E402
+
+
+# Rounds of each test: in CI, and before a release (--full).
+ROUNDS = {
+    'kill_async_flush': (30, 200),
+    'kill_sync_flush': (30, 200),
+    'power_cut_sync_flush': (50, 1000),
+    'power_cut_async_flush': (20, 200),
+    'power_cut_while_recovering': (10, 100),
+    'failed_writes': (8, 200),
+    'failed_reads': (5, 100),
+    'no_space': (3, 50),
+    'stopped_disk': (2, 4),
+}
+
+
+def all_tests(options):
+    """(name, function of the context) of each test, with its rounds and its seed."""
+    seed = options.seed
+
+    def sized(name, function, *arguments):
+        rounds = options.rounds or ROUNDS[name][options.full]
+        command = f'./dev test --fault -- --seed {seed} --rounds {rounds} --only {name}'
+        if options.server != 'ringmq':
+            command += f' --server {options.server}'
+        return name, lambda context: function(context, *arguments, rounds, seed, command)
+    return [
+        sized('kill_async_flush', kill.kill_under_load, '5.3.3', 'ASYNC_FLUSH'),
+        sized('kill_sync_flush', kill.kill_under_load, '4.9.7', 'SYNC_FLUSH'),
+        sized('power_cut_sync_flush', power_cut.sync_flush),
+        sized('power_cut_async_flush', power_cut.async_flush),
+        sized('power_cut_while_recovering', power_cut.chains),
+        sized('failed_writes', disk_errors.failed_writes),
+        sized('failed_reads', disk_errors.failed_reads),
+        sized('no_space', disk_errors.no_space),
+        sized('stopped_disk', disk_errors.stopped_disk),
+        *bad_input.TESTS]
 
 
 def main():
@@ -22,18 +59,14 @@ def main():
     parser.add_argument('--server', choices=('ringmq', 'rocketmq'), default='ringmq')
     parser.add_argument('--binary', type=pathlib.Path, default=ringmq.binary, help='the ringmq to test')
     parser.add_argument('--seed', type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument('--kills', type=int, default=20)
+    parser.add_argument('--rounds', type=int, help='of each test that has rounds')
+    parser.add_argument('--full', action='store_true', help='as many rounds as a release needs, some hours')
     parser.add_argument('--only', action='append', default=[], help='only tests whose name contains this')
     parser.add_argument('--list', action='store_true')
     parser.add_argument('--keep', action='store_true', help='leave the data and logs in place')
     parser.add_argument('-v', '--verbose', action='store_true')
     options = parser.parse_args()
-    tests = [
-        ('kill_async_flush', lambda context: kill.kill_under_load(
-            context, '5.3.3', 'ASYNC_FLUSH', options.kills, options.seed)),
-        ('kill_sync_flush', lambda context: kill.kill_under_load(
-            context, '4.9.7', 'SYNC_FLUSH', options.kills, options.seed + 1)),
-        *bad_input.TESTS]
+    tests = all_tests(options)
     tests = [t for t in tests if not options.only or any(o in t[0] for o in options.only)]
     if options.list:
         print('\n'.join(name for name, _ in tests))
