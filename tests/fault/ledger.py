@@ -23,6 +23,10 @@ class Ledger:
         for refusal in refusals:
             (self.maybe if refusal.code in OPEN_CODES else self.refused).update(refusal.ids)
 
+    def look(self, address):
+        """Everything acknowledged can be read now. What is seen need not be durable yet."""
+        return judge(self.acks, scan_topic(address, self.topic, self.queues), self.maybe, self.refused, self.seen)
+
     def verify(self, address, allowed=NOTHING, whole=True):
         """Reads the queues (from 50 messages before the end of the last verdict unless `whole`) and judges. What was lost and
         might be is forgotten: its offsets may be given out again."""

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from fault import bad_input, disk_errors, kill, power_cut  # noqa: E402
+from fault import bad_input, damage, disk_errors, kill, metadata_cut, power_cut  # noqa: E402
 from interop import harness  # noqa: E402
 from peers import ringmq, rocketmq  # noqa: E402
 
@@ -24,10 +24,13 @@ ROUNDS = {
     'power_cut_sync_flush': (50, 1000),
     'power_cut_async_flush': (20, 200),
     'power_cut_while_recovering': (10, 100),
+    'power_cut_in_operations': (1, 20),
     'failed_writes': (8, 200),
     'failed_reads': (5, 100),
     'no_space': (3, 50),
     'stopped_disk': (2, 4),
+    'flipped_bits': (60, 10_000),
+    'damaged_files': (25, 200),
 }
 
 
@@ -47,10 +50,13 @@ def all_tests(options):
         sized('power_cut_sync_flush', power_cut.sync_flush),
         sized('power_cut_async_flush', power_cut.async_flush),
         sized('power_cut_while_recovering', power_cut.chains),
+        sized('power_cut_in_operations', metadata_cut.at_each_flush),
         sized('failed_writes', disk_errors.failed_writes),
         sized('failed_reads', disk_errors.failed_reads),
         sized('no_space', disk_errors.no_space),
         sized('stopped_disk', disk_errors.stopped_disk),
+        sized('flipped_bits', damage.flipped_bits),
+        sized('damaged_files', damage.damaged_files),
         *bad_input.TESTS]
 
 

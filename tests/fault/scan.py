@@ -7,6 +7,7 @@ from fault.verdict import Ack, QueueScan, Stored
 from interop.harness import Failure
 from peers.process import StartError
 
+SCAN_GROUP = 'fault-scan'
 GAP_CODES = (rawmq.PULL_RETRY_IMMEDIATELY, rawmq.PULL_OFFSET_MOVED)
 
 
@@ -15,7 +16,7 @@ def scan_queue(connection, topic, queue, first=0):
     begin, end = connection.min_offset(topic, queue), connection.max_offset(topic, queue)
     records, gaps, at = [], [], max(begin, first)
     while at < end:
-        answer, found = connection.pull(topic, queue, at, 512, 'fault-scan')
+        answer, found = connection.pull(topic, queue, at, 512, SCAN_GROUP)
         following = int(answer.ext.get('nextBeginOffset', at))
         if answer.code != rawmq.SUCCESS and (answer.code not in GAP_CODES or following <= at):
             raise Failure(f'STUCK: {topic}/{queue}: pull at {at} of [{begin}, {end}) says code {answer.code} '
