@@ -38,7 +38,8 @@ core::Task<absl::Status> DropTopicEverywhere(BrokerShard& here, std::string topi
       here.peers(), [](BrokerShard& there, std::string name) { return ForgetTopic(there, std::move(name)); }, topic);
   for (const absl::Status& status : dropped) CO_RETURN_IF_ERROR(status);
   co_return co_await here.peers().On(
-      kCatalogShard, [](BrokerShard& there, std::string name) { return NoteRemoved(there, std::move(name)); }, std::move(topic));
+      kCatalogShard, [](BrokerShard& there, std::string name) { return NoteRemoved(there, std::move(name)); },
+      std::move(topic));
 }
 
 core::Task<absl::Status> FinishTopicRemovals(BrokerShard& here) {
