@@ -21,7 +21,7 @@ from peers.process import StartError, is_free
 TOPIC, QUEUES = 'Damage', 4
 GROUP = 'damage-group'
 BLOCK = 4096
-SIZES = (100, 1000, 4000, 20_000)
+SIZES = (200, 4000, 30_000)
 
 
 class Template:
@@ -33,7 +33,8 @@ class Template:
         context.own.callback(producers.close)
         live = self.folder / 'live'
         live.mkdir()
-        self.segment = {'mappedFileSizeCommitLog': (8 if context.kind == 'ringmq' else 2) << 20}
+        self.segment = {'mappedFileSizeCommitLog': (8 if context.kind == 'ringmq' else 2) << 20,
+                        'flushConsumerOffsetInterval': 500}
         server = server_on(context, live, **self.segment)
         server.start()
         with rawmq.Connection(server.address, timeout=30) as connection:
@@ -41,7 +42,7 @@ class Template:
             connection.pull(TOPIC, 0, 0, group=GROUP)  # makes the group
         self.acks, self.maybe = [], []
         for state in ('early', 'killed', 'stopped'):
-            producers.go(server.address, 0.5, sizes=SIZES, in_flight=32)
+            producers.go(server.address, 0.3, sizes=SIZES, in_flight=4)
             acks, maybe, refused = producers.results(40)
             check(not refused and not maybe, 'the template was refused a message:', refused[:1])
             self.acks += acks
@@ -49,8 +50,7 @@ class Template:
                 for queue in range(QUEUES):
                     connection.must(rawmq.UPDATE_CONSUMER_OFFSET, {
                         'consumerGroup': GROUP, 'topic': TOPIC, 'queueId': queue, 'commitOffset': self.ends()[queue]})
-            wait = 0.2 if state != 'early' else 6  # consumer offsets are stored every 5 s
-            time.sleep(wait)
+            time.sleep(0.8)  # consumer offsets are stored now
             server.stop() if state == 'stopped' else server.kill()
             shutil.copytree(live, self.folder / state)
             setattr(self, state, list(self.acks))
@@ -86,11 +86,16 @@ class Case:
         """The files that have content, by their path in the store."""
         return sorted(p for p in self.place.rglob('*') if p.is_file() and p.stat().st_size and p.name != 'lock')
 
-    def restart(self):
-        """kill -9, and a start once the kernel has taken the port back."""
-        self.server.kill()
-        wait_until(lambda: is_free(self.server.port), 5, 'the port of the killed broker')
-        self.server.start()
+    def starts(self):
+        """Starts the broker. False when it refuses, which it may if it ends in order and names a file of the store."""
+        try:
+            self.server.start()
+        except StartError as error:
+            check(error.code == 1, 'it neither started nor refused to:', error)
+            check(str(self.place) in error.output, 'it does not name the file:', error)
+            self.server.daemon.told_to_end = True
+            return False
+        return True
 
     def verify(self, records):
         """The broker holds what it must, less `records` messages at most. How many are missing."""
@@ -163,19 +168,19 @@ def flipped_bits(context, rounds, seed, command):
                 case.server.start()
             flip = turn_bit(path, rng)
             try:
-                if not running:
-                    try:
-                        case.server.start()
-                    except StartError as error:
-                        check(error.code and path.name in error.output, 'it did not start and does not name the file:', error)
-                        counts['refused'] += 1
-                        return
+                if not running and not case.starts():
+                    counts['refused'] += 1
+                    return
                 missing = case.verify(1 if not measured else 1 << 30)
                 if not measured:
                     case.send_to_each_queue()
                 if running:
-                    case.restart()
-                    missing = max(missing, case.verify(1))
+                    case.server.kill()
+                    wait_until(lambda: is_free(case.server.port), 5, 'the port of the killed broker')
+                    if case.starts():
+                        missing = max(missing, case.verify(1))
+                    else:
+                        counts['refused'] += 1
             except Exception as error:
                 raise Failure(f'{state} store, {flip}{", while it ran" if running else ""}: {error}') from error
             counts['missing'] += missing
@@ -254,10 +259,7 @@ def damaged_files(context, rounds, seed, command):
             path = rng.choice(by_kind[rng.choice(sorted(by_kind))])
             harm(path, case, rng)
             try:
-                try:
-                    case.server.start()
-                except StartError as error:
-                    check(error.code, 'it neither started nor ended:', error.output[-500:])
+                if not case.starts():
                     counts['refused'] += 1
                     return
                 missing = case.verify(1 << 30)

@@ -72,7 +72,8 @@ int64_t Now() {
 
 class Device {
  public:
-  explicit Device(size_t bytes) : bytes_(bytes), durable_(Reserve(bytes)), cached_(Reserve(bytes)), dirty_(bytes / kSector) {}
+  explicit Device(size_t bytes)
+      : bytes_(bytes), durable_(Reserve(bytes)), cached_(Reserve(bytes)), dirty_(bytes / kSector) {}
 
   size_t bytes() const { return bytes_; }
 
@@ -182,7 +183,8 @@ class Device {
 
   void Cut(bool random, uint64_t seed) {
     std::mt19937_64 rng(seed);
-    std::sort(unflushed_.begin(), unflushed_.end());  // which sectors a seed keeps depends on what was written, not on when
+    std::sort(unflushed_.begin(),
+              unflushed_.end());  // which sectors a seed keeps depends on what was written, not on when
     kept_ = lost_ = 0;
     for (const uint64_t sector : unflushed_) {
       if (random && (rng() & 1) != 0) {
@@ -219,8 +221,8 @@ class Device {
 
   std::string State() const {
     std::ostringstream text;
-    text << "flushes " << flushes_ << " writes " << writes_ << " reads " << reads_ << " dead " << dead_ << " kept " << kept_ << " lost "
-         << lost_ << " event " << event_;
+    text << "flushes " << flushes_ << " writes " << writes_ << " reads " << reads_ << " dead " << dead_ << " kept "
+         << kept_ << " lost " << lost_ << " event " << event_;
     return text.str();
   }
 
@@ -229,8 +231,8 @@ class Device {
   uint8_t* const cached_;
   std::mutex mutex_;
   std::condition_variable go_;
-  std::vector<bool> dirty_;           // by sector
-  std::vector<uint64_t> unflushed_;   // the sectors that are dirty
+  std::vector<bool> dirty_;          // by sector
+  std::vector<uint64_t> unflushed_;  // the sectors that are dirty
   Range bad_reads_;
   Range bad_writes_;
   uint64_t full_at_ = UINT64_MAX;
@@ -280,7 +282,9 @@ int Write(const char* /*path*/, const char* from, size_t n, off_t offset, fuse_f
 
 int Sync(const char* /*path*/, int /*data_only*/, fuse_file_info* /*file*/) { return TheDevice().Flush(); }
 
-int Truncate(const char* /*path*/, off_t /*size*/, fuse_file_info* /*file*/) { return 0; }  // mkfs asks; the size is fixed
+int Truncate(const char* /*path*/, off_t /*size*/, fuse_file_info* /*file*/) {
+  return 0;
+}  // mkfs asks; the size is fixed
 
 }  // namespace
 
