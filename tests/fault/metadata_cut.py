@@ -12,7 +12,9 @@ import rawmq
 from fault.device import Device, server_on
 from fault.ledger import Ledger
 from fault.load import Producers, message
+from fault.pauses import fake_clock
 from fault.scan import start
+from fault.verdict import Ack
 from interop.harness import Failure, Skip, check
 from peers.process import StartError
 
@@ -117,11 +119,11 @@ class GroupMade(Operation):
 class OffsetsStored(Operation):
     """Offsets are stored every interval, not with each answer: a cut costs at most what came since."""
     name = 'offsets stored'
-    settings = {'flushConsumerOffsetInterval': 1000}
+    settings = {'flushConsumerOffsetInterval': 200}
 
     def begin(self, connection, number):
         self.commit(connection, 2 * number)
-        time.sleep(1.3)
+        time.sleep(1.0)  # several intervals
 
     def commit(self, connection, offset):
         for queue in range(QUEUES):
@@ -130,7 +132,7 @@ class OffsetsStored(Operation):
 
     def run(self, connection, number):
         self.commit(connection, 2 * number + 1)
-        time.sleep(1.3)
+        time.sleep(1.0)  # several intervals
 
     def verify(self, connection, number, done):
         stored = [int(connection.must(rawmq.QUERY_CONSUMER_OFFSET, {
@@ -144,26 +146,36 @@ class LogRolled(Operation):
     name = 'log goes on to a new file'
 
     def run(self, connection, number):
-        sent, ids = {}, []
-        for i in range(200):
-            code, header, body = message(f'roll{number}.{i}', 100_000, TOPIC, i % QUEUES)
-            sent[connection.submit(code, header, body)] = time.monotonic()
-            ids.append(f'roll{number}.{i}')
-        self.bench.ledger.maybe.update(ids)
-        for opaque, begin in sent.items():
-            answer = connection.wait(opaque)
-            if answer.code != rawmq.SUCCESS:
-                raise rawmq.ResponseError(answer)
+        self.bench.send_files(connection, f'roll{number}')
 
     def verify(self, connection, number, done):
         pass  # the witness has them
 
     def flushes(self, rounds, rng):
         every = range(1, FLUSHES_MAX + 1)  # most of its flushes are those of messages
-        return every if rounds > 1 else sorted(rng.sample(every, 8))
+        return every if rounds > 1 else sorted(rng.sample(every, 5))
 
 
-OPERATIONS = (TopicMade, TopicChanged, TopicDeleted, GroupMade, OffsetsStored, LogRolled)
+class OldFilesGo(Operation):
+    """Retention, after the clock has gone on by four days."""
+    name = 'old files go'
+
+    def begin(self, connection, number):
+        self.bench.send_files(connection, f'old{number}')
+        time.sleep(0.3)  # their indexes are written
+        self.before = [connection.min_offset(TOPIC, queue) for queue in range(QUEUES)]
+        self.bench.clock.write_text(f'+{100 * number}h\n', encoding='ascii')
+
+    def run(self, connection, number):
+        connection.must(rawmq.DELETE_EXPIRED_COMMITLOG)
+
+    def verify(self, connection, number, done):
+        after = [connection.min_offset(TOPIC, queue) for queue in range(QUEUES)]
+        check(all(a >= b for a, b in zip(after, self.before)), 'queues begin at', after, 'after', self.before)
+        check(not done or after != self.before, 'nothing has gone')
+
+
+OPERATIONS = (TopicMade, TopicChanged, TopicDeleted, GroupMade, OffsetsStored, LogRolled, OldFilesGo)
 
 
 class Bench:
@@ -172,7 +184,9 @@ class Bench:
     def __init__(self, context, device, settings, seed):
         device.format()
         self.context, self.device = context, device
+        environment, self.clock = fake_clock(context)
         self.server = server_on(context, device.folder, flushDiskType='SYNC_FLUSH', mappedFileSizeCommitLog=8 << 20, **settings)
+        self.server.daemon.env.update(environment)
         self.server.start()
         self.ledger, self.alive = Ledger(TOPIC, QUEUES), Ledger(ALIVE, 1)
         with rawmq.Connection(self.server.address, timeout=30) as connection:
@@ -183,6 +197,23 @@ class Bench:
         producers.go(self.server.address, 0.05)
         self.ledger.add(*producers.results(30))
         producers.close()
+
+    def send_files(self, connection, name):
+        """More than a file of messages for each log; a ResponseError unless all are stored."""
+        opaques = {}
+        for i in range(200):
+            code, header, body = message(f'{name}.{i}', 100_000, TOPIC, i % QUEUES)
+            self.ledger.maybe.add(f'{name}.{i}')
+            opaques[connection.submit(code, header, body)] = f'{name}.{i}', time.monotonic()
+        refused = None
+        for opaque, (message_id, sent) in opaques.items():
+            answer = connection.wait(opaque)
+            if answer.code != rawmq.SUCCESS:
+                refused = answer
+                continue
+            self.ledger.add([Ack(message_id, int(answer.ext['queueId']), int(answer.ext['queueOffset']), sent, time.monotonic())])
+        if refused is not None:
+            raise rawmq.ResponseError(refused)
 
     def attempt(self, operation, number, flush, how):
         """The operation with the power going at its flush `flush`. Whether the cut came before its end."""

@@ -62,7 +62,8 @@ def consumers_killed(context, rounds, seed, command):
     living, dead = [], []
 
     def join(number):
-        clients = Clients('5.3.3', context.fresh_folder(f'mortal-{number}'), context.server.namesrv)
+        clients = Clients('5.3.3', context.fresh_folder(f'mortal-{number}'), context.server.namesrv,
+                          ['-Dpeer.flushEach=true'])
         living.append(clients)
         clients.do('consumer', name=f'r1-c{number}', group=group, topic=topic)
     try:
