@@ -1,7 +1,8 @@
 """Damage to the files of a store: bits that turn, files that are cut, emptied, gone, swapped or old.
 
-A store is filled once, with segments that are full and some that are not, and kept in two states: after a stop in order and after
-kill -9. Each round copies one of them, damages one file, and starts a broker on it. It needs no special rights.
+A store is filled once, with segments that are full and some that are not, and kept in two states: after a stop in
+order and after kill -9. Each round copies one of them, damages one file, and starts a broker on it. It needs no
+special rights.
 """
 import os
 import random
@@ -151,8 +152,8 @@ def turn_bit(path, rng):
 
 
 def flipped_bits(context, rounds, seed, command):
-    """D8: one bit of one file turns, before the start or while the broker runs. At most one message is missing, the broker says so, and
-    no offset is given out twice."""
+    """D8: one bit of one file turns, before the start or while the broker runs. At most one message is missing, the
+    broker says so, and no offset is given out twice."""
     rng = random.Random(seed)
     template = Template(context, seed)
     counts, anomalies = {'missing': 0, 'refused': 0}, []
@@ -252,8 +253,8 @@ def old_copy(path, case, rng):
 
 
 def damaged_files(context, rounds, seed, command):
-    """D9: a file is cut short, zeroed, deleted, swapped with one of its kind or replaced by an older copy. The broker refuses to start
-    and names it, or says what is missing and serves the rest."""
+    """D9: a file is cut short, zeroed, deleted, swapped with one of its kind or replaced by an older copy. The broker
+    refuses to start and names it, or says what is missing and serves the rest."""
     rng = random.Random(seed)
     template = Template(context, seed)
     harms = (cut_short, zeroed, deleted, swapped, old_copy)

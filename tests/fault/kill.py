@@ -26,8 +26,8 @@ def kill_under_load(context, version, flush, kills, seed, command):
     ledger, java = Ledger(TOPIC, QUEUES), JavaSide(context, version, server, flush)
     started, slowest = time.monotonic(), 0.0
     for kill in range(kills):
-        moment = rng.uniform(0.05, 1.0)
-        producers.go(server.address, 30)
+        moment = rng.uniform(0.05, 0.7)
+        producers.go(server.address, 30, pause=0.003)
         time.sleep(moment)
         server.kill()
         results = producers.results(20)
@@ -42,7 +42,7 @@ def kill_under_load(context, version, flush, kills, seed, command):
             raise Failure(f'crash {kill} after {moment:.3f} s: {error}\nagain: {command}') from error
         java.must_carry_on(kill)
     java.finish()
-    return (f'{kills} crashes in {time.monotonic() - started:.0f} s, {ledger.acknowledged} acknowledged, {stored} stored, '
+    return (f'{kills} crashes in {time.monotonic() - started:.0f} s, {ledger.acknowledged} acknowledged, {stored} read at the end, '
             f'slowest start {slowest:.2f} s, {java.report()}, seed {seed}')
 
 

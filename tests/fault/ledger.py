@@ -1,7 +1,7 @@
 """What is known of one topic over the crashes of its broker, judged after each of them."""
 import rawmq
 from fault.scan import scan_topic
-from fault.verdict import NOTHING, QueueScan, judge
+from fault.verdict import NOTHING, judge
 
 # Answers after which a message may be stored or not. RocketMQ's SYSTEM_BUSY comes from both sides of the append.
 OPEN_CODES = (rawmq.FLUSH_DISK_TIMEOUT, rawmq.SYSTEM_BUSY)
@@ -12,7 +12,7 @@ class Ledger:
         self.topic, self.queues = topic, queues
         self.acks, self.maybe, self.refused = [], set(), set()  # acks: since the last verdict
         self.seen = {}  # (queue, offset) -> id, as of the last verdict
-        self.scan = {}
+        self.begins, self.ends = {}, {}  # queue -> offset, as of the last verdict
         self.acknowledged = 0
 
     def add(self, acks, maybe=(), refusals=()):
@@ -28,19 +28,19 @@ class Ledger:
         return judge(self.acks, scan_topic(address, self.topic, self.queues), self.maybe, self.refused, self.seen)
 
     def verify(self, address, allowed=NOTHING, whole=True):
-        """Reads the queues (from 50 messages before the end of the last verdict unless `whole`) and judges. What was lost and
-        might be is forgotten: its offsets may be given out again."""
+        """Reads the queues and judges; unless `whole`, from 50 messages before the end of the last verdict. What was
+        lost and might be is forgotten: its offsets may be given out again."""
         scan = scan_topic(address, self.topic, self.queues, {} if whole else {
-            q: s.end - 50 for q, s in self.scan.items()})
-        if not whole:
-            scan = {q: _joined(self.scan[q], s) if q in self.scan else s for q, s in scan.items()}
-        judgement = judge(self.acks, scan, self.maybe, self.refused, self.seen, allowed)
-        self.scan, self.acks = scan, []
-        self.seen = {(queue, r.offset): r.id for queue, what in scan.items() for r in what.records}
+            queue: end - 50 for queue, end in self.ends.items()})
+        behind = self.seen
+        if not whole:  # and of the rest what an acknowledgement speaks of, or a reused offset would pass
+            asked = {(a.queue, a.offset) for a in self.acks}
+            behind = {place: i for place, i in self.seen.items() if place[1] >= scan[place[0]].begin or place in asked}
+        judgement = judge(self.acks, scan, self.maybe, self.refused, behind, allowed)
+        self.acks, self.begins = [], {queue: what.begin for queue, what in scan.items()}
+        self.ends = {queue: what.end for queue, what in scan.items()}
+        for place in list(behind):
+            if place[1] >= scan[place[0]].begin:
+                del self.seen[place]
+        self.seen.update(((queue, r.offset), r.id) for queue, what in scan.items() for r in what.records)
         return judgement
-
-
-def _joined(old, new):
-    first = new.records[0].offset if new.records else new.end
-    return QueueScan(new.begin, new.end, [r for r in old.records if new.begin <= r.offset < first] + new.records,
-                     [g for g in old.gaps if g[1] <= first] + new.gaps)

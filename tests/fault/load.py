@@ -52,8 +52,8 @@ def _fields_of(message_id):
 
 
 def id_of_record(record):
-    """The id of a stored message that is what its sender made, in every part; else None. Messages of a batch request share
-    flag and birth with the whole request, so theirs are not looked at."""
+    """The id of a stored message that is what its sender made, in every part; else None. Messages of a batch request
+    share flag and birth with the whole request, so theirs are not looked at."""
     message_id = id_of(record.body)
     if message_id is None:
         return None

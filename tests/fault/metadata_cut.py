@@ -1,8 +1,8 @@
 """D6: the power goes in the middle of one operation, at each flush that it makes, one after the other.
 
-Operations: a topic and a group are made, a topic is changed and deleted, consumer offsets are stored, the log goes on to a new
-file, old files go. Whatever was answered with SUCCESS is there afterwards; what was not is there or is not, whole; the rest of
-the store is as it was.
+Operations: a topic and a group are made, a topic is changed and deleted, consumer offsets are stored, the log goes on
+to a new file, old files go. Whatever was answered with SUCCESS is there afterwards; what was not is there or is not,
+whole; the rest of the store is as it was.
 """
 import json
 import random
@@ -25,8 +25,8 @@ FLUSHES_MAX = 40  # an operation that makes more is not what we think it is
 
 
 class Operation:
-    """One kind: `begin(number)` prepares before the power is in danger, `run(connection, number)` does it, `verify(connection, number,
-    done)` looks afterwards; `done`: it was answered with SUCCESS."""
+    """One kind: `begin(number)` prepares before the power is in danger, `run(connection, number)` does it,
+    `verify(connection, number, done)` looks afterwards; `done`: it was answered with SUCCESS."""
     name = ''
     settings = {}
 
@@ -241,7 +241,8 @@ class Bench:
 
 
 def at_each_flush(context, rounds, seed, command):
-    """Each operation with a cut at its first flush, at its second, and so on to the end of it; `rounds` times with other sectors."""
+    """Each operation with a cut at its first flush, at its second, and so on to the end of it; `rounds` times with
+    other sectors."""
     if context.kind != 'ringmq':
         raise Skip('its questions are about how RingMQ stores')
     device = Device(context)

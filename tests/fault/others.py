@@ -10,8 +10,9 @@ RETURN_SECONDS_MAX = 30
 
 
 def nameservers_lost(context, rounds, seed, command):
-    """Two nameservers, a broker that registers with both, Java clients that know both. Round by round one or all are killed, for a while, and
-    come back empty. Sends to topics that are known never stop, what is sent is received, and the broker is registered again within 30 s."""
+    """Two nameservers, a broker that registers with both, Java clients that know both. Round by round one or all are
+    killed, for a while, and come back empty. Sends to topics that are known never stop, what is sent is received, and
+    the broker is registered again within 30 s."""
     rng = random.Random(seed)
     servers = [context.run(context.peer.NameServer(context.fresh_folder('namesrv'))) for _ in range(2)]
     both = ';'.join(s.address for s in servers)
@@ -51,8 +52,8 @@ def nameservers_lost(context, rounds, seed, command):
 
 
 def consumers_killed(context, rounds, seed, command):
-    """Consumers of one group in JVMs of their own are killed and others join, while a producer sends. Every message is received by somebody;
-    twice only what a killed one had not reported yet."""
+    """Consumers of one group in JVMs of their own are killed and others join, while a producer sends. Every message
+    is received by somebody; twice only what a killed one had not reported yet."""
     rng = random.Random(seed)
     topic, group = 'Mortal', 'mortal-group'
     context.topic(topic, 8)

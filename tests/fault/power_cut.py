@@ -1,9 +1,9 @@
 """Power cuts: everything that the disk had not flushed is lost, or each sector of it by the toss of a coin.
 
-One round: producers send, at a random moment the disk dies, the broker is killed, the power comes back, the broker starts,
-and each message is held against what was acknowledged. After some rounds a new store is made, so that both young and old
-ones are met. A round that fails names the command that runs the same seed again; what the cut takes follows from the seed, when it
-comes from the machine too.
+One round: producers send, at a random moment the disk dies, the broker is killed, the power comes back, the broker
+starts, and each message is held against what was acknowledged. After some rounds a new store is made, so that both
+young and old ones are met. A round that fails names the command that runs the same seed again; what the cut takes
+follows from the seed, when it comes from the machine too.
 """
 import random
 import time
@@ -116,8 +116,8 @@ def sync_flush(context, rounds, seed, command):
 
 
 def async_flush(context, rounds, seed, command):
-    """D4: ASYNC_FLUSH loses a suffix of each queue, of the last 50 ms at most. RocketMQ flushes every 500 ms: it is measured, not
-    judged by our figure."""
+    """D4: ASYNC_FLUSH loses a suffix of each queue, of the last 50 ms at most. RocketMQ flushes every 500 ms: it is
+    measured, not judged by our figure."""
     these = Rounds(context, 'ASYNC_FLUSH', seed, command)
     age = ASYNC_LOSS_SECONDS if context.kind == 'ringmq' else 60.0
 

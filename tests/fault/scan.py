@@ -13,8 +13,8 @@ GAP_CODES = (rawmq.PULL_RETRY_IMMEDIATELY, rawmq.PULL_OFFSET_MOVED)
 
 def scan_queue(connection, topic, queue, first=0):
     """Everything from the lowest offset, or from `first`, to the highest; what the broker skips is a gap."""
-    begin, end = connection.min_offset(topic, queue), connection.max_offset(topic, queue)
-    records, gaps, at = [], [], max(begin, first)
+    begin, end = max(first, connection.min_offset(topic, queue)), connection.max_offset(topic, queue)
+    records, gaps, at = [], [], begin
     while at < end:
         answer, found = connection.pull(topic, queue, at, 512, SCAN_GROUP)
         following = int(answer.ext.get('nextBeginOffset', at))
@@ -47,8 +47,8 @@ def scan_topic(address, topic, queues, first=None):
 
 
 def start(server, topic, queue, name, timeout=60.0):
-    """Starts `server` and sends until one message is acknowledged. (that Ack, seconds from the start of the process to it,
-    ids of the attempts that had no answer)."""
+    """Starts `server` and sends until one message is acknowledged. (that Ack, seconds from the start of the process
+    to it, ids of the attempts that had no answer)."""
     daemon, maybe = server.daemon, []
     begin = time.monotonic()
     daemon.spawn()
