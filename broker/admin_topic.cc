@@ -15,6 +15,7 @@
 #include "broker/queue_facts.h"
 #include "broker/system_topics.h"
 #include "broker/topic_attributes.h"
+#include "broker/topic_removal.h"
 #include "broker/wire_status.h"
 #include "core/status.h"
 #include "core/strings.h"
@@ -34,15 +35,6 @@ net::Reply Body(net::JsonWriter& json) {
 absl::Status FirstError(const std::vector<absl::Status>& statuses) {
   for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
   return absl::OkStatus();
-}
-
-core::Task<absl::Status> ForgetTopic(BrokerShard& here, std::string topic) {
-  here.offsets().RemoveTopic(topic);
-  here.order_locks().ForgetTopic(topic);
-  here.stats().ForgetTopic(topic);
-  // Offsets that outlived the topic would make a new one of that name begin in the wrong place.
-  CO_RETURN_IF_ERROR(co_await here.offsets().Flush());
-  co_return co_await here.store().DropTopic(std::move(topic));
 }
 
 bool AsksForMixed(const TopicConfig& topic) {
@@ -85,12 +77,6 @@ core::Task<net::Reply> AdminTopicHandlers::PutList(net::RequestContext context, 
   co_return ReplyFromStatus(co_await shard_.catalog_writer().PutTopics(std::move(topics)));
 }
 
-core::Task<absl::Status> AdminTopicHandlers::DropEverywhere(std::string topic) {
-  const std::vector<absl::Status> dropped = co_await OnEveryShard(
-      shard_.peers(), [](BrokerShard& there, std::string name) { return ForgetTopic(there, std::move(name)); }, std::move(topic));
-  co_return FirstError(dropped);
-}
-
 core::Task<net::Reply> AdminTopicHandlers::Delete(net::RequestContext, net::DeleteTopicInBrokerRequest request) {
   const std::string topic(request.topic);
   if (topic.empty()) co_return net::Reply(ResponseCode::kInvalidParameter, "The specified topic is blank.");
@@ -98,7 +84,7 @@ core::Task<net::Reply> AdminTopicHandlers::Delete(net::RequestContext, net::Dele
   // has forgotten the old one.
   const absl::Status deleted = co_await shard_.catalog_writer().DeleteTopic(topic);
   if (!deleted.ok()) co_return ReplyFromStatus(deleted);
-  const absl::Status dropped = co_await DropEverywhere(topic);
+  const absl::Status dropped = co_await DropTopicEverywhere(shard_, topic);
   co_await shard_.catalog_writer().ReleaseTopic(topic);
   co_return ReplyFromStatus(dropped);
 }
@@ -192,7 +178,7 @@ core::Task<net::Reply> AdminTopicHandlers::CleanUnused(net::RequestContext, net:
     const absl::Status reserved = co_await shard_.catalog_writer().ReserveTopic(topic);
     if (absl::IsAlreadyExists(reserved)) continue;  // made anew meanwhile
     if (!reserved.ok()) co_return ReplyFromStatus(reserved);
-    const absl::Status dropped = co_await DropEverywhere(topic);
+    const absl::Status dropped = co_await DropTopicEverywhere(shard_, topic);
     co_await shard_.catalog_writer().ReleaseTopic(topic);
     if (!dropped.ok()) co_return ReplyFromStatus(dropped);
   }

@@ -37,8 +37,6 @@ class AdminTopicHandlers {
   core::Task<net::Reply> DeleteExpired(net::RequestContext context, net::DeleteExpiredCommitLogRequest request);
 
  private:
-  core::Task<absl::Status> DropEverywhere(std::string topic);
-
   BrokerShard& shard_;
 };
 

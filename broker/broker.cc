@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "broker/register_handlers.h"
+#include "broker/topic_removal.h"
 #include "core/reactor.h"
 #include "core/scope.h"
 #include "core/status.h"
@@ -82,6 +83,7 @@ core::Task<absl::Status> Broker::OpenEverything() {
     co_return co_await broker.shards_.at(id)->OpenStore(broker.manifest_.content());
   }));
   CO_RETURN_IF_ERROR(co_await catalog_writer_.Start(shards_.local().meta()));
+  CO_RETURN_IF_ERROR(co_await FinishTopicRemovals(shards_.local()));
   co_return co_await OnEveryShard([](Broker& broker, core::ShardId id) -> core::Task<absl::Status> {
     RegisterHandlers(*broker.shards_.at(id));
     co_return absl::OkStatus();

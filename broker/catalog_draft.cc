@@ -37,6 +37,8 @@ std::vector<store::MetaChange> CatalogDraft::Finish() {
     std::optional<std::string> json;
     if (there) json = catalog_.FindTopic(name)->ToJson();
     changes.push_back({store::MetaTable::kTopics, name, std::move(json)});
+    // With the configuration, so that no crash in between leaves messages for a later topic of this name.
+    if (!there) changes.push_back({store::MetaTable::kDeletedTopics, name, std::string()});
   }
   for (const auto& [name, there] : groups_) {
     std::optional<std::string> json;

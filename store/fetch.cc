@@ -5,6 +5,7 @@
 #include "core/reactor.h"
 #include "core/strings.h"
 #include "store/index_page.h"
+#include "store/index_repair.h"
 #include "store/record.h"
 #include "store/shard_store_impl.h"
 
@@ -46,6 +47,32 @@ bool ShardStoreImpl::CopyEntries(Queue& queue, int64_t from, int64_t limit, Entr
   return true;
 }
 
+core::Task<bool> ShardStoreImpl::RestoreRun(core::QueueKey key, int64_t first) {
+  const core::Semaphore::Hold turn = co_await restoring_.Take(1);  // one reading of the segment serves all who wait
+  const QueueName name(key);
+  const auto find = [&]() -> Run* {
+    Queue* queue = queues_.Find(name);
+    Run* run = queue != nullptr ? queue->FindRun(first) : nullptr;
+    return run != nullptr && run->first == first ? run : nullptr;
+  };
+  const Run* run = find();
+  if (run == nullptr || run->entries != nullptr) co_return run != nullptr;
+  Segment& segment = *run->segment;
+  ++segment.pins;
+  const std::vector<IndexEntry> found =
+      co_await EntriesFromLog(segment, identity_, key.topic, key.queue_id, first, run->count);
+  segment.Unpin();
+  Run* restored = find();
+  if (restored == nullptr || restored->segment != &segment || found.size() != static_cast<size_t>(restored->count))
+    co_return false;
+  auto entries = std::make_unique<EntryList>();
+  for (const IndexEntry& entry : found) entries->Add(entry);
+  restored->entries = std::move(entries);
+  core::LogWarning("the index of ", key.topic, "/", key.queue_id, " from message ", first,
+                   " on was read from the log instead");
+  co_return true;
+}
+
 core::Task<void> ShardStoreImpl::LoadEntries(const core::QueueKey& key, uint64_t hash, int64_t from, int64_t limit, Entries& into) {
   into.first = from;
   into.count = 0;
@@ -63,10 +90,19 @@ core::Task<void> ShardStoreImpl::LoadEntries(const core::QueueKey& key, uint64_t
   const int64_t end = std::min({run.end(), queue->visible, limit, from + static_cast<int64_t>(Entries::kMax),
                                 from + static_cast<int64_t>(kIndexPageEntries - slot)});
   const int64_t page_end = std::min(run.end(), from + static_cast<int64_t>(kIndexPageEntries - slot));
+  const int64_t run_first = run.first;
   ++segment.pins;
   absl::StatusOr<core::Slice> page = co_await read_cache_.ReadIndex(segment, (1 + uint64_t{page_number}) * kIndexPageBytes, kIndexPageBytes);
   if (page.ok() && !IndexPageIntact(segment.position, page_number, page->bytes())) {
     page = absl::DataLossError(core::StrCat(segment.index.path(), ": page ", page_number, " is damaged"));
+  }
+  if (!page.ok() && co_await RestoreRun(key, run_first)) {
+    core::LogError(page.status().ToString());
+    queue = queues_.Find(name);
+    if (queue == nullptr || CopyEntries(*queue, from, limit, into)) {
+      segment.Unpin();
+      co_return;
+    }
   }
   if (!page.ok()) {
     damaged_records_ += static_cast<uint64_t>(page_end - from);

@@ -18,6 +18,8 @@ namespace {
 constexpr uint64_t kFileMagic = 0x4154454D474E5252;  // "RRNGMETA"
 constexpr uint32_t kFileVersion = 1;
 constexpr size_t kHeaderBytes = 64;
+constexpr uint64_t kMarkMagic = 0x4B52414D4154454D;  // "METAMARK"
+constexpr size_t kMarkBytes = 24;
 constexpr uint32_t kRecordMagic = 0x524D4E52;
 constexpr size_t kRecordHeaderBytes = 24;
 constexpr size_t kChangeBytes = 12;
@@ -47,12 +49,20 @@ uint32_t HeaderCrc(const std::byte* header) {
   return Crc32c(copy);
 }
 
-std::string FileHeader(uint64_t snapshot_bytes) {
+/// What binds a file to its folder: the stores of two shards are not to be mistaken for each other. Of the folder's own name only, as
+/// the data folder may move.
+uint32_t FolderMark(std::string_view directory) {
+  const std::string_view name = directory.substr(directory.rfind('/') + 1);
+  return Crc32c(std::as_bytes(std::span(name.data(), name.size())));
+}
+
+std::string FileHeader(std::string_view directory, uint64_t snapshot_bytes) {
   std::string header(kHeaderBytes, '\0');
   auto* at = reinterpret_cast<std::byte*>(header.data());
   StoreLittle(at, kFileMagic);
   StoreLittle(at + 8, kFileVersion);
   StoreLittle(at + 16, snapshot_bytes);
+  StoreLittle(at + 24, FolderMark(directory));
   StoreLittle(at + 12, HeaderCrc(at));
   return header;
 }
@@ -148,7 +158,12 @@ absl::Status MetaStoreImpl::Load(std::string_view content, uint64_t& valid_end) 
   }
   const uint32_t version = LoadLittle<uint32_t>(bytes.data() + 8);
   if (version != kFileVersion) {
-    return absl::FailedPreconditionError(core::StrCat(path(), " has format ", version, ", this program writes ", kFileVersion));
+    return absl::FailedPreconditionError(
+        core::StrCat(path(), " has format ", version, ", this program writes ", kFileVersion));
+  }
+  const uint32_t folder = LoadLittle<uint32_t>(bytes.data() + 24);
+  if (folder != 0 && folder != FolderMark(directory_)) {  // 0: written before there was this field
+    return absl::DataLossError(path() + " was written for another folder");
   }
   const uint64_t snapshot_bytes = LoadLittle<uint64_t>(bytes.data() + 16);
   size_t at = kHeaderBytes;
@@ -175,10 +190,41 @@ absl::Status MetaStoreImpl::Load(std::string_view content, uint64_t& valid_end) 
 }
 
 core::Task<absl::Status> MetaStoreImpl::CreateFile() {
-  CO_RETURN_IF_ERROR(co_await core::fs::ReplaceWhole(path(), FileHeader(kHeaderBytes)));
+  CO_RETURN_IF_ERROR(co_await core::fs::ReplaceWhole(path(), FileHeader(directory_, kHeaderBytes)));
   CO_ASSIGN_OR_RETURN(file_, co_await core::File::Open(path(), {.write = true}));
   end_ = kHeaderBytes;
   co_return absl::OkStatus();
+}
+
+/// What meta.mark says; 0 where there is none, or a damaged one, which costs only what it would have shown.
+core::Task<uint64_t> MetaStoreImpl::MarkedSequence() {
+  const absl::StatusOr<std::string> content = co_await core::fs::ReadWhole(mark_path(), kMarkBytes);
+  if (absl::IsNotFound(content.status())) co_return 0;
+  const std::span<const std::byte> bytes = content.ok() ? BytesOf(*content) : std::span<const std::byte>();
+  if (bytes.size() != kMarkBytes || LoadLittle<uint64_t>(bytes.data()) != kMarkMagic ||
+      LoadLittle<uint32_t>(bytes.data() + 16) != Crc32c(bytes.first(16))) {
+    core::LogWarning(mark_path(), " is damaged and not used");
+    co_return 0;
+  }
+  co_return LoadLittle<uint64_t>(bytes.data() + 8);
+}
+
+core::Task<absl::Status> MetaStoreImpl::CheckMark() {
+  const uint64_t marked = co_await MarkedSequence();
+  if (marked <= sequence_) co_return absl::OkStatus();
+  co_return absl::DataLossError(
+      core::StrCat(path(), " ends with record ", sequence_, ", but record ", marked,
+                   " was durable: topics, groups or offsets are lost. Put a good copy there, or remove ", mark_path(),
+                   " to go on without them"));
+}
+
+core::Task<void> MetaStoreImpl::WriteMark() {
+  std::byte mark[kMarkBytes] = {};
+  StoreLittle(mark, kMarkMagic);
+  StoreLittle(mark + 8, sequence_);
+  StoreLittle(mark + 16, Crc32c(std::span<const std::byte>(mark).first(16)));
+  const absl::Status status = co_await mark_.WriteAt(0, mark, false);
+  if (!status.ok()) core::LogWarning(status.ToString());  // the metadata themselves are safe
 }
 
 core::Task<absl::Status> MetaStoreImpl::Recover() {
@@ -187,6 +233,7 @@ core::Task<absl::Status> MetaStoreImpl::Recover() {
   if (info.ok()) {
     CO_ASSIGN_OR_RETURN(const std::string content, co_await core::fs::ReadWhole(path(), kFileBytesMax));
     CO_RETURN_IF_ERROR(Load(content, end_));
+    CO_RETURN_IF_ERROR(co_await CheckMark());
     CO_ASSIGN_OR_RETURN(file_, co_await core::File::Open(path(), {.write = true}));
     absl::Status status;
     if (end_ < content.size()) {
@@ -200,10 +247,18 @@ core::Task<absl::Status> MetaStoreImpl::Recover() {
       co_return status;
     }
   } else if (absl::IsNotFound(info.status())) {
+    CO_RETURN_IF_ERROR(co_await CheckMark());
     CO_RETURN_IF_ERROR(co_await CreateFile());
   } else {
     co_return info.status();
   }
+  absl::StatusOr<core::File> mark = co_await core::File::Open(mark_path(), {.write = true, .create = true});
+  if (!mark.ok()) {
+    (void)co_await file_.Close();
+    co_return mark.status();
+  }
+  mark_ = std::move(mark).value();
+  co_await WriteMark();  // of what is durable now
   scope_.Spawn(WriteLoop());
   co_return absl::OkStatus();
 }
@@ -254,6 +309,7 @@ core::Task<void> MetaStoreImpl::WriteGroup(std::shared_ptr<Group> group) {
   group->status = failure_;
   group->finished = true;
   group->done.NotifyAll();
+  if (failure_.ok()) co_await WriteMark();
 }
 
 core::Task<void> MetaStoreImpl::WriteLoop() {
@@ -310,7 +366,7 @@ core::Task<absl::Status> MetaStoreImpl::FillSnapshot(core::File& file, uint64_t&
   // Entries passed before a change came have their old value above; the change itself follows, whole.
   included = std::exchange(pending_, nullptr);
   if (included != nullptr) CO_RETURN_IF_ERROR(co_await WriteRecord(file, end, included->changes, included->count));
-  CO_RETURN_IF_ERROR(co_await file.WriteAt(0, BytesOf(FileHeader(end)), false));
+  CO_RETURN_IF_ERROR(co_await file.WriteAt(0, BytesOf(FileHeader(directory_, end)), false));
   co_return co_await file.Sync();
 }
 
@@ -341,6 +397,7 @@ core::Task<absl::Status> MetaStoreImpl::Snapshot() {
     included->finished = true;
     included->done.NotifyAll();
   }
+  if (failure_.ok()) co_await WriteMark();
   co_return closed;
 }
 
@@ -348,7 +405,10 @@ core::Task<absl::Status> MetaStoreImpl::Close() {
   closing_ = true;
   work_.NotifyAll();
   co_await scope_.Join();
-  co_return co_await file_.Close();
+  absl::Status status = co_await mark_.Close();
+  const absl::Status closed = co_await file_.Close();
+  status.Update(closed);
+  co_return status;
 }
 
 }  // namespace store

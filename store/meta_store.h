@@ -24,6 +24,7 @@ enum class MetaTable : uint8_t {
   kQueueFloors = 5,      // topic \0 queueId -> lowest queue offset that may be given out next (never reuse)
   kKvConfig = 6,         // namespace \0 key -> value (nameserver)
   kDataVersions = 7,     // name -> JSON DataVersion (log 0)
+  kDeletedTopics = 8,    // topic -> "": its configuration is gone, its messages may still be in some log (log 0)
 };
 
 struct MetaChange {

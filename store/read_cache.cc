@@ -133,20 +133,22 @@ core::Task<absl::StatusOr<core::Slice>> ReadCache::ReadRecord(Segment& segment, 
   const size_t begin = offset % kWindowBytes;
   if (begin + bytes <= kWindowBytes) {
     absl::StatusOr<Window*> got = co_await Get(segment, Kind::kLog, number, begin + bytes, written);
-    if (!got.ok()) co_return got.status();
-    Window& window = **got;
-    uint64_t& word = window.proven[begin / 64 / 64];
-    const uint64_t bit = uint64_t{1} << (begin / 64 % 64);
-    core::Slice record = window.bytes.Sub(begin, bytes);
-    const bool proven = (word & bit) != 0 || Crc32c(record.bytes()) == crc;
-    if (proven) word |= bit;
-    // A reader that has come to the middle of a window goes on into the next one.
-    if (begin >= kWindowBytes / 2) ReadAhead(segment, Kind::kLog, number + 1, written);
-    Release(window);
-    if (!proven) co_return absl::DataLossError(core::StrCat(segment.log.path(), " is damaged at ", offset));
-    co_return record;
+    if (got.ok()) {
+      Window& window = **got;
+      uint64_t& word = window.proven[begin / 64 / 64];
+      const uint64_t bit = uint64_t{1} << (begin / 64 % 64);
+      core::Slice record = window.bytes.Sub(begin, bytes);
+      const bool proven = (word & bit) != 0 || Crc32c(record.bytes()) == crc;
+      if (proven) word |= bit;
+      // A reader that has come to the middle of a window goes on into the next one.
+      if (begin >= kWindowBytes / 2) ReadAhead(segment, Kind::kLog, number + 1, written);
+      Release(window);
+      if (!proven) co_return absl::DataLossError(core::StrCat(segment.log.path(), " is damaged at ", offset));
+      co_return record;
+    }
+    // A block of the window that can't be read is to cost only what lies in that block.
   }
-  // Across windows: read by itself.
+  // Across windows, or beside an unreadable block: read by itself.
   const uint64_t read_begin = RoundDown(offset, kBlock);
   const size_t read_bytes = RoundUp(offset + bytes, kBlock) - read_begin;
   core::Slice memory = core::Reactor::Current().buffers().Allocate(read_bytes);
@@ -165,7 +167,15 @@ core::Task<absl::StatusOr<core::Slice>> ReadCache::ReadIndex(Segment& segment, u
   const size_t begin = offset % kWindowBytes;
   CORE_ASSERT(begin + bytes <= kWindowBytes);
   absl::StatusOr<Window*> got = co_await Get(segment, Kind::kIndex, number, begin + bytes, UINT64_MAX);
-  if (!got.ok()) co_return got.status();
+  if (!got.ok()) {  // beside an unreadable block
+    const uint64_t read_begin = RoundDown(offset, kBlock);
+    core::Slice memory = core::Reactor::Current().buffers().Allocate(RoundUp(offset + bytes, kBlock) - read_begin);
+    ++segment.pins;
+    const absl::Status status = co_await segment.index.ReadExactlyAt(read_begin, {memory.data(), memory.size()});
+    segment.Unpin();
+    if (!status.ok()) co_return status;
+    co_return memory.Sub(offset - read_begin, bytes);
+  }
   core::Slice slice = (*got)->bytes.Sub(begin, bytes);
   Release(**got);
   co_return slice;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "core/log.h"
 #include "core/reactor.h"
 #include "core/status.h"
@@ -44,6 +45,11 @@ core::Task<absl::Status> ShardStoreImpl::Recover() {
   }
   damaged_records_ = recovery.damaged_records();
   damaged_bytes_ = recovery.damaged_bytes();
+  if (const absl::Status settled = co_await SettleDropped(recovery.tail().position); !settled.ok()) {
+    (void)co_await mark_file.Close();
+    (void)co_await CloseSegments();
+    co_return settled;
+  }
   AppendBuffer::Ref append = co_await MakeAppendBuffer(recovery.tail().epoch);
   log_ = std::make_unique<CommitLog>(options_, identity_, segments_, recovery.tail(), std::move(mark_file), std::move(append));
   log_->Start();
@@ -59,6 +65,18 @@ core::Task<AppendBuffer::Ref> ShardStoreImpl::MakeAppendBuffer(uint32_t epoch) {
   if (made.ok()) co_return std::move(made).value();
   core::LogWarning("log ", identity_.log_number, " has no append buffer, so each message waits for its write: ", made.status().ToString());
   co_return nullptr;
+}
+
+/// A topic was dropped up to where the log ended then. What a power cut has taken of that log since, new messages take the place of: they must
+/// not count as dropped when the log is read the next time.
+core::Task<absl::Status> ShardStoreImpl::SettleDropped(uint64_t log_end) {
+  std::vector<MetaChange> changes;
+  for (const auto& [topic, position] : meta_.All(MetaTable::kDroppedTopics)) {
+    uint64_t dropped = 0;
+    if (absl::SimpleAtoi(position, &dropped) && dropped > log_end)
+      changes.push_back({MetaTable::kDroppedTopics, topic, absl::StrCat(log_end)});
+  }
+  co_return co_await meta_.Commit(std::move(changes));
 }
 
 core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const MessageDraft> drafts, std::optional<Durability> durability) {

@@ -22,6 +22,7 @@ class ShardStoreImpl final : public ShardStore {
   ShardStoreImpl(StoreOptions options, MetaStore& meta);
   ~ShardStoreImpl() override;
   core::Task<absl::Status> Recover();
+  core::Task<absl::Status> SettleDropped(uint64_t log_end);
 
   core::Task<absl::Status> Close() override;
   core::Task<absl::StatusOr<AppendResult>> Append(std::span<const MessageDraft> drafts, std::optional<Durability> durability) override;
@@ -50,6 +51,8 @@ class ShardStoreImpl final : public ShardStore {
   };
 
   // fetch.cc
+  /// Brings the entries of the sealed run that begins at `first` back into memory, from the log. False when they are not all there.
+  core::Task<bool> RestoreRun(core::QueueKey key, int64_t first);
   core::Task<void> LoadEntries(const core::QueueKey& key, uint64_t hash, int64_t from, int64_t limit, Entries& into);
   bool CopyEntries(Queue& queue, int64_t from, int64_t limit, Entries& into) const;
   core::Task<absl::StatusOr<core::Slice>> LoadRecord(IndexEntry entry);
@@ -88,6 +91,7 @@ class ShardStoreImpl final : public ShardStore {
   std::set<std::string, std::less<>> dropping_;  // topics that DropTopic is at work on
   std::unique_ptr<CommitLog> log_;
   ReadCache read_cache_;
+  core::Semaphore restoring_{1};
   core::Semaphore deleting_{1};
   core::SpaceInfo disk_space_;
   double disk_used_ratio_ = 0;

@@ -7,7 +7,8 @@ import subprocess
 import time
 
 import rawmq
-from fault.kill import QUEUES, TOPIC, Ledger
+from fault.kill import QUEUES, TOPIC
+from fault.ledger import Ledger
 from fault.load import Producers
 from interop.harness import Skip, check
 from peers import ringmq
@@ -228,9 +229,8 @@ def stop_under_load(context):
     seconds = server.stop()
     check(seconds <= 5, f'took {seconds:.1f} s')
     check(server.daemon.process.returncode == 0, 'exit code', server.daemon.process.returncode)
-    acknowledged, open_ids, refused = producers.results(20)
-    ledger = Ledger()
-    ledger.add(acknowledged, open_ids + [i for ids, _, _ in refused for i in ids])
+    ledger = Ledger(TOPIC, QUEUES)
+    ledger.add(*producers.results(20))
     server.start()
-    stored = ledger.verify(server.address, whole=True)
-    return f'{len(acknowledged)} acknowledged, {stored} stored, {seconds:.2f} s to stop'
+    stored = ledger.verify(server.address).stored
+    return f'{ledger.acknowledged} acknowledged, {stored} stored, {seconds:.2f} s to stop'

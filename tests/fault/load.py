@@ -1,7 +1,7 @@
 """A pipelining producer in a process of its own, which survives the death of its broker.
 
-It sends until its connection breaks, then reports what was acknowledged (with the queue and the offset that the broker
-gave) and what was in flight, whose fate is open. It never sends a message twice.
+It sends until its connection breaks or its time is over, then reports what was acknowledged (with the queue and the
+offset that the broker gave), what was refused and what was in flight, whose fate is open. It never sends a message twice.
 """
 import collections
 import hashlib
@@ -10,10 +10,23 @@ import random
 import select
 import struct
 import time
+import zlib
+from typing import NamedTuple
 
 import rawmq
+from fault.verdict import Ack
 
 IN_FLIGHT = 64
+SIZES = (10, 100, 1000, 1000, 4000)
+
+
+class Refusal(NamedTuple):
+    """A send that was answered with an error; times as in Ack."""
+    ids: list
+    code: int
+    remark: str
+    sent: float
+    at: float
 
 
 def body_of(message_id, size):
@@ -32,53 +45,108 @@ def id_of(body):
     return message_id if body_of(message_id, len(rest)) == body else None
 
 
-def _produce(pipe, name, topic, queues, seed):
+def _fields_of(message_id):
+    """What else a message carries that follows from its id: flag, time of birth, properties."""
+    mark = zlib.crc32(message_id.encode())
+    return mark & 0x7FFFFFFF, 1_600_000_000_000 + mark, {'KEYS': message_id, 'mark': f'{mark:08x}'}
+
+
+def id_of_record(record):
+    """The id of a stored message that is what its sender made, in every part; else None. Messages of a batch request
+    share flag and birth with the whole request, so theirs are not looked at."""
+    message_id = id_of(record.body)
+    if message_id is None:
+        return None
+    flag, born, properties = _fields_of(message_id)
+    if any(record.properties.get(k) != v for k, v in properties.items()) or record.reconsume_times:
+        return None
+    if not message_id.endswith('b') and (record.flag != flag or record.born_ms != born):
+        return None
+    return message_id
+
+
+def message(message_id, size, topic, queue):
+    """Code, header and body of the request that sends it."""
+    flag, born, properties = _fields_of(message_id)
+    header = rawmq.send_header('fault-producers', topic, queue, rawmq.encode_properties(properties), g=born, h=flag)
+    return rawmq.SEND_MESSAGE_V2, header, body_of(message_id, size)
+
+
+def batch(ids, sizes, topic, queue):
+    """The same for several messages in one request."""
+    parts = [(body_of(i, size), _fields_of(i)[2]) for i, size in zip(ids, sizes)]
+    return (rawmq.SEND_BATCH_MESSAGE, rawmq.send_header('fault-producers', topic, queue, batch=True),
+            rawmq.encode_batch(parts))
+
+
+class Load(NamedTuple):
+    """One order to a producer."""
+    address: str
+    seconds: float
+    topic: str
+    queues: int
+    in_flight: int = IN_FLIGHT
+    sizes: tuple = SIZES
+    pause: float = 0.0  # seconds between two rounds of requests
+
+
+def _run(load, name, rng, number, results):
+    """Sends until the connection breaks or the time is over; fills `results`, returns the next free number."""
+    acks, maybe, refusals = results
+    flying = collections.OrderedDict()  # opaque -> (ids, when it was sent)
+    deadline = time.monotonic() + load.seconds
+    try:
+        with rawmq.Connection(load.address, timeout=10) as connection:
+            connection.socket.setblocking(True)
+            while True:
+                frames = bytearray()
+                while len(flying) < load.in_flight and time.monotonic() < deadline:
+                    count = rng.choice((1, 1, 1, 8))  # every fourth request is a batch
+                    ids = [f'{name}.{number + i}' + ('b' if count > 1 else '') for i in range(count)]
+                    number += count
+                    sizes, queue = [rng.choice(load.sizes) for _ in ids], rng.randrange(load.queues)
+                    code, header, body = (message(ids[0], sizes[0], load.topic, queue) if count == 1 else
+                                          batch(ids, sizes, load.topic, queue))
+                    opaque = next(connection.opaques)
+                    flying[opaque] = ids, time.monotonic()
+                    frames += rawmq.encode(rawmq.Command(code, header, body, opaque))
+                    if len(frames) > 1 << 20:
+                        break
+                if frames:
+                    connection.write(frames)
+                if not flying:
+                    return number
+                while flying:
+                    answer = connection.read_command(30)
+                    ids, sent = flying.pop(answer.opaque)
+                    now = time.monotonic()
+                    if answer.code == rawmq.SUCCESS:
+                        queue, offset = int(answer.ext['queueId']), int(answer.ext['queueOffset'])
+                        acks += [Ack(i, queue, offset + n, sent, now) for n, i in enumerate(ids)]
+                    else:
+                        refusals.append(Refusal(ids, answer.code, answer.remark, sent, now))
+                    whole = len(connection.buffer) >= 4 and len(connection.buffer) >= 4 + \
+                        struct.unpack_from('>I', connection.buffer)[0]
+                    if not whole and not select.select([connection.socket], [], [], 0)[0]:
+                        break
+                if load.pause:
+                    time.sleep(load.pause)
+    except (rawmq.ConnectionClosed, OSError):  # a TimeoutError is one
+        pass
+    for ids, _ in flying.values():
+        maybe += ids
+    return number
+
+
+def _produce(pipe, name, seed):
     rng, number = random.Random(f'{seed}/{name}'), 0
     while True:
-        order = pipe.recv()
-        if order is None:
+        load = pipe.recv()
+        if load is None:
             return
-        address, seconds_max = order
-        acknowledged, open_ids, refused = [], [], []
-        in_flight = collections.OrderedDict()  # opaque -> [(id), ...] of one request
-        deadline = time.monotonic() + seconds_max
-        try:
-            with rawmq.Connection(address, timeout=10) as connection:
-                connection.socket.setblocking(True)
-                while time.monotonic() < deadline:
-                    frames = bytearray()
-                    while len(in_flight) < IN_FLIGHT:
-                        count = rng.choice((1, 1, 1, 8))  # every fourth request is a batch
-                        ids = [f'{name}.{number + i}' for i in range(count)]
-                        number += count
-                        bodies = [body_of(i, rng.choice((10, 100, 1000, 1000, 4000))) for i in ids]
-                        opaque = next(connection.opaques)
-                        header = rawmq.send_header('fault-producers', topic, rng.randrange(queues), batch=count > 1)
-                        body = bodies[0] if count == 1 else rawmq.encode_batch([(b, {}) for b in bodies])
-                        code = rawmq.SEND_MESSAGE_V2 if count == 1 else rawmq.SEND_BATCH_MESSAGE
-                        frames += rawmq.encode(rawmq.Command(code, header, body, opaque))
-                        in_flight[opaque] = ids
-                    if frames:
-                        connection.write(frames)
-                    while True:
-                        answer = connection.read_command()
-                        ids = in_flight.pop(answer.opaque)
-                        if answer.code == rawmq.SUCCESS:
-                            queue, offset = int(answer.ext['queueId']), int(answer.ext['queueOffset'])
-                            acknowledged += [(i, queue, offset + n) for n, i in enumerate(ids)]
-                        else:
-                            refused.append((ids, answer.code, answer.remark))
-                        if not (len(connection.buffer) >= 4 and len(connection.buffer) >= 4 +
-                                struct.unpack_from('>I', connection.buffer)[0]) and \
-                                not select.select([connection.socket], [], [], 0)[0]:
-                            break
-                        if not in_flight:
-                            break
-        except (rawmq.ConnectionClosed, OSError):
-            pass
-        for ids in in_flight.values():
-            open_ids += ids
-        pipe.send((acknowledged, open_ids, refused))
+        results = [], [], []
+        number = _run(load, name, rng, number, results)
+        pipe.send(results)
 
 
 class Producers:
@@ -86,22 +154,23 @@ class Producers:
 
     def __init__(self, count, topic, queues, seed):
         self.pipes, self.processes = [], []
+        self.topic, self.queues = topic, queues
         for number in range(count):
             ours, theirs = multiprocessing.Pipe()
-            process = multiprocessing.Process(target=_produce, args=(theirs, f'w{number}', topic, queues, seed),
-                                              daemon=True)
+            process = multiprocessing.Process(target=_produce, args=(theirs, f'w{number}', seed), daemon=True)
             process.start()
             theirs.close()
             self.pipes.append(ours)
             self.processes.append(process)
 
-    def go(self, address, seconds_max):
-        """All send to `address` until their connection breaks, at most `seconds_max`."""
+    def go(self, address, seconds_max, **how):
+        """All send to `address` until their connection breaks, at most `seconds_max`. `how`: fields of Load."""
+        load = Load(address, seconds_max, **{'topic': self.topic, 'queues': self.queues, **how})
         for pipe in self.pipes:
-            pipe.send((address, seconds_max))
+            pipe.send(load)
 
     def results(self, timeout):
-        """(acknowledged, open ids, refused) of all, once each has noticed the end."""
+        """(Acks, ids whose fate is open, Refusals) of all, once each has noticed the end."""
         acknowledged, open_ids, refused = [], [], []
         for pipe in self.pipes:
             if not pipe.poll(timeout):

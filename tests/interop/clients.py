@@ -39,13 +39,13 @@ def compiled(version):
 class Clients:
     """One JVM that holds any number of producers and consumers of one client version."""
 
-    def __init__(self, version, folder, namesrv):
+    def __init__(self, version, folder, namesrv, java_options=()):
         self.version, self.namesrv = version, namesrv
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.errors = open(self.folder / 'stderr', 'ab')
         self.process = subprocess.Popen(
-            ['java', *rocketmq.JAVA_SMALL, f'-Duser.home={self.folder}',
+            ['java', *rocketmq.JAVA_SMALL, *java_options, f'-Duser.home={self.folder}',
              f'-Drocketmq.client.localOffsetStoreDir={self.folder}/offsets', '-Drocketmq.client.logLevel=WARN',
              '-cp', compiled(version), 'Peer'],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, bufsize=1, text=True)

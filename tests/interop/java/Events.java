@@ -6,6 +6,8 @@ import java.nio.charset.StandardCharsets;
 /** Writes one JSON object a line. Lines of all threads come out whole, and in the order in which they happened. */
 final class Events {
     private static final OutputStream OUT = new BufferedOutputStream(System.out, 1 << 16);
+    /** Each event is out before the call returns, so that kill -9 takes none: -Dpeer.flushEach=true. */
+    private static final boolean FLUSH_EACH = Boolean.getBoolean("peer.flushEach");
     private static long unflushed;
 
     static {
@@ -35,6 +37,9 @@ final class Events {
             try {
                 OUT.write(bytes);
                 unflushed++;
+                if (FLUSH_EACH) {
+                    OUT.flush();
+                }
             } catch (IOException e) {
                 System.exit(3); // nobody listens any more
             }

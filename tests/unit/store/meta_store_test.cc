@@ -147,6 +147,60 @@ core::Task<absl::Status> TenMain() {
   co_return co_await meta->Close();
 }
 
+core::Task<absl::Status> SwapMain() {
+  CO_ASSIGN_OR_RETURN(std::unique_ptr<MetaStore> other, co_await MetaStore::Open("other"));
+  for (int i = 0; i < 20; ++i) CO_RETURN_IF_ERROR(co_await Set(*other, absl::StrCat("other ", i), "value"));
+  CO_RETURN_IF_ERROR(co_await other->Close());
+  co_return co_await core::fs::Rename("other/meta.log", "meta/meta.log");
+}
+
+TEST(MetaStoreTest, TheLogOfAnotherFolderIsReported) {
+  sim::World world(1);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start(TenMain);
+  ASSERT_TRUE(world.RunToEnd(node).ok());
+  node.Start(SwapMain);
+  ASSERT_TRUE(world.RunToEnd(node).ok());
+  size_t entries = 0;
+  node.Start([&entries] { return OpenOnlyMain(&entries); });
+  EXPECT_TRUE(absl::IsDataLoss(world.RunToEnd(node)));
+}
+
+core::Task<absl::Status> CutMain(uint64_t size) {
+  CO_ASSIGN_OR_RETURN(core::File file, co_await core::File::Open("meta/meta.log", {.write = true}));
+  CO_RETURN_IF_ERROR(co_await file.Truncate(size));
+  CO_RETURN_IF_ERROR(co_await file.Sync());
+  co_return co_await file.Close();
+}
+
+TEST(MetaStoreTest, ALogThatEndsBeforeItsMarkIsReported) {
+  for (const uint64_t lost : {12U, 40U, 200U, 10'000U}) {  // bytes at the end: damaged, then cut off
+    for (const bool cut : {false, true}) {
+      SCOPED_TRACE(absl::StrCat(lost, cut ? " cut" : " damaged"));
+      sim::World world(1);
+      sim::Node& node = world.AddNode("node", 1);
+      node.Start(TenMain);
+      ASSERT_TRUE(world.RunToEnd(node).ok());
+      const uint64_t size = node.disk().Content("meta/meta.log").size();
+      if (cut && lost < size) {
+        node.Start([size, lost]() { return CutMain(size - lost); });
+        ASSERT_TRUE(world.RunToEnd(node).ok());
+      } else if (cut) {
+        node.Start([]() -> core::Task<absl::Status> { co_return co_await core::fs::Remove("meta/meta.log"); });
+        ASSERT_TRUE(world.RunToEnd(node).ok());
+      } else if (lost < size) {
+        node.disk().FlipBit("meta/meta.log", size - lost - 8, 3);
+      } else {
+        continue;
+      }
+      size_t entries = 0;
+      node.Start([&entries] { return OpenOnlyMain(&entries); });
+      const absl::Status status = world.RunToEnd(node);
+      EXPECT_TRUE(absl::IsDataLoss(status)) << status << ", " << entries << " entries";
+    }
+  }
+}
+
 TEST(MetaStoreTest, DamageBeforeTheEndIsReportedNotCut) {
   int refused = 0;
   for (uint64_t at = 0; at < 64 + 9 * 40; at += 7) {

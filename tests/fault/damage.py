@@ -1,0 +1,285 @@
+"""Damage to the files of a store: bits that turn, files that are cut, emptied, gone, swapped or old.
+
+A store is filled once, with segments that are full and some that are not, and kept in two states: after a stop in
+order and after kill -9. Each round copies one of them, damages one file, and starts a broker on it. It needs no
+special rights.
+"""
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+
+import rawmq
+from fault.device import server_on
+from fault.load import Producers, message
+from fault.scan import scan_topic
+from fault.verdict import Ack, Loss, judge
+from interop.harness import Failure, Skip, check, wait_until
+from peers.process import StartError, is_free
+
+TOPIC, QUEUES = 'Damage', 4
+GROUP = 'damage-group'
+BLOCK = 4096
+SIZES = (200, 4000, 30_000)
+
+
+class Template:
+    """The filled store; `acks` is what it holds."""
+
+    def __init__(self, context, seed):
+        self.folder = context.fresh_folder('template')
+        producers = Producers(1, TOPIC, QUEUES, seed)
+        context.own.callback(producers.close)
+        live = self.folder / 'live'
+        live.mkdir()
+        self.segment = {'mappedFileSizeCommitLog': (8 if context.kind == 'ringmq' else 2) << 20,
+                        'flushConsumerOffsetInterval': 500}
+        server = server_on(context, live, **self.segment)
+        server.start()
+        with rawmq.Connection(server.address, timeout=30) as connection:
+            connection.create_topic(TOPIC, QUEUES)
+            connection.pull(TOPIC, 0, 0, group=GROUP)  # makes the group
+        self.acks, self.maybe = [], []
+        for state in ('early', 'killed', 'stopped'):
+            producers.go(server.address, 0.3, sizes=SIZES, in_flight=4)
+            acks, maybe, refused = producers.results(40)
+            # RocketMQ drops what waited 200 ms.
+            check(context.kind != 'ringmq' or not refused and not maybe, 'the template was refused a message:', refused[:1])
+            self.acks += acks
+            self.maybe += [i for r in refused for i in r.ids] + maybe
+            with rawmq.Connection(server.address, timeout=30) as connection:
+                for queue in range(QUEUES):
+                    connection.must(rawmq.UPDATE_CONSUMER_OFFSET, {
+                        'consumerGroup': GROUP, 'topic': TOPIC, 'queueId': queue, 'commitOffset': self.ends()[queue]})
+            time.sleep(0.8)  # consumer offsets are stored now
+            server.stop() if state == 'stopped' else server.kill()
+            shutil.copytree(live, self.folder / state)
+            setattr(self, state, list(self.acks))
+            if state != 'stopped':
+                server.start()
+
+    def ends(self):
+        """queue -> the offset behind its last acknowledged message."""
+        ends = dict.fromkeys(range(QUEUES), 0)
+        for ack in self.acks:
+            ends[ack.queue] = max(ends[ack.queue], ack.offset + 1)
+        return ends
+
+
+class Case:
+    """One copy of the template with a broker on it."""
+
+    def __init__(self, context, template, state, number):
+        self.context, self.template, self.state, self.number = context, template, state, number
+        self.acks = list(getattr(template, state))
+        self.place = template.folder / f'case-{number}'
+        subprocess.run(['cp', '-a', '--sparse=always', template.folder / state, self.place], check=True)
+        self.server = server_on(context, self.place, **template.segment)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.kill()
+        shutil.rmtree(self.place)
+
+    def files(self):
+        """The files that have content, by their path in the store."""
+        return sorted(p for p in self.place.rglob('*') if p.is_file() and p.stat().st_size and p.name != 'lock')
+
+    def starts(self):
+        """Starts the broker. False when it refuses, which it may if it ends in order and names a file of the store."""
+        try:
+            self.server.start()
+        except StartError as error:
+            check(error.code == 1, 'it neither started nor refused to:', error)
+            check(str(self.place) in error.output, 'it does not name the file:', error)
+            self.server.daemon.told_to_end = True
+            return False
+        return True
+
+    def verify(self, records):
+        """The broker holds what it must, less `records` messages at most. How many are missing."""
+        scan = scan_topic(self.server.address, TOPIC, QUEUES)
+        missing = len(judge(self.acks, scan, self.template.maybe, allowed=Loss(records=records)).lost)
+        said = self.server.daemon.output()
+        check(not missing or self.context.kind != 'ringmq' or re.search(r'damage|lost|missing|gone', said, re.IGNORECASE), missing,
+              'messages are missing and the broker does not say so:', said[-600:])
+        return missing
+
+    def send_to_each_queue(self):
+        """No offset is given out a second time."""
+        ends = dict.fromkeys(range(QUEUES), 0)
+        for ack in self.acks:
+            ends[ack.queue] = max(ends[ack.queue], ack.offset + 1)
+        with rawmq.Connection(self.server.address, timeout=30) as connection:
+            for queue in range(QUEUES):
+                code, header, body = message(f'after.{queue}', 100, TOPIC, queue)
+                sent = time.monotonic()
+                offset = int(connection.must(code, header, body).ext['queueOffset'])
+                self.acks.append(Ack(f'after.{queue}', queue, offset, sent, time.monotonic()))
+                check(offset >= ends[queue], f'OFFSET REUSED: queue {queue} gives offset {offset}, {ends[queue]} messages were '
+                                             'acknowledged before')
+
+
+def kind_of(path):
+    """What the file is in a store: a name without numbers."""
+    return re.sub(r'\d+', 'N', path.name)
+
+
+def turn_bit(path, rng):
+    """Flips one bit, anywhere or near an edge of a block, where headers and tables are. Says where."""
+    size = path.stat().st_size
+    with open(path, 'r+b', buffering=0) as file:
+        at = rng.randrange(size)
+        where = rng.choice(('anywhere', 'block begin', 'block end', 'file begin'))
+        block = at // BLOCK * BLOCK
+        if where == 'block begin':
+            at = min(size - 1, block + rng.randrange(200))
+        elif where == 'block end':
+            at = max(0, min(size, block + BLOCK) - 1 - rng.randrange(200))
+        elif where == 'file begin':
+            at = rng.randrange(min(size, 128))
+        file.seek(at)
+        byte = file.read(1)[0]
+        bit = rng.randrange(8)
+        file.seek(at)
+        file.write(bytes([byte ^ 1 << bit]))
+        os.fsync(file.fileno())
+    return f'{path.parent.name}/{path.name} byte {at} bit {bit}'
+
+
+def flipped_bits(context, rounds, seed, command):
+    """D8: one bit of one file turns, before the start or while the broker runs. At most one message is missing, the
+    broker says so, and no offset is given out twice."""
+    rng = random.Random(seed)
+    template = Template(context, seed)
+    counts, anomalies = {'missing': 0, 'refused': 0}, []
+    measured = context.kind != 'ringmq'
+
+    def one(number):
+        state = rng.choice(('killed', 'stopped'))
+        with Case(context, template, state, number) as case:
+            by_kind = {}
+            for path in case.files():
+                by_kind.setdefault(kind_of(path), []).append(path)
+            path = rng.choice(by_kind[rng.choice(sorted(by_kind))])
+            running = number % 3 == 2 and not measured
+            if running:
+                case.server.start()
+            flip = turn_bit(path, rng)
+            try:
+                if not running and not case.starts():
+                    counts['refused'] += 1
+                    return
+                missing = case.verify(1 if not measured else 1 << 30)
+                if not measured:
+                    case.send_to_each_queue()
+                if running:
+                    case.server.kill()
+                    wait_until(lambda: is_free(case.server.port), 5, 'the port of the killed broker')
+                    if case.starts():
+                        missing = max(missing, case.verify(1))
+                    else:
+                        counts['refused'] += 1
+            except Exception as error:
+                if measured:  # the verdict, and go on
+                    anomalies.append(str(error).split(':')[0])
+                    return
+                raise Failure(f'{state} store, {flip}{", while it ran" if running else ""}: {error}') from error
+            counts['missing'] += missing
+    _rounds(rounds, command, one)
+    return (f'{rounds} bits in a store of {len(template.acks)} messages, {counts["missing"]} messages missing in all, '
+            f'{counts["refused"]} starts refused{f", {anomalies}" if anomalies else ""}; seed {seed}')
+
+
+def _rounds(rounds, command, one):
+    for number in range(rounds):
+        try:
+            one(number)
+        except Skip:
+            raise
+        except Exception as error:
+            raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {command}') from error
+
+
+def is_newest_segment(path):
+    """That one of several files of a log is gone which was written last is not noticed yet: docs/RELIABILITY.md, open."""
+    return path.suffix == '.log' and path.name[0].isdigit() and path == max(path.parent.glob('[0-9]*.log'))
+
+
+def cut_short(path, case, rng):
+    del case
+    with open(path, 'r+b') as file:
+        file.truncate(rng.randrange(path.stat().st_size))
+
+
+def zeroed(path, case, rng):
+    del case
+    size = path.stat().st_size
+    begin = rng.randrange(size) // BLOCK * BLOCK
+    length = min(size - begin, rng.choice((BLOCK, 16 * BLOCK, size)))
+    with open(path, 'r+b') as file:
+        file.seek(begin)
+        file.write(bytes(length))
+
+
+def deleted(path, case, rng):
+    del case, rng
+    path.unlink()
+
+
+def swapped(path, case, rng):
+    others = [p for p in case.files() if kind_of(p) == kind_of(path) and p != path and not is_newest_segment(p)]
+    if not others:
+        return deleted(path, case, rng)
+    other = rng.choice(others)
+    aside = path.with_name('aside')
+    path.rename(aside)
+    other.rename(path)
+    aside.rename(other)
+    return None
+
+
+def old_copy(path, case, rng):
+    del rng
+    old = case.template.folder / 'early' / path.relative_to(case.place)
+    if old.exists():
+        shutil.copyfile(old, path)
+    else:
+        path.unlink()
+
+
+def damaged_files(context, rounds, seed, command):
+    """D9: a file is cut short, zeroed, deleted, swapped with one of its kind or replaced by an older copy. The broker
+    refuses to start and names it, or says what is missing and serves the rest."""
+    rng = random.Random(seed)
+    template = Template(context, seed)
+    harms = (cut_short, zeroed, deleted, swapped, old_copy)
+    counts = {'missing': 0, 'refused': 0, 'whole': 0}
+
+    def one(number):
+        state = rng.choice(('killed', 'stopped'))
+        harm = harms[number % len(harms)]
+        with Case(context, template, state, number) as case:
+            by_kind = {}
+            for path in case.files():
+                by_kind.setdefault(kind_of(path), []).append(path)
+            path = rng.choice(by_kind[rng.choice(sorted(by_kind))])
+            if harm in (deleted, swapped, old_copy) and is_newest_segment(path):
+                return
+            harm(path, case, rng)
+            try:
+                if not case.starts():
+                    counts['refused'] += 1
+                    return
+                missing = case.verify(1 << 30)
+                counts['missing' if missing else 'whole'] += 1
+                case.send_to_each_queue()
+            except Exception as error:
+                raise Failure(f'{state} store, {path.parent.name}/{path.name} {harm.__name__}: {error}') from error
+    _rounds(rounds, command, one)
+    return (f'{rounds} files, {counts["refused"]} starts refused, {counts["missing"]} started and said what is missing, '
+            f'{counts["whole"]} lost nothing; seed {seed}')

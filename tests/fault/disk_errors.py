@@ -1,0 +1,273 @@
+"""Disks that say no, have no room, or say nothing."""
+import os
+import pathlib
+import random
+import threading
+import time
+
+import rawmq
+from fault.device import Device, server_on
+from fault.ledger import Ledger
+from fault.load import Producers
+from fault.scan import SCAN_GROUP, scan_queue, start
+from fault.verdict import Loss, first_refusal_after
+from interop.harness import Failure, Skip, check, wait_until
+
+TOPIC, QUEUES, PRODUCERS = 'DiskErrors', 4, 2
+ALIVE = 'Alive'
+SEGMENT_BYTES = 8 << 20
+NOTICE_SECONDS_MAX = 0.05  # half of the rounds; the machine may be busy in others
+SLOW_NOTICE_SECONDS_MAX = 0.5
+REFUSALS = (rawmq.FLUSH_DISK_TIMEOUT, rawmq.SERVICE_NOT_AVAILABLE)
+
+
+def prepared(context, device, flush, **more):
+    """A started broker on an empty `device` with the topic."""
+    device.format()
+    size = {'mappedFileSizeCommitLog': SEGMENT_BYTES if context.kind == 'ringmq' else 16 << 20}
+    server = server_on(context, device.folder, flushDiskType=flush, **{**size, **more})
+    server.start()
+    with rawmq.Connection(server.address, timeout=30) as connection:
+        connection.create_topic(TOPIC, QUEUES)
+        connection.create_topic(ALIVE, QUEUES)
+        connection.pull(TOPIC, 0, 0, group=SCAN_GROUP)  # makes the group that reads: a new one can't be stored later
+    return server
+
+
+def rounds_of(rounds, command, one_round):
+    """Runs `one_round(number)` so often; what fails names its round and how to run it again. Their results."""
+    results = []
+    for number in range(rounds):
+        try:
+            results.append(one_round(number))
+        except Skip:
+            raise
+        except Exception as error:
+            raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {command}') from error
+    return results
+
+
+FAULTS = ('eio flush 1', 'eio flush 1000000', 'eio write 0 {bytes}', 'full 0')
+
+
+def failed_writes(context, rounds, seed, command):
+    """E1, E2: a flush or a write fails under load. Nothing is acknowledged after it; the answers say so within 50 ms;
+    the broker stays up and serves what it has; after a power cut and a restart all is there and it takes messages
+    again."""
+    rng = random.Random(seed)
+    device = Device(context)
+    producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
+    context.own.callback(producers.close)
+
+    def one(number):
+        flush = 'SYNC_FLUSH' if number // len(FAULTS) % 2 == 0 else 'ASYNC_FLUSH'
+        fault = FAULTS[number % len(FAULTS)].format(bytes=device.bytes)
+        server = prepared(context, device, flush, shards=1)  # one log: the failure is everybody's
+        ledger = Ledger(TOPIC, QUEUES)
+        producers.go(server.address, 0.7)
+        time.sleep(rng.uniform(0.1, 0.4))
+        device.tell(fault)
+        results = producers.results(40)
+        failed_at = device.event
+        check(failed_at is not None, fault, ': the disk was never asked')
+        ledger.add(*results)
+        # An answer may be on its way when the flush fails: what counts is what was sent afterwards.
+        grace = 0 if flush == 'SYNC_FLUSH' else NOTICE_SECONDS_MAX
+        late = [a for a in results[0] if a.sent > failed_at + grace]
+        notice = first_refusal_after(results[2], failed_at)
+        allowed = Loss() if flush == 'SYNC_FLUSH' else Loss(suffix_since=failed_at - NOTICE_SECONDS_MAX)
+        if context.kind != 'ringmq':
+            allowed = Loss(suffix_since=float('-inf'))  # measured, not judged
+        if context.kind == 'ringmq':
+            check(not late, f'{flush}, {fault}:', len(late), 'acknowledged after the failure, the last',
+                  f'{max(a.sent - failed_at for a in late) * 1000:.0f} ms after it' if late else '')
+            check(notice is not None and notice <= SLOW_NOTICE_SECONDS_MAX, f'{flush}, {fault}: first refused', notice, 's after it')
+            codes = {r.code for r in results[2]}
+            check(codes <= set(REFUSALS), f'{flush}, {fault}: refused with', codes)
+            check(server.daemon.running, f'{flush}, {fault}: the broker ended')
+            ledger.look(server.address)
+        device.tell('clear')
+        device.cut('all')
+        server.kill()
+        device.power_up()
+        start(server, ALIVE, 0, f'alive{number}')
+        lost = ledger.verify(server.address, allowed).lost
+        server.kill()
+        lost_late = set(a.id for a in late) & set(a.id for a in lost)
+        return len(late), len(lost_late), notice
+
+    results = rounds_of(rounds, command, one)
+    late, lost = sum(r[0] for r in results), sum(r[1] for r in results)
+    notices = sorted(r[2] for r in results if r[2] is not None) or [float('inf')]
+    usual = notices[len(notices) // 2]
+    check(context.kind != 'ringmq' or usual <= NOTICE_SECONDS_MAX, 'the first refusal comes', usual, 's after the failure')
+    return (f'{rounds} failures, {late} acknowledged after the failure, {lost} of them lost, first refusal '
+            f'{usual * 1000:.0f} ms after it, at most {notices[-1] * 1000:.0f} ms; seed {seed}')
+
+
+def failed_reads(context, rounds, seed, command):
+    """E2: 4 KiB of the disk cannot be read. Only messages that lie there are missing, and nothing once the disk reads
+    again."""
+    if context.kind != 'ringmq':
+        raise Skip('where a message lies is known of RingMQ only')
+    rng = random.Random(seed)
+    device = Device(context)
+    producers = Producers(1, TOPIC, QUEUES, seed)
+    context.own.callback(producers.close)
+    server = prepared(context, device, 'ASYNC_FLUSH')
+    ledger = Ledger(TOPIC, QUEUES)
+    producers.go(server.address, 0.8)
+    ledger.add(*producers.results(40))
+    with rawmq.Connection(server.address, timeout=30) as connection:
+        everything = [r for q in range(QUEUES)
+                      for r in connection.read_queue(TOPIC, q, 0, connection.max_offset(TOPIC, q))]
+
+    def one(number):
+        server.stop()
+        place, bad = bad_block(device, rng.choice(everything), everything)
+        server.start()
+        device.tell(f'eio read {place} {place + 4096}')
+        with rawmq.Connection(server.address, timeout=30) as connection:
+            scan = {q: scan_queue(connection, TOPIC, q) for q in range(QUEUES)}
+        device.tell('clear')
+        missing = {(q, o) for q, what in scan.items() for begin, end in what.gaps for o in range(begin, end)}
+        beside = missing - bad
+        check(not beside, len(beside), 'messages are missing beside the', len(bad), 'in the bad block:', sorted(beside)[:3])
+        ledger.verify(server.address)
+        return len(missing)
+    missing = rounds_of(rounds, command, one)
+    return f'{rounds} bad blocks, {sum(missing)} messages not readable meanwhile, 0 afterwards; seed {seed}'
+
+
+def bad_block(device, record, everything):
+    """The place on the device of the block in which `record` begins, and the (queue, offset) of what lies in it."""
+    log, position = record.physical_offset >> 48, record.physical_offset & ((1 << 48) - 1)
+    folder = pathlib.Path(device.folder) / 'data' / f'log-{log}'
+    name = max(p for p in folder.glob('*.log') if int(p.stem) <= position)
+    begin = (position - int(name.stem)) // 4096 * 4096
+    place, left = device.place_of(name, begin)
+    check(left >= 4096, name, 'is in pieces')
+    first = int(name.stem) + begin
+    return place, {(r.queue_id, r.queue_offset) for r in everything if r.physical_offset >> 48 == log and
+                   (r.physical_offset & ((1 << 48) - 1)) < first + 4096 and
+                   (r.physical_offset & ((1 << 48) - 1)) + r.size > first}
+
+
+def no_space(context, rounds, seed, command):
+    """E4: something else fills the disk. Sends are refused with the cause, reads go on; within 5 s of the space
+    coming back messages are taken again, without a restart; nothing was lost."""
+    device = Device(context)
+    producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
+    context.own.callback(producers.close)
+    state = {}
+
+    def one(number):
+        if number % 6 == 0:
+            if state:
+                state['server'].kill()
+            state['server'] = prepared(context, device, 'ASYNC_FLUSH' if number % 12 else 'SYNC_FLUSH')
+            state['ledger'] = Ledger(TOPIC, QUEUES)
+        server, ledger = state['server'], state['ledger']
+        ballast = device.folder / 'ballast'
+        fill(ballast)
+        producers.go(server.address, 4, sizes=(4000, 20000, 60000), in_flight=16)
+        results = producers.results(40)
+        ledger.add(*results)
+        check(results[2], 'nothing was refused on a full disk,', len(results[0]), 'acknowledged')
+        odd = [r for r in results[2] if r.code != rawmq.SERVICE_NOT_AVAILABLE or
+               not any(word in r.remark.lower() for word in ('disk', 'space'))]
+        check(context.kind != 'ringmq' or not odd, 'refused with', odd[:2])
+        ledger.verify(server.address)
+        ballast.unlink()
+        begin = time.monotonic()
+        with rawmq.Connection(server.address, timeout=10) as connection:
+            def taken():
+                answers = [connection.call(rawmq.SEND_MESSAGE_V2, rawmq.send_header('g', ALIVE, q), b'x') for q in range(QUEUES)]
+                return all(a.code == rawmq.SUCCESS for a in answers)  # every log has room again
+            wait_until(taken, 5 if context.kind == 'ringmq' else 60, 'messages are taken after the space came back')
+        seconds = time.monotonic() - begin
+        producers.go(server.address, 0.1)
+        results = producers.results(40)
+        ledger.add(*results)
+        check(context.kind != 'ringmq' or not results[2], 'with space again:', results[2][:1])
+        ledger.verify(server.address)
+        return seconds
+    seconds = rounds_of(rounds, command, one)
+    return f'{rounds} times full, taking messages again after at most {max(seconds):.1f} s; seed {seed}'
+
+
+def fill(path):
+    """A file that takes all the space there is."""
+    with open(path, 'wb', buffering=0) as file:
+        step = 16 << 20
+        while step >= 4096:
+            try:
+                os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, step)
+            except OSError:
+                step //= 4
+
+
+class Watch:
+    """Samples the memory of a server, and how long it takes to answer what needs no disk."""
+
+    def __init__(self, server):
+        self.server, self.rss, self.slowest = server, 0, 0.0
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        with rawmq.Connection(self.server.address, timeout=60) as connection:
+            while not self.ended.wait(0.02):
+                begin = time.monotonic()
+                connection.max_offset(TOPIC, 0)
+                connection.max_offset(TOPIC, 1)
+                self.slowest = max(self.slowest, time.monotonic() - begin)
+                self.rss = max(self.rss, self.server.daemon.resident_bytes())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join(60)
+
+
+STOPPED_RSS_MAX = 384 << 20  # the budget of a server with two shards, 256 MiB, and half of it for the rest
+STOPPED_ANSWER_SECONDS_MAX = 0.5
+
+
+def stopped_disk(context, rounds, seed, command):
+    """S1: the disk answers nothing for 1 s, then for 10 s, under more load than its memory holds. Senders wait, other
+    requests are answered, memory is bounded, and nothing is lost."""
+    device = Device(context, 1024)
+    producers = Producers(4, TOPIC, QUEUES, seed)
+    context.own.callback(producers.close)
+
+    def one(number):
+        flush, seconds = (('ASYNC_FLUSH', 1), ('SYNC_FLUSH', 1), ('ASYNC_FLUSH', 10), ('SYNC_FLUSH', 10))[number % 4]
+        server = prepared(context, device, flush)
+        ledger = Ledger(TOPIC, QUEUES)
+        with Watch(server) as watch:
+            producers.go(server.address, seconds + 1.0, sizes=(1000, 60_000, 250_000), in_flight=64)
+            time.sleep(0.3)
+            device.tell('stop')
+            time.sleep(seconds)
+            device.tell('go')
+            gone = time.monotonic()
+            results = producers.results(90)
+        ledger.add(*results)
+        after = [a.acked - gone for a in results[0] if a.acked > gone]
+        check(after or context.kind != 'ringmq', 'nothing was acknowledged after the disk went on')
+        if context.kind == 'ringmq':
+            codes = {r.code for r in results[2]}
+            check(codes <= {rawmq.FLUSH_DISK_TIMEOUT}, f'{flush}, {seconds} s: refused with', codes, results[2][:1])
+            check(watch.rss < STOPPED_RSS_MAX, f'{flush}, {seconds} s:', watch.rss >> 20, 'MiB resident')
+            check(watch.slowest < STOPPED_ANSWER_SECONDS_MAX,
+                  f'{flush}, {seconds} s: a request that needs no disk took {watch.slowest:.2f} s')
+        ledger.verify(server.address)
+        server.kill()
+        return watch.rss, watch.slowest, min(after, default=float('inf'))
+    results = rounds_of(rounds, command, one)
+    return (f'{rounds} times, at most {max(r[0] for r in results) >> 20} MiB resident, other requests at most '
+            f'{max(r[1] for r in results):.2f} s, first acknowledgement {max(r[2] for r in results):.2f} s after; seed {seed}')
