@@ -133,9 +133,7 @@ absl::Status Checker::Single(const Event& event, OpRef op) {
     return absl::OkStatus();
   }
   if (event.function == Function::kNemesis) {
-    if (event.value.empty()) return Bad("a nemesis without \"v\"");
-    TakeNemesis(event);
-    return absl::OkStatus();
+    return TakeNemesis(event);
   }
   if (event.phase != Phase::kOk) return absl::OkStatus();  // only what was assigned counts
   OpenOperation open;
@@ -147,12 +145,13 @@ absl::Status Checker::Single(const Event& event, OpRef op) {
   return absl::OkStatus();
 }
 
-void Checker::TakeNemesis(const Event& event) {
+absl::Status Checker::TakeNemesis(const Event& event) {
   const int64_t crash = context_.faults.last_crash();
-  context_.faults.Add(event);
-  if (context_.faults.last_crash() == crash) return;
+  if (!context_.faults.Add(event)) return Bad("a nemesis that neither says what it does in \"v\" nor ends anything");
+  if (context_.faults.last_crash() == crash) return absl::OkStatus();
   consumers_.Crashed();
   if (event.value == "cut") sends_.ForgetExposed();
+  return absl::OkStatus();
 }
 
 Report Checker::Finish() {

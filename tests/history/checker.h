@@ -30,7 +30,7 @@ class Checker {
   /// What has no need of two events.
   absl::Status Single(const Event& event, OpRef op);
   absl::Status Name(const Event& event, OpenOperation& open);
-  void TakeNemesis(const Event& event);
+  absl::Status TakeNemesis(const Event& event);
 
   Context context_;
   Sends sends_{context_};

@@ -105,6 +105,7 @@ TEST_F(EventReaderTest, RefusesWhatIsNoHistory) {
        ":1: \"msgs\" is not a list of objects"},
       {R"({"t":1,"w":"p","op":1,"ph":"invoke","f":"pull","k":"t/0","msgs":[{"v":"a"}]})",
        ":1: a message of \"msgs\" has no \"off\""},
+      {R"({"t":1,"w":"n","ph":"ok","f":"nemesis"})", ":1: a nemesis that neither says what it does"},
       {ok, ":1: the end of an operation that has not begun, or has ended"},
       {core::StrCat(kInvoke, "\n", ok, "\n", ok), ":3: the end of an operation that has not begun, or has ended"},
       {core::StrCat(kInvoke, "\n", kInvoke), ":2: an operation of this number is under way"},

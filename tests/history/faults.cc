@@ -7,7 +7,7 @@
 
 namespace history {
 
-void Faults::Add(const Event& event) {
+bool Faults::Add(const Event& event) {
   if (event.phase != Phase::kInvoke) {  // the end of what an earlier event began, or all there is of it
     for (auto action = actions_.rbegin(); action != actions_.rend(); ++action) {
       if (action->worker != event.worker || action->op != event.op || action->end != INT64_MAX) continue;
@@ -17,10 +17,11 @@ void Faults::Add(const Event& event) {
           if (cut.begin == action->begin) cut.end = event.t;
         }
       }
-      return;
+      return true;
     }
   }
   const std::string_view what = event.value;
+  if (what.empty()) return false;
   const bool of_master = event.role == Role::kMaster;
   Action action{std::string(what),         event.t,  event.phase == Phase::kInvoke ? INT64_MAX : event.t,
                 std::string(event.worker), event.op, of_master && what == "cut"};
@@ -28,19 +29,19 @@ void Faults::Add(const Event& event) {
   actions_.push_back(std::move(action));
   if (what == "heal") {
     healed_at_ = event.t;
-    return;
+    return true;
   }
   if (what == "scan") {
     ++scan_round_;
-    return;
+    return true;
   }
   if (what == "start") {
     if (of_master) life_began_ = event.t;
-    return;
+    return true;
   }
   ++disturbances_;
   healed_at_ = kAbsent;
-  if (!of_master) return;
+  if (!of_master) return true;
   if (what == "flip" && damages_ != kUnlimited) ++damages_;
   if (what == "damage") damages_ = kUnlimited;
   if (what == "stop") exposed_from_ = INT64_MAX;  // a clean stop flushes
@@ -49,6 +50,7 @@ void Faults::Add(const Event& event) {
     End(event.t, what == "cut");
     if (what == "cut" && event.phase != Phase::kInvoke) cuts_.back().end = event.t;
   }
+  return true;
 }
 
 void Faults::End(int64_t at, bool power) {

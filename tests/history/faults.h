@@ -22,7 +22,8 @@ class Faults {
     int64_t lost_from = 0;
   };
 
-  void Add(const Event& event);
+  /// False: the event neither says what is done nor ends what is under way.
+  bool Add(const Event& event);
 
   const std::vector<Cut>& cuts() const { return cuts_; }
   /// The first cut that may have taken what was begun at `invoked` and known to exist at `known`; null: none.

@@ -34,6 +34,9 @@ class Sends {
   absl::flat_hash_map<int64_t, Durable> durable_;  // by log
 };
 
+/// What RocketMQ's response code to a send proves: kOk, kFail (the message must never appear), or nothing.
+Phase PhaseOfSend(int64_t code);
+
 /// The log of a physical offset: RingMQ keeps its number in the upper 16 bits, RocketMQ has one log.
 constexpr int64_t LogOf(int64_t phy) { return phy >> 48; }
 
