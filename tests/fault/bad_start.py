@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import rawmq
-from fault.kill import QUEUES, TOPIC, Ledger
+from fault.kill import QUEUES, TOPIC, Course
 from fault.load import Producers
 from interop.harness import Skip, check
 from peers import ringmq
@@ -221,16 +221,15 @@ def stop_under_load(context):
     """SIGTERM under load ends within 5 s with code 0, and what was acknowledged is there after the restart."""
     server = context.standalone('stop-under-load')
     context.topic(TOPIC, QUEUES, server)
-    producers = Producers(2, TOPIC, QUEUES, 'stop')
+    course = Course(context.fresh_folder('history-stop'))
+    producers = Producers(2, TOPIC, QUEUES, 'stop', {'folder': course.folder, 'store': 'ASYNC', 'doubted': ()})
     context.own.callback(producers.close)
     producers.go(server.address, 3)
     time.sleep(1)
-    seconds = server.stop()
+    seconds = course.does('stop', server.stop)
     check(seconds <= 5, f'took {seconds:.1f} s')
     check(server.daemon.process.returncode == 0, 'exit code', server.daemon.process.returncode)
-    acknowledged, open_ids, refused = producers.results(20)
-    ledger = Ledger()
-    ledger.add(acknowledged, open_ids + [i for ids, _, _ in refused for i in ids])
-    server.start()
-    stored = ledger.verify(server.address, whole=True)
-    return f'{len(acknowledged)} acknowledged, {stored} stored, {seconds:.2f} s to stop'
+    acknowledged = producers.results(20)[0]
+    course.does('start', server.start)
+    stored = course.read(server.address, whole=True)
+    return f'{len(acknowledged)} acknowledged, {stored} stored, {seconds:.2f} s to stop; {course.verdict()}'

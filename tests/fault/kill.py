@@ -1,64 +1,74 @@
 """kill -9 of the broker at random moments under load, over and over on the same data folder.
 
-After every restart: each acknowledged message is in its queue at the offset that was acknowledged, with its body intact;
-each queue is dense from its first offset to its last; nothing is stored that was not sent, and nothing twice, because
-these producers never send twice. Java clients run along and must carry on by themselves.
+Producers, the nemesis and a reader write a history; every fifth crash the queues are read from end to end and the checker
+(tests/history) judges it: each acknowledged message is there, once, at its place and in its order, with its content intact, and
+nothing is there that was not sent. Java clients run along and must carry on by themselves.
 """
-import collections
 import random
 import time
 
 import rawmq
 from fault.load import Producers, id_of
+from history import writer
 from interop.harness import check
+from peers import ringmq
 
 QUEUES, PRODUCERS = 8, 2
 TOPIC, JAVA_TOPIC = 'FaultTopic', 'FaultJava'
 
 
-class Ledger:
-    """What the producers know, against what the broker holds."""
+class Course:
+    """The history of one data folder: what the nemesis did, and what was read after it."""
 
-    def __init__(self):
-        self.acknowledged = [dict() for _ in range(QUEUES)]  # offset -> id
-        self.open = set()  # sent, never answered
-        self.stored = [dict() for _ in range(QUEUES)]  # offset -> id, as of the last check
-        self.everything = collections.Counter()  # id -> number of places that hold it
+    def __init__(self, folder):
+        self.folder = folder
+        self.history = writer.History(folder / 'nemesis.jsonl')
+        self.nemesis, self.reader = self.history.worker('nemesis'), self.history.worker('reader')
+        self.ends = [0] * QUEUES
 
-    def add(self, acknowledged, open_ids):
-        for message_id, queue, offset in acknowledged:
-            other = self.acknowledged[queue].setdefault(offset, message_id)
-            check(other == message_id, f'queue {queue} offset {offset} was acknowledged for {other} and {message_id}')
-        self.open.update(open_ids)
+    def does(self, what, action):
+        op = self.nemesis.invoke('nemesis', v=what)
+        result = action()
+        self.nemesis.complete(op, 'ok')
+        return result
 
-    def verify(self, address, whole):
-        """Reads the queues (from where the last check ended unless `whole`) and compares; returns the stored total."""
-        known = {i for queue in self.acknowledged for i in queue.values()} | self.open
+    def read(self, address, whole):
+        """Reads the queues (from shortly before the end of the last reading unless `whole`, which is the last phase of the
+        history so far); returns the stored total."""
+        if whole:
+            self.nemesis.once('nemesis', v='scan')
         with rawmq.Connection(address, timeout=30) as connection:
             for queue in range(QUEUES):
-                begin, end = connection.min_offset(TOPIC, queue), connection.max_offset(TOPIC, queue)
-                check(begin == 0, f'queue {queue} begins at {begin}')
-                acknowledged, stored = self.acknowledged[queue], self.stored[queue]
-                last = max(acknowledged, default=-1)
-                check(end > last, f'queue {queue} ends at {end}, but offset {last} was acknowledged: '
-                                  f'{sum(1 for o in acknowledged if o >= end)} acknowledged messages are lost')
-                check(end >= len(stored), f'queue {queue} ends at {end} and held {len(stored)} after the last crash')
-                start = 0 if whole else max(0, len(stored) - 50)
-                for record in connection.read_queue(TOPIC, queue, start, end):  # refuses holes
-                    message_id = id_of(record.body)
-                    check(message_id is not None, f'queue {queue} offset {record.queue_offset}: the body is damaged')
-                    at = record.queue_offset
-                    if at in stored:
-                        check(stored[at] == message_id, f'queue {queue} offset {at} held {stored[at]}, now {message_id}')
-                        continue
-                    check(message_id in known, f'queue {queue} offset {at} holds {message_id}, which nobody sent')
-                    check(message_id not in self.everything, f'{message_id} is stored twice, again at {queue}/{at}')
-                    self.everything[message_id] += 1
-                    stored[at] = message_id
-                for offset, message_id in acknowledged.items():
-                    check(stored.get(offset) == message_id, f'queue {queue} offset {offset} was acknowledged for '
-                                                            f'{message_id} and holds {stored.get(offset)}')
-        return sum(len(s) for s in self.stored)
+                at = 0 if whole else max(0, self.ends[queue] - 50)
+                self.ends[queue] = self._read_queue(connection, queue, at, connection.max_offset(TOPIC, queue))
+        return sum(self.ends)
+
+    def _read_queue(self, connection, queue, at, end):
+        """Returns where it ended."""
+        while True:
+            op = self.reader.invoke('pull', k=f'{TOPIC}/{queue}', **{'from': at})
+            answer, records = connection.pull(TOPIC, queue, at, 512)
+            for record in records:
+                check(record.queue_id == queue and record.topic == TOPIC, f'{TOPIC}/{queue} at {at}: a record of',
+                      f'{record.topic}/{record.queue_id}')
+            self.reader.pulled(op, answer, records, id_of)
+            after = int(answer.ext.get('nextBeginOffset', at))
+            if after >= end:
+                return after
+            check(after > at, f'{TOPIC}/{queue}: a pull at {at} of {end} says code {answer.code} and to go on at {after}')
+            at = after
+
+    def verdict(self):
+        """What the checker says of everything so far; a Failure when something fatal is found."""
+        producers = sorted(self.folder.glob('w*.jsonl'))
+        # Nothing expires in this run, and no power is cut.
+        verdict = self.history.check(checker(), *producers, options=['--keeps-all'])
+        check(verdict.clean, f'the history in {self.folder}:\n{verdict}')
+        return verdict.summary
+
+
+def checker():
+    return ringmq.binary.parent / 'tests' / 'history' / 'history_check'
 
 
 def kill_under_load(context, version, flush, kills, seed):
@@ -67,33 +77,35 @@ def kill_under_load(context, version, flush, kills, seed):
     server = context.standalone(f'kill-{flush.lower()}', flushDiskType=flush)
     context.topic(TOPIC, QUEUES, server)
     context.topic(JAVA_TOPIC, 4, server)
-    producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
+    course = Course(context.fresh_folder(f'history-{flush.lower()}'))
+    # RocketMQ drops what waited 200 ms (SYSTEM_BUSY, not stored or not known to be); RingMQ makes senders wait.
+    doubted = (rawmq.SYSTEM_BUSY,) if context.kind == 'rocketmq' else ()
+    producers = Producers(PRODUCERS, TOPIC, QUEUES, seed,
+                          {'folder': course.folder, 'store': flush.split('_')[0], 'doubted': doubted})
     context.own.callback(producers.close)
-    ledger, java = Ledger(), JavaSide(context, version, server, flush)
-    started, slowest = time.monotonic(), 0.0
+    java = JavaSide(context, version, server, flush)
+    started, slowest, total = time.monotonic(), 0.0, 0
     for kill in range(kills):
         moment = rng.uniform(0.05, 1.0)
         producers.go(server.address, 30)
         time.sleep(moment)
-        server.kill()
-        acknowledged, open_ids, refused = producers.results(20)
-        # RocketMQ drops what waited 200 ms (SYSTEM_BUSY, not stored or not known to be); RingMQ makes senders wait.
-        if context.kind == 'rocketmq':
-            open_ids += [i for ids, code, _ in refused if code == rawmq.SYSTEM_BUSY for i in ids]
-            refused = [r for r in refused if r[1] != rawmq.SYSTEM_BUSY]
+        course.does('kill', server.kill)
+        acknowledged, _, refused = producers.results(20)
+        refused = [r for r in refused if r[1] not in doubted]
         check(not refused, 'crash', kill, ': sends were refused, such as', refused[:2])
         check(acknowledged or moment < 0.3, 'crash', kill, ': nothing was acknowledged in', round(moment, 2), 's')
-        ledger.add(acknowledged, open_ids)
-        slowest = max(slowest, server.start())
+        total += len(acknowledged)
+        slowest = max(slowest, course.does('start', server.start))
+        whole = kill % 5 == 4 or kill == kills - 1
         try:
-            stored = ledger.verify(server.address, whole=kill % 5 == 4 or kill == kills - 1)
+            stored = course.read(server.address, whole)
+            summary = course.verdict() if whole else ''
         except Exception as error:
             raise type(error)(f'crash {kill} after {moment:.3f} s, seed {seed}: {error}') from error
         java.must_carry_on(kill)
     java.finish()
-    total = sum(len(a) for a in ledger.acknowledged)
     return (f'{kills} crashes in {time.monotonic() - started:.0f} s, {total} acknowledged, {stored} stored, '
-            f'slowest start {slowest:.2f} s, {java.report()}, seed {seed}')
+            f'slowest start {slowest:.2f} s, {java.report()}, seed {seed}; {summary}')
 
 
 class JavaSide:

@@ -104,8 +104,13 @@ class Queue {
   /// Of unfiltered polls: when invoked, and the highest offset seen; only those that no later one tops.
   std::vector<std::pair<int64_t, int64_t>> tops;
   int64_t lowest_from = INT64_MAX;
-  /// What was beyond `second` was proven absent at `first`.
-  std::vector<std::pair<int64_t, int64_t>> truncations;
+  /// What was known to lie at `end` or beyond when a pull began was gone when it was answered.
+  struct Truncation {
+    int64_t begun;
+    int64_t answered;
+    int64_t end;
+  };
+  std::vector<Truncation> truncations;
 
  private:
   absl::flat_hash_map<int64_t, std::unique_ptr<Page>> pages_;

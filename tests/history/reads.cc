@@ -42,7 +42,7 @@ void Reads::Complete(const Event& event, const OpenOperation& open) {
                                event.max)});
     }
     if (event.max != kAbsent && event.max < open.top_before) {
-      queue.truncations.emplace_back(event.t, event.max);
+      queue.truncations.push_back({open.invoked, event.t, event.max});
       if (queue.top == open.top_before) queue.top = event.max;
     }
   }
@@ -202,17 +202,17 @@ void Reads::CheckHash(Value& value, uint32_t id, const Message& message, const O
 }
 
 void Reads::CheckTruncation(const Queue& queue, Sighting& sighting, const Message& message, const OpenOperation& open) {
-  for (const auto& [at, end] : queue.truncations) {
-    if (sighting.known >= at || message.offset < end || open.invoked < at) continue;
-    context_.Flag(
-        {.kind = Kind::kResurrected,
-         .queue = open.queue,
-         .offset = message.offset,
-         .value = sighting.value,
-         .ops = {sighting.by, open.op},
-         .begin = sighting.known,
-         .end = context_.now,
-         .why = core::StrCat("at ", context_.TimeOf(at), " the queue ended at ", end, ", and now it is there again")});
+  for (const Queue::Truncation& cut : queue.truncations) {
+    if (sighting.known >= cut.begun || message.offset < cut.end || open.invoked < cut.answered) continue;
+    context_.Flag({.kind = Kind::kResurrected,
+                   .queue = open.queue,
+                   .offset = message.offset,
+                   .value = sighting.value,
+                   .ops = {sighting.by, open.op},
+                   .begin = sighting.known,
+                   .end = context_.now,
+                   .why = core::StrCat("at ", context_.TimeOf(cut.answered), " the queue ended at ", cut.end,
+                                       ", and now it is there again")});
     sighting.known = context_.now;
     return;
   }
