@@ -134,6 +134,7 @@ void Recorder::Nemesis(std::string_view what, history::Role role) {
 
 std::vector<std::string> Recorder::Verdict() {
   const history::Report report = checker_.Finish();
+  missing_ = report.count(history::Kind::kLost) + report.count(history::Kind::kHole);
   std::vector<std::string> all;
   for (const history::Anomaly& anomaly : report.anomalies()) {
     if (anomaly.severity == history::Severity::kFatal) all.push_back(report.LineOf(anomaly));

@@ -64,6 +64,8 @@ class Recorder {
   size_t acknowledged() const { return acknowledged_; }
   /// Everything that is wrong, a line each; the last call.
   std::vector<std::string> Verdict();
+  /// How many messages the last scan missed, excused or not; after the verdict.
+  size_t missing() const { return missing_; }
 
  private:
   history::Event EventOf(std::string_view worker, int64_t op, history::Phase phase, history::Function function) const;
@@ -74,6 +76,7 @@ class Recorder {
   std::vector<std::string> problems_;
   int64_t ops_ = 0;
   size_t acknowledged_ = 0;
+  size_t missing_ = 0;
 };
 
 }  // namespace sim
