@@ -73,7 +73,7 @@ def judge(name, folder, seeds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--only', action='append', default=[], help='only mutants whose name contains this')
-    parser.add_argument('--seeds', type=int, default=100)
+    parser.add_argument('--seeds', type=int, default=60)
     parser.add_argument('--list', action='store_true')
     options = parser.parse_args()
     chosen = [name for name in MUTANTS if not options.only or any(text in name for text in options.only)]
