@@ -1,13 +1,14 @@
 // Goal: damage costs what it must and no more: a flipped bit one record, a failed write the messages that it was to carry, of which none was
 // acknowledged; nothing damaged is served, and no offset is given out twice.
 // Method: as in cluster_test.cc, with a broker whose log files change behind its back while it is down or while it runs, or whose disk
-// fails, and which loses its power after that. Many small seeds: RINGMQ_SIM_FIRST, RINGMQ_SIM_SEEDS (a tenth of them, ten at least).
+// fails, and which loses its power after that. Many small seeds: RINGMQ_SIM_FIRST, RINGMQ_SIM_SEEDS (a tenth of them, thirty at least).
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/sim/world.h"
@@ -26,20 +27,26 @@ absl::Duration Millis(World& world, int64_t least, int64_t most) {
   return absl::Microseconds(world.random().Between(least * 1000, most * 1000));
 }
 
-/// Flips one bit of what a log has written so far.
+/// Flips one bit of what the logs have written so far, each byte of it as likely as any other.
 void FlipSomewhere(World& world, Cluster& cluster) {
   SimDisk& disk = cluster.broker().disk();
-  std::vector<std::string> files = disk.Files();
-  std::erase_if(files, [](const std::string& file) {
-    return file.find("/log-") == std::string::npos || !file.ends_with(".log");
-  });
-  if (files.empty()) return;
-  const std::string& file = files[world.random().Below(files.size())];
-  const std::string content = disk.Content(file);
-  const size_t last = content.find_last_not_of('\0');
-  if (last == std::string::npos) return;
-  cluster.recorder().Nemesis("flip");
-  disk.FlipBit(file, world.random().Below(last + 1), static_cast<int>(world.random().Below(8)));
+  std::vector<std::pair<std::string, uint64_t>> used;  // bytes of each file
+  uint64_t all = 0;
+  for (const std::string& file : disk.Files()) {
+    if (file.find("/log-") == std::string::npos || !file.ends_with(".log")) continue;
+    used.emplace_back(file, disk.Content(file).find_last_not_of('\0') + 1);
+    all += used.back().second;
+  }
+  if (all == 0) return;
+  uint64_t at = world.random().Below(all);
+  for (const auto& [file, bytes] : used) {
+    if (at < bytes) {
+      cluster.recorder().Nemesis("flip");
+      disk.FlipBit(file, at, static_cast<int>(world.random().Below(8)));
+      return;
+    }
+    at -= bytes;
+  }
 }
 
 /// The end of every course: quiet, everything read by the consumers and by a scan.
@@ -71,7 +78,7 @@ void Start(World& world, Cluster& cluster) {
 template <typename Course>
 void ForSeeds(Course course) {
   const uint64_t first = FromEnvironment("RINGMQ_SIM_FIRST", 1);
-  const uint64_t count = std::max<uint64_t>(10, FromEnvironment("RINGMQ_SIM_SEEDS", 1000) / 10);
+  const uint64_t count = std::max<uint64_t>(30, FromEnvironment("RINGMQ_SIM_SEEDS", 1000) / 10);
   for (uint64_t seed = first; seed < first + count && !testing::Test::HasFailure(); ++seed) {
     World world(seed);
     const std::vector<std::string> problems = course(world);
@@ -89,12 +96,13 @@ TEST(DamageTest, AFlippedBitCostsOneRecordAtMost) {
     Start(world, cluster);
     if (world.random().OneIn(3)) FlipSomewhere(world, cluster);  // while it runs
     world.RunFor(Millis(world, 1, 300));
-    cluster.recorder().Nemesis("kill");
-    cluster.broker().Kill();
+    // A clean stop: in the last batch before a kill, which no mark covers yet, damage cannot be told from a torn write.
+    cluster.StopBroker();
+    cluster.recorder().Nemesis("stop");
     for (uint64_t i = 0, flips = 1 + world.random().Below(2); i < flips; ++i) FlipSomewhere(world, cluster);
     cluster.StartBroker();
     world.RunFor(Millis(world, 100, 400));
-    if (world.random().OneIn(2)) FlipSomewhere(world, cluster);  // what nobody has read since the start
+    FlipSomewhere(world, cluster);  // most likely what nobody has read since the start
     std::vector<std::string> problems = Settle(world, cluster);
     missing += cluster.recorder().missing();
     return problems;
