@@ -59,7 +59,7 @@ int Run(int argc, char** argv) {
 
   CLI::App app("RingMQ: a broker and nameserver for every RocketMQ client", "ringmq");
   app.require_subcommand(1);
-  app.set_version_flag("--version", core::StrCat("ringmq ", ringmq::kVersion, " (", ringmq::kCommit, ")"));
+  app.set_version_flag("--version", core::StrCat("ringmq ", ringmq::kVersion, " (", ringmq::kCommit, ")", ringmq::kMutantWarning));
 
   CLI::App* standalone = app.add_subcommand("standalone", "Nameserver and broker in one process, on loopback unless told otherwise");
   AddBrokerOptions(*standalone, options);
@@ -89,7 +89,7 @@ int Run(int argc, char** argv) {
   if (*namesrv) return ringmq::RunNamesrv(options);
   if (*broker) return ringmq::RunBroker(options);
   if (*compatibility) return ringmq::RunCompatibility();
-  if (*version) std::printf("ringmq %s (%s)\n", ringmq::kVersion, ringmq::kCommit);
+  if (*version) std::printf("ringmq %s (%s)%s\n", ringmq::kVersion, ringmq::kCommit, ringmq::kMutantWarning);
   return 0;
 }
 

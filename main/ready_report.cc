@@ -29,7 +29,7 @@ std::string FormatBytes(uint64_t bytes) {
 }
 
 ReadyReport::ReadyReport(std::string_view subcommand)
-    : text_(core::StrCat("RingMQ ", kVersion, " (", kCommit, ") ", subcommand, ", process ", core::ProcessId(), "\n")) {}
+    : text_(core::StrCat("RingMQ ", kVersion, " (", kCommit, ")", kMutantWarning, " ", subcommand, ", process ", core::ProcessId(), "\n")) {}
 
 ReadyReport& ReadyReport::Line(std::string_view label, std::string_view text) {
   text_ += core::StrCat("  ", label, std::string(kLabelWidth - std::min(kLabelWidth - 1, label.size()), ' '), text, "\n");

@@ -8,6 +8,7 @@
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "store/mutant.h"
 #include "store/record.h"
 #include "store/recovery.h"
 
@@ -42,6 +43,9 @@ core::Task<absl::Status> ShardStoreImpl::Recover() {
     (void)co_await mark_file.Close();
     (void)co_await CloseSegments();
     co_return status;
+  }
+  if constexpr (kMutant == Mutant::kReuseOffsets) {
+    queues_.ForEach([](Queue& queue) { queue.next = std::max(queue.min(), queue.next - 1); });
   }
   damaged_records_ = recovery.damaged_records();
   damaged_bytes_ = recovery.damaged_bytes();
@@ -116,6 +120,10 @@ core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const 
   }
   if (!log_->Settle(batch, queue, durability.value_or(options_.durability) == Durability::kSynced)) {
     CO_RETURN_IF_ERROR(co_await log_->Acknowledged(batch));
+  }
+  if constexpr (kMutant == Mutant::kSwapMessages) {
+    // Two neighbours in a queue at each other's places, as their senders see it.
+    result.first_queue_offset = core::LogicalOffset(result.first_queue_offset.value() ^ 1);
   }
   co_return result;
 }

@@ -1,6 +1,7 @@
 #include "tests/sim/cluster.h"
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <utility>
 #include <vector>
@@ -14,7 +15,6 @@
 #include "nameserver/name_server.h"
 #include "net/requests/nameserver.h"
 #include "net/requests/offsets.h"
-#include "net/requests/pull.h"
 #include "net/requests/send.h"
 #include "net/response_code.h"
 #include "store/record.h"
@@ -31,12 +31,32 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(1);
 constexpr int32_t kSuspend = 2;
 constexpr int32_t kSubscription = 4;
 
+history::Options Promises() {
+  history::Options options;
+  options.keeps_all = true;
+  // ASYNC_FLUSH flushes every 20 ms and promises 50; a flush on the simulated disk can take long.
+  options.async_window = 150 * history::kMillisecond;
+  options.persist_interval = 500 * history::kMillisecond;  // every 200 ms, and the same disk
+  return options;
+}
+
+/// The physical offset that an offset message id ends with.
+int64_t PhysicalOffsetIn(std::string_view message_id) {
+  int64_t phy = history::kAbsent;
+  if (message_id.size() != 32) return phy;
+  const std::string_view digits = message_id.substr(16);
+  std::from_chars(digits.data(), digits.data() + digits.size(), phy, 16);
+  return phy;
+}
+
 uint64_t Below(uint64_t bound) { return core::Reactor::Current().RandomBits() % bound; }
 
 core::IoCall<void (*)(core::Io&, core::Completion&)> NextSignal() {
   return core::IoCall<void (*)(core::Io&, core::Completion&)>(
       [](core::Io& io, core::Completion& done) { io.WaitSignal(done); });
 }
+
+std::string WorkerOf(int32_t queue) { return core::StrCat("consumer-", queue); }
 
 net::ResponseCode CodeOf(const net::Frame& frame) { return static_cast<net::ResponseCode>(frame.code); }
 
@@ -48,7 +68,8 @@ Cluster::Cluster(World& world, broker::FlushDiskType flush)
       nameserver_(world.AddNode("namesrv", 1)),
       broker_(world.AddNode("broker", 2)),
       clients_(world.AddNode("clients", 1)),
-      checker_(world.AddNode("checker", 1)) {}
+      checker_(world.AddNode("checker", 1)),
+      recorder_(world, Promises()) {}
 
 // --- The servers, as `ringmq namesrv` and `ringmq broker` run them.
 
@@ -57,13 +78,15 @@ void Cluster::StartNameServer() {
 }
 
 void Cluster::StartBroker() {
+  recorder_.Nemesis("start");
   broker_.Start([this] { return RunBroker(); });
 }
 
 Task<absl::Status> Cluster::RunNameServer() {
   nameserver::NameServerConfig config;
   config.listen_port = kNameServerPort;
-  CO_ASSIGN_OR_RETURN(const std::unique_ptr<nameserver::NameServer> server, co_await nameserver::NameServer::Start(config));
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<nameserver::NameServer> server,
+                      co_await nameserver::NameServer::Start(config));
   auto signal = NextSignal();
   co_await signal;
   co_await server->Stop();
@@ -95,7 +118,7 @@ Task<absl::Status> Cluster::RunBroker() {
 bool Cluster::StopBroker() {
   broker_.Signal(SIGTERM);
   const absl::Status status = world_.RunToEnd(broker_, absl::Seconds(20));
-  if (!status.ok()) history_.Problem(core::StrCat("the broker did not stop cleanly: ", status.ToString()));
+  if (!status.ok()) recorder_.Problem(core::StrCat("the broker did not stop cleanly: ", status.ToString()));
   return status.ok();
 }
 
@@ -111,7 +134,7 @@ Task<absl::StatusOr<core::Endpoint>> Cluster::FindBroker() {
     if (frame.ok() && CodeOf(*frame) == net::ResponseCode::kSuccess) {
       const core::Endpoint address = broker_.At(kBrokerPort);
       if (frame->body.text().find(address.Text()) == std::string_view::npos) {
-        history_.Problem(core::StrCat("the route does not lead to the broker: ", frame->body.text()));
+        recorder_.Problem(core::StrCat("the route does not lead to the broker: ", frame->body.text()));
       }
       known_broker_ = address;
     }
@@ -155,7 +178,8 @@ Task<void> Cluster::Produce(int worker) {
 
 Task<void> Cluster::SendOne(net::Client& client, int worker) {
   const size_t bytes = Below(10) == 0 ? Below(30'000) : Below(1500);
-  History::Attempt& attempt = history_.Begin(worker, static_cast<int32_t>(Below(kQueues)), bytes, world_.now());
+  const Recorder::Attempt attempt = recorder_.BeginSend(worker, static_cast<int32_t>(Below(kQueues)), bytes,
+                                                        flush_ == broker::FlushDiskType::kAsyncFlush);
   net::SendMessageV2Request request;
   request.producer_group = "producers";
   request.topic = kTopic;
@@ -166,27 +190,22 @@ Task<void> Cluster::SendOne(net::Client& client, int worker) {
   const core::Slice body = core::Reactor::Current().buffers().Copy(std::string_view(attempt.body));
   const absl::StatusOr<net::Frame> frame = co_await client.Call(request, body, kCallTimeout);
   if (!frame.ok()) {
-    history_.Complete(attempt, History::Outcome::kUnknown, -1, world_.now());
+    recorder_.LoseSend(attempt);
     co_return;
   }
-  switch (CodeOf(*frame)) {
-    case net::ResponseCode::kSuccess: {
-      net::SendMessageResponse response;
-      if (!net::DecodeHeader(*frame, response).ok() || response.queue_id != attempt.queue) {
-        history_.Problem("an acknowledgement without a readable place");
-      }
-      history_.Complete(attempt, History::Outcome::kOk, response.queue_offset, world_.now());
-      break;
+  const net::ResponseCode code = CodeOf(*frame);
+  net::SendMessageResponse response;
+  if (code == net::ResponseCode::kSuccess) {
+    if (!net::DecodeHeader(*frame, response).ok() || response.queue_id != attempt.queue) {
+      recorder_.Problem("an acknowledgement without a readable place");
     }
-    case net::ResponseCode::kFlushDiskTimeout:
-    case net::ResponseCode::kServiceNotAvailable:
-      history_.Complete(attempt, History::Outcome::kUnknown, -1, world_.now());
-      break;
-    case net::ResponseCode::kSystemBusy:
-      history_.Complete(attempt, History::Outcome::kRefused, -1, world_.now());
-      break;
-    default:
-      history_.Problem(core::StrCat("a send was answered with ", frame->code, ": ", frame->remark));
+    recorder_.EndSend(attempt, frame->code, std::pair(response.queue_offset, PhysicalOffsetIn(response.msg_id)));
+    co_return;
+  }
+  recorder_.EndSend(attempt, frame->code, std::nullopt);
+  if (code != net::ResponseCode::kFlushDiskTimeout && code != net::ResponseCode::kServiceNotAvailable &&
+      code != net::ResponseCode::kSystemBusy) {
+    recorder_.Problem(core::StrCat("a send was answered with ", frame->code, ": ", frame->remark));
   }
 }
 
@@ -202,7 +221,7 @@ Task<void> Cluster::Consume(int32_t queue) {
   }
 }
 
-Task<absl::Status> Cluster::ConsumeOver(net::Client& client, int32_t queue) {
+Task<absl::StatusOr<int64_t>> Cluster::Resume(net::Client& client, int32_t queue) {
   net::QueryConsumerOffsetRequest query;
   query.consumer_group = kGroup;
   query.topic = kTopic;
@@ -210,14 +229,45 @@ Task<absl::Status> Cluster::ConsumeOver(net::Client& client, int32_t queue) {
   CO_ASSIGN_OR_RETURN(const net::Frame committed, co_await client.Call(query, {}, kCallTimeout));
   net::OffsetResponse from;
   if (CodeOf(committed) == net::ResponseCode::kSuccess) {
-    if (!net::DecodeHeader(committed, from).ok()) history_.Problem("a committed offset that cannot be read");
+    if (!net::DecodeHeader(committed, from).ok()) recorder_.Problem("a committed offset that cannot be read");
   } else if (CodeOf(committed) != net::ResponseCode::kQueryNotFound) {
-    history_.Problem(core::StrCat("a committed offset was answered with ", committed.code, ": ", committed.remark));
+    recorder_.Problem(core::StrCat("a committed offset was answered with ", committed.code, ": ", committed.remark));
   }
-  int64_t offset = from.offset;
-  if (offset > consumed_[queue] && !offsets_may_move_) {
-    history_.Problem(core::StrCat("SKIPPED: queue ", queue, " resumes at ", offset, " but only ", consumed_[queue], " were delivered"));
+  recorder_.Assign(WorkerOf(queue), kGroup, queue, from.offset);
+  co_return from.offset;
+}
+
+Task<absl::StatusOr<net::PullMessageResponse>> Cluster::PullOnce(net::Client& client,
+                                                                 const net::PullMessageRequest& request, bool group) {
+  const Recorder::Pull pull =
+      recorder_.BeginPull(group ? WorkerOf(request.queue_id) : "scan", group ? kGroup : "", request.queue_id,
+                          request.queue_offset, request.suspend_timeout_millis);
+  const absl::StatusOr<net::Frame> frame = co_await client.Call(request, {}, kCallTimeout);
+  if (!frame.ok()) {
+    recorder_.LosePull(pull);
+    co_return frame.status();
   }
+  const net::ResponseCode code = CodeOf(*frame);
+  if (code == net::ResponseCode::kTopicNotExist || code == net::ResponseCode::kSubscriptionGroupNotExist) {
+    recorder_.LosePull(pull);
+    co_return absl::NotFoundError("not yet");
+  }
+  net::PullMessageResponse found;
+  if (!net::DecodeHeader(*frame, found).ok() ||
+      (code != net::ResponseCode::kSuccess && code != net::ResponseCode::kPullNotFound &&
+       code != net::ResponseCode::kPullRetryImmediately && code != net::ResponseCode::kPullOffsetMoved)) {
+    recorder_.LosePull(pull);
+    recorder_.Problem(core::StrCat("a pull was answered with ", frame->code, ": ", frame->remark));
+    co_return absl::InternalError("unreadable");
+  }
+  std::vector<Recorder::Record> records;
+  if (code == net::ResponseCode::kSuccess) records = RecordsOf(request.queue_id, frame->body.bytes());
+  recorder_.EndPull(pull, frame->code, {found.next_begin_offset, found.min_offset, found.max_offset}, records);
+  co_return found;
+}
+
+Task<absl::Status> Cluster::ConsumeOver(net::Client& client, int32_t queue) {
+  CO_ASSIGN_OR_RETURN(int64_t offset, co_await Resume(client, queue));
   while (consuming_) {
     net::PullMessageRequest pull;
     pull.consumer_group = kGroup;
@@ -228,63 +278,47 @@ Task<absl::Status> Cluster::ConsumeOver(net::Client& client, int32_t queue) {
     pull.sys_flag = kSuspend | kSubscription;
     pull.suspend_timeout_millis = 300;
     pull.subscription = "*";
-    CO_ASSIGN_OR_RETURN(const net::Frame frame, co_await client.Call(pull, {}, kCallTimeout));
-    net::PullMessageResponse found;
-    const net::ResponseCode code = CodeOf(frame);
-    if (code == net::ResponseCode::kTopicNotExist || code == net::ResponseCode::kSubscriptionGroupNotExist) {
-      co_return absl::NotFoundError("not yet");
-    }
-    if (!net::DecodeHeader(frame, found).ok()) {
-      history_.Problem(core::StrCat("a pull was answered with ", frame.code, ": ", frame.remark));
-      co_return absl::InternalError("unreadable");
-    }
-    if (code == net::ResponseCode::kSuccess) {
-      ObserveRecords(queue, offset, frame.body.bytes(), found.next_begin_offset, "a consumer", nullptr);
-      consumed_[queue] = std::max(consumed_[queue], found.next_begin_offset);
-    } else if (code != net::ResponseCode::kPullNotFound && code != net::ResponseCode::kPullRetryImmediately &&
-               code != net::ResponseCode::kPullOffsetMoved) {
-      history_.Problem(core::StrCat("a pull was answered with ", frame.code, ": ", frame.remark));
-      co_return absl::InternalError("refused");
-    }
-    if (code != net::ResponseCode::kSuccess && found.next_begin_offset != offset && !offsets_may_move_) {
-      history_.Problem(core::StrCat("POLL-SKIP: a pull of queue ", queue, " at ", offset, " was sent on to ", found.next_begin_offset));
-    }
+    CO_ASSIGN_OR_RETURN(const net::PullMessageResponse found, co_await PullOnce(client, pull, /*group=*/true));
+    const bool went_on = found.next_begin_offset > offset;
     offset = found.next_begin_offset;
-    if (code != net::ResponseCode::kSuccess || Below(2) == 0) continue;
+    consumed_[queue] = std::max(consumed_[queue], offset);
+    if (!went_on || Below(2) == 0) continue;
     net::UpdateConsumerOffsetRequest commit;
     commit.consumer_group = kGroup;
     commit.topic = kTopic;
     commit.queue_id = queue;
     commit.commit_offset = offset;
-    CO_ASSIGN_OR_RETURN(const net::Frame answer, co_await client.Call(commit, {}, kCallTimeout));
-    if (CodeOf(answer) != net::ResponseCode::kSuccess) {
-      history_.Problem(core::StrCat("a commit was answered with ", answer.code, ": ", answer.remark));
+    const Recorder::Pull noted = recorder_.BeginCommit(WorkerOf(queue), kGroup, queue, offset);
+    const absl::StatusOr<net::Frame> answer = co_await client.Call(commit, {}, kCallTimeout);
+    recorder_.EndCommit(noted, answer.ok() && CodeOf(*answer) == net::ResponseCode::kSuccess);
+    CO_RETURN_IF_ERROR(answer.status());
+    if (CodeOf(*answer) != net::ResponseCode::kSuccess) {
+      recorder_.Problem(core::StrCat("a commit was answered with ", answer->code, ": ", answer->remark));
     }
   }
   co_return absl::OkStatus();
 }
 
-void Cluster::ObserveRecords(int32_t queue, int64_t from, std::span<const std::byte> records, int64_t next, std::string_view who,
-                             History::Scan* scan) {
-  int64_t expected = from;
-  while (!records.empty()) {
-    const absl::StatusOr<store::RecordView> record = store::ParseRecord(records);
+std::vector<Recorder::Record> Cluster::RecordsOf(int32_t queue, std::span<const std::byte> bytes) {
+  std::vector<Recorder::Record> records;
+  while (!bytes.empty()) {
+    const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes);
     if (!record.ok()) {
-      history_.Problem(core::StrCat("CORRUPT: ", who, " got no record: ", record.status().ToString()));
-      return;
+      recorder_.Problem(core::StrCat("a pull's answer holds no record: ", record.status().ToString()));
+      break;
     }
-    if (record->queue_id != queue || record->topic != kTopic || record->queue_offset.value() != expected) {
-      history_.Problem(core::StrCat("POLL-SKIP: ", who, " expected queue ", queue, " offset ", expected, " and got queue ",
-                                    record->queue_id, " offset ", record->queue_offset.value()));
+    const int64_t offset = record->queue_offset.value();
+    if (record->queue_id != queue || record->topic != kTopic || !record->BodyIntact()) {
+      recorder_.Problem(core::StrCat("a pull of queue ", queue, " got at offset ", offset, " a record of ",
+                                     record->topic, "/", record->queue_id,
+                                     record->BodyIntact() ? "" : " whose body does not match its CRC"));
     }
-    if (!record->BodyIntact()) history_.Problem(core::StrCat("CORRUPT: ", who, " got a body that does not match its CRC"));
-    const std::string_view body(reinterpret_cast<const char*>(record->body.data()), record->body.size());
-    history_.Observe(queue, record->queue_offset.value(), body, who);
-    if (scan != nullptr) (*scan)[{queue, record->queue_offset.value()}] = std::string(body);
-    expected = record->queue_offset.value() + 1;
-    records = records.subspan(record->bytes);
+    records.push_back({.offset = offset,
+                       .phy = record->position.value(),
+                       .body = {reinterpret_cast<const char*>(record->body.data()), record->body.size()}});
+    bytes = bytes.subspan(record->bytes);
   }
-  if (expected != next) history_.Problem(core::StrCat("POLL-SKIP: ", who, " got up to ", expected, " and shall go on at ", next));
+  return records;
 }
 
 bool Cluster::CaughtUp(const std::map<int32_t, int64_t>& ends) const {
@@ -297,14 +331,15 @@ bool Cluster::CaughtUp(const std::map<int32_t, int64_t>& ends) const {
 
 // --- The last look.
 
-absl::Status Cluster::ScanAll(History::Scan& scan, std::map<int32_t, int64_t>& ends) {
-  checker_.Start([this, &scan, &ends] { return Scan(scan, ends); });
+absl::Status Cluster::ScanAll(std::map<int32_t, int64_t>& ends) {
+  recorder_.Nemesis("scan");
+  checker_.Start([this, &ends] { return Scan(ends); });
   const absl::Status status = world_.RunToEnd(checker_, absl::Seconds(30));
   checker_.Kill();
   return status;
 }
 
-Task<absl::Status> Cluster::Scan(History::Scan& scan, std::map<int32_t, int64_t>& ends) {
+Task<absl::Status> Cluster::Scan(std::map<int32_t, int64_t>& ends) {
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<net::Client> client,
                       co_await net::Client::Connect(broker_.At(kBrokerPort), kCallTimeout));
   absl::Status status;
@@ -315,18 +350,20 @@ Task<absl::Status> Cluster::Scan(History::Scan& scan, std::map<int32_t, int64_t>
     const absl::StatusOr<net::Frame> frame = co_await client->Call(request, {}, kCallTimeout);
     net::OffsetResponse end;
     if (!frame.ok() || CodeOf(*frame) != net::ResponseCode::kSuccess || !net::DecodeHeader(*frame, end).ok()) {
-      status = frame.ok() ? absl::InternalError(core::StrCat("max offset: ", frame->code, " ", frame->remark)) : frame.status();
+      status = frame.ok() ? absl::InternalError(core::StrCat("max offset: ", frame->code, " ", frame->remark))
+                          : frame.status();
       break;
     }
     ends[queue] = end.offset;
-    status = co_await ScanQueue(*client, queue, scan, end.offset);
+    status = co_await ScanQueue(*client, queue, end.offset);
   }
   co_await client->Close();
   co_return status;
 }
 
-Task<absl::Status> Cluster::ScanQueue(net::Client& client, int32_t queue, History::Scan& scan, int64_t end) {
-  for (int64_t offset = 0; offset < end;) {
+Task<absl::Status> Cluster::ScanQueue(net::Client& client, int32_t queue, int64_t end) {
+  int64_t offset = 0;
+  do {  // an empty queue is looked at, too
     net::PullMessageRequest pull;
     pull.consumer_group = "checkers";
     pull.topic = kTopic;
@@ -335,15 +372,13 @@ Task<absl::Status> Cluster::ScanQueue(net::Client& client, int32_t queue, Histor
     pull.max_msg_nums = 64;
     pull.sys_flag = kSubscription;
     pull.subscription = "*";
-    CO_ASSIGN_OR_RETURN(const net::Frame frame, co_await client.Call(pull, {}, kCallTimeout));
-    net::PullMessageResponse found;
-    if (CodeOf(frame) != net::ResponseCode::kSuccess || !net::DecodeHeader(frame, found).ok()) {
-      co_return absl::InternalError(core::StrCat("queue ", queue, " offset ", offset, " of ", end, ": ", frame.code, " ", frame.remark));
+    CO_ASSIGN_OR_RETURN(const net::PullMessageResponse found, co_await PullOnce(client, pull, /*group=*/false));
+    if (found.next_begin_offset <= offset && offset < end) {
+      co_return absl::InternalError(
+          core::StrCat("queue ", queue, ": a pull at ", offset, " of ", end, " does not go on"));
     }
-    ObserveRecords(queue, offset, frame.body.bytes(), found.next_begin_offset, "the scan", &scan);
-    if (found.next_begin_offset <= offset) co_return absl::InternalError("a pull that does not go on");
     offset = found.next_begin_offset;
-  }
+  } while (offset < end);
   co_return absl::OkStatus();
 }
 

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,7 +16,8 @@
 #include "core/sim/world.h"
 #include "core/task.h"
 #include "net/client.h"
-#include "tests/sim/history.h"
+#include "net/requests/pull.h"
+#include "tests/sim/recorder.h"
 
 namespace sim {
 
@@ -22,7 +25,7 @@ inline constexpr int32_t kQueues = 4;
 inline constexpr std::string_view kTopic = "topic-of-the-simulation";
 inline constexpr std::string_view kGroup = "group-of-the-simulation";
 
-/// A nameserver, a broker with two shards, and clients, each on a machine of its own; what the clients do goes into `history`.
+/// A nameserver, a broker with two shards, and clients, each on a machine of its own; what the clients do is noted by `recorder`.
 class Cluster {
  public:
   Cluster(World& world, broker::FlushDiskType flush);
@@ -32,7 +35,7 @@ class Cluster {
   Node& nameserver() { return nameserver_; }
   Node& broker() { return broker_; }
   Node& clients() { return clients_; }
-  History& history() { return history_; }
+  Recorder& recorder() { return recorder_; }
 
   void StartNameServer();
   void StartBroker();
@@ -44,10 +47,8 @@ class Cluster {
   bool StopBroker();
   /// Whether the consumers have read everything below `ends`.
   bool CaughtUp(const std::map<int32_t, int64_t>& ends) const;
-  /// Reads every queue from its first to its last offset with a client of its own.
-  absl::Status ScanAll(History::Scan& scan, std::map<int32_t, int64_t>& ends);
-  /// Consumers may meet offsets that are gone (power lost without a promise).
-  void AllowOffsetsToMove() { offsets_may_move_ = true; }
+  /// Reads every queue from its first to its last offset with a client of its own. The last such reading is the one that counts.
+  absl::Status ScanAll(std::map<int32_t, int64_t>& ends);
 
  private:
   core::Task<absl::Status> RunNameServer();
@@ -58,13 +59,17 @@ class Cluster {
   core::Task<void> Consume(int32_t queue);
   /// Until the connection breaks or consumption stops.
   core::Task<absl::Status> ConsumeOver(net::Client& client, int32_t queue);
-  core::Task<absl::Status> Scan(History::Scan& scan, std::map<int32_t, int64_t>& ends);
-  core::Task<absl::Status> ScanQueue(net::Client& client, int32_t queue, History::Scan& scan, int64_t end);
+  /// Until the committed offset of `queue` is known.
+  core::Task<absl::StatusOr<int64_t>> Resume(net::Client& client, int32_t queue);
+  core::Task<absl::Status> Scan(std::map<int32_t, int64_t>& ends);
+  core::Task<absl::Status> ScanQueue(net::Client& client, int32_t queue, int64_t end);
   /// The broker's address as the nameserver gives it; the last known one when it does not answer.
   core::Task<absl::StatusOr<core::Endpoint>> FindBroker();
   core::Task<absl::StatusOr<std::unique_ptr<net::Client>>> ConnectToBroker();
-  void ObserveRecords(int32_t queue, int64_t from, std::span<const std::byte> records, int64_t next, std::string_view who,
-                      History::Scan* scan);
+  /// One pull, noted; kInternal: the answer breaks the protocol.
+  core::Task<absl::StatusOr<net::PullMessageResponse>> PullOnce(net::Client& client,
+                                                                const net::PullMessageRequest& request, bool group);
+  std::vector<Recorder::Record> RecordsOf(int32_t queue, std::span<const std::byte> bytes);
 
   World& world_;
   const broker::FlushDiskType flush_;
@@ -72,11 +77,10 @@ class Cluster {
   Node& broker_;
   Node& clients_;
   Node& checker_;
-  History history_;
+  Recorder recorder_;
   bool producing_ = true;
   bool consuming_ = true;
-  bool offsets_may_move_ = false;
-  core::Endpoint known_broker_;  // port 0: not known yet
+  core::Endpoint known_broker_;          // port 0: not known yet
   std::map<int32_t, int64_t> consumed_;  // by queue: one past the last message that a consumer got
 };
 

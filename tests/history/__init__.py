@@ -1,0 +1,1 @@
+"""Crashes and hostile input against the server under test."""
