@@ -9,6 +9,7 @@
 #include "core/strings.h"
 #include "main/compatibility.h"
 #include "main/server_options.h"
+#include "main/store_commands.h"
 #include "main/version.h"
 #include "nameserver/config.h"
 
@@ -54,8 +55,9 @@ void AddBrokerOptions(CLI::App& command, ServerOptions& options) {
 int Run(int argc, char** argv) {
   ServerOptions options;
   options.started = core::MonotonicNow();
-  // The load generator has a command line of its own.
+  // The load generator and the store's tools have command lines of their own.
   if (argc >= 2 && std::string_view(argv[1]) == "bench") return bench::RunBench(argc - 1, argv + 1);
+  if (argc >= 2 && std::string_view(argv[1]) == "store") return ringmq::RunStore(argc - 1, argv + 1);
 
   CLI::App app("RingMQ: a broker and nameserver for every RocketMQ client", "ringmq");
   app.require_subcommand(1);
@@ -77,6 +79,7 @@ int Run(int argc, char** argv) {
 
   CLI::App* version = app.add_subcommand("version", "Print version and commit");
   CLI::App* compatibility = app.add_subcommand("compatibility", "Print docs/COMPATIBILITY.md")->group("");
+  app.add_subcommand("store", "Tools for data folders: verify, inspect, dump, export, import");
   app.add_subcommand("bench", "Load generator for any RocketMQ broker: produce, consume, latency");
 
   try {

@@ -29,6 +29,23 @@ LogWalk::LogWalk(LogFolder& folder)
   }
 }
 
+void LogWalk::SkipSealed() {
+  while (!ended_ && folder_.segments().at(index_).sealed) {
+    const Segment& segment = folder_.segments().at(index_);
+    position_ = segment.end;
+    previous_crc_ = segment.last_crc;
+    epoch_ = segment.last_epoch;
+    records_ = segment.records_end;
+    chain_ = Chain::kKnown;
+    if (index_ + 1 == folder_.segments().size()) {
+      ended_ = true;
+    } else {
+      ++index_;
+      position_ = folder_.segments().at(index_).data_begin();
+    }
+  }
+}
+
 void LogWalk::ReadAnew() {
   unreadable_bytes_ += reader_->unreadable_bytes();
   reader_ = std::make_unique<LogReader>();
@@ -162,7 +179,7 @@ LogStep LogWalk::End(const Segment& segment) {
 }
 
 core::Task<LogStep> LogWalk::Next() {
-  if (ended_) co_return LogStep{.begin = position_, .end = position_};
+  if (ended_) co_return LogStep{.begin = position_, .end = position_};  // kEnd
   for (;;) {
     Segment& segment = folder_.segments().at(index_);
     const bool at_sealed_end = segment.sealed && position_ == segment.end;

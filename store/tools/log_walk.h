@@ -38,6 +38,8 @@ class LogWalk {
   /// `folder` outlives the walk.
   explicit LogWalk(LogFolder& folder);
   core::Task<LogStep> Next();
+  /// Passes over the sealed segments in front: what they hold stands in their indexes. Before the first Next().
+  void SkipSealed();
   /// What the walk has learnt: all below was flushed.
   uint64_t mark() const { return mark_; }
   /// Blocks that the device could not read; they count as zeros.
