@@ -26,12 +26,14 @@ int RunStore(int argc, char** argv) {
   app.require_subcommand(1);
 
   StoreVerifyOptions verify;
-  CLI::App* verify_command = app.add_subcommand("verify", "Say what is wrong where; exit code 0 intact, 1 damaged, 2 unreadable");
+  CLI::App* verify_command =
+      app.add_subcommand("verify", "Say what is wrong where; exit code 0 intact, 1 damaged, 2 unreadable");
   AddDirectory(*verify_command, verify.directory);
   verify_command->add_flag("--json", verify.json, "One JSON object instead of text");
 
   StoreInspectOptions inspect;
-  CLI::App* inspect_command = app.add_subcommand("inspect", "Say what it holds: logs, segments, queues, groups, offsets, disk use");
+  CLI::App* inspect_command =
+      app.add_subcommand("inspect", "Say what it holds: logs, segments, queues, groups, offsets, disk use");
   AddDirectory(*inspect_command, inspect.directory);
   inspect_command->add_flag("--json", inspect.json, "One JSON object instead of text");
 
@@ -49,21 +51,24 @@ int RunStore(int argc, char** argv) {
   CLI::App* export_command = app.add_subcommand("export", "Write a store folder that RocketMQ opens");
   AddDirectory(*export_command, to.directory);
   export_command->add_option("OUT", to.out, "New store folder of RocketMQ")->required();
-  export_command->add_option("--file-bytes", to.file_bytes, "Size of a commit log file, RocketMQ's mappedFileSizeCommitLog")
+  export_command
+      ->add_option("--file-bytes", to.file_bytes, "Size of a commit log file, RocketMQ's mappedFileSizeCommitLog")
       ->type_name("BYTES")
       ->check(CLI::Range(kFileBytesMin, kFileBytesMax))
       ->capture_default_str();
   export_command->add_flag("--fill-holes", to.fill_holes, "Put empty messages where messages were lost");
 
   StoreImportOptions from;
-  CLI::App* import_command = app.add_subcommand("import", "Make a data folder from a store folder of RocketMQ 4.9 or 5.x that was stopped");
+  CLI::App* import_command =
+      app.add_subcommand("import", "Make a data folder from a store folder of RocketMQ 4.9 or 5.x that was stopped");
   import_command->add_option("FROM", from.from, "Store folder of RocketMQ")->required();
   import_command->add_option("DIR", from.directory, "New data folder of RingMQ")->required();
   import_command->add_option("--logs", from.logs, "Logs of the new folder, one for each shard")
       ->type_name("N")
       ->check(CLI::Range(uint32_t{1}, store::kLogNumberMax))
       ->capture_default_str();
-  import_command->add_option("--segment-bytes", from.segment_bytes, "Size of a segment, as mappedFileSizeCommitLog of RingMQ")
+  import_command
+      ->add_option("--segment-bytes", from.segment_bytes, "Size of a segment, as mappedFileSizeCommitLog of RingMQ")
       ->type_name("BYTES")
       ->check(CLI::Range(store::kSegmentBytesMin, store::kSegmentBytesMax))
       ->capture_default_str();

@@ -44,11 +44,13 @@ void AddBrokerOptions(CLI::App& command, ServerOptions& options) {
   command.add_option("--shards", options.shards, "Threads, each with a log (default: one a core)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--memory", options.memory, "Memory for messages and buffers, for instance 512M")->type_name("SIZE");
+  command.add_option("--memory", options.memory, "Memory for messages and buffers, for instance 512M")
+      ->type_name("SIZE");
   command.add_option("--listen-port", options.listen_port, "Port of the broker (default 10911)")
       ->type_name("P")
       ->check(CLI::Range(0, 65535));
-  command.add_flag("--print-important-config", options.print_important_config, "Print the settings that matter most and end");
+  command.add_flag("--print-important-config", options.print_important_config,
+                   "Print the settings that matter most and end");
   command.footer(SettingsHelp(broker::BrokerSettings()));
 }
 
@@ -63,7 +65,8 @@ int Run(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", core::StrCat("ringmq ", ringmq::kVersion, " (", ringmq::kCommit, ")"));
 
-  CLI::App* standalone = app.add_subcommand("standalone", "Nameserver and broker in one process, on loopback unless told otherwise");
+  CLI::App* standalone =
+      app.add_subcommand("standalone", "Nameserver and broker in one process, on loopback unless told otherwise");
   AddBrokerOptions(*standalone, options);
   standalone->add_option("--namesrv-port", options.namesrv_port, "Port of the nameserver (default 9876)")
       ->type_name("P")
@@ -71,7 +74,9 @@ int Run(int argc, char** argv) {
 
   CLI::App* namesrv = app.add_subcommand("namesrv", "A nameserver");
   AddCommon(*namesrv, options);
-  namesrv->add_option("-p,--port", options.namesrv_port, "Port (default 9876)")->type_name("PORT")->check(CLI::Range(0, 65535));
+  namesrv->add_option("-p,--port", options.namesrv_port, "Port (default 9876)")
+      ->type_name("PORT")
+      ->check(CLI::Range(0, 65535));
   namesrv->footer(SettingsHelp(nameserver::NameServerSettings()));
 
   CLI::App* broker = app.add_subcommand("broker", "A broker");

@@ -110,7 +110,8 @@ absl::StatusOr<std::vector<std::string>> TopicsOf(std::string_view topics_json) 
 absl::StatusOr<std::vector<std::vector<MetaChange>>> ReadRocketMqConfig(const RocketMqConfig& config, uint32_t logs) {
   std::vector<std::vector<MetaChange>> changes(logs);
   const broker::Placement placement(logs);
-  RETURN_IF_ERROR(ReadTable<broker::TopicConfig>(config.topics, "topics.json", "topicConfigTable", MetaTable::kTopics, changes[0]));
+  RETURN_IF_ERROR(
+      ReadTable<broker::TopicConfig>(config.topics, "topics.json", "topicConfigTable", MetaTable::kTopics, changes[0]));
   RETURN_IF_ERROR(ReadTable<broker::GroupConfig>(config.groups, "subscriptionGroup.json", "subscriptionGroupTable",
                                                  MetaTable::kGroups, changes[0]));
   if (config.offsets.empty()) return changes;

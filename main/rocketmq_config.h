@@ -30,7 +30,8 @@ RocketMqConfig MakeRocketMqConfig(const std::vector<store::tools::MetaContent>& 
 
 /// What the files say to a RingMQ folder with `logs` logs: the changes for the metadata of each log. An empty text is a file that is not there.
 /// kInvalidArgument names file and entry.
-absl::StatusOr<std::vector<std::vector<store::MetaChange>>> ReadRocketMqConfig(const RocketMqConfig& config, uint32_t logs);
+absl::StatusOr<std::vector<std::vector<store::MetaChange>>> ReadRocketMqConfig(const RocketMqConfig& config,
+                                                                               uint32_t logs);
 
 /// The topics in topics.json, for who must know before.
 absl::StatusOr<std::vector<std::string>> TopicsOf(std::string_view topics_json);

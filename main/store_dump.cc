@@ -52,7 +52,8 @@ class Dump {
         .Member("bodyBytes", static_cast<int64_t>(one.record.body.size()))
         .Member("bodyCrc32", static_cast<int64_t>(one.record.body_crc));
     if (options_.bodies) {
-      json_.Member("body", absl::Base64Escape({reinterpret_cast<const char*>(one.record.body.data()), one.record.body.size()}));
+      json_.Member("body",
+                   absl::Base64Escape({reinterpret_cast<const char*>(one.record.body.data()), one.record.body.size()}));
     }
     End();
   }

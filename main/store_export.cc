@@ -35,7 +35,8 @@ core::Task<absl::Status> ExportMain(const StoreExportOptions& options) {
   CO_RETURN_IF_ERROR(co_await core::fs::ReplaceWhole(config_folder + "/subscriptionGroup.json", config.groups));
   CO_RETURN_IF_ERROR(co_await core::fs::ReplaceWhole(config_folder + "/consumerOffset.json", config.offsets));
   std::printf("%s: %s messages of %s queues, commit log from %lu to %lu\n", options.out.c_str(),
-              Grouped(result->records).c_str(), Grouped(result->queues.size()).c_str(), options.file_bytes, result->end);
+              Grouped(result->records).c_str(), Grouped(result->queues.size()).c_str(), options.file_bytes,
+              result->end);
   if (result->fillers > 0) {
     std::printf("%s empty messages with the property RINGMQ_LOST stand for messages that were lost\n",
                 Grouped(result->fillers).c_str());

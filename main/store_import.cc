@@ -61,10 +61,12 @@ core::Task<absl::Status> WriteMeta(std::string directory, std::vector<MetaChange
 }
 
 /// The queues' next offsets, where no message is there to say them.
-void AddFloors(const ImportResult& result, const broker::Placement& placement, std::vector<std::vector<MetaChange>>& changes) {
+void AddFloors(const ImportResult& result, const broker::Placement& placement,
+               std::vector<std::vector<MetaChange>>& changes) {
   for (const auto& [key, range] : result.queues) {
     if (!range.messages_end_before) continue;
-    changes[placement.OwnerOf(key).value()].push_back({MetaTable::kQueueFloors, store::QueueFloorKey(key), absl::StrCat(range.end)});
+    changes[placement.OwnerOf(key).value()].push_back(
+        {MetaTable::kQueueFloors, store::QueueFloorKey(key), absl::StrCat(range.end)});
   }
 }
 
@@ -72,20 +74,26 @@ void Print(const StoreImportOptions& options, const ImportResult& result) {
   std::printf("%s: %s messages of %s queues in %u logs\n", options.directory.c_str(), Grouped(result.records).c_str(),
               Grouped(result.queues.size()).c_str(), options.logs);
   if (result.deleted > 0) {
-    std::printf("%s records were left behind that RocketMQ does not deliver either: of deleted topics, expired, or rolled back\n",
-                Grouped(result.deleted).c_str());
+    std::printf(
+        "%s records were left behind that RocketMQ does not deliver either: of deleted topics, expired, or rolled "
+        "back\n",
+        Grouped(result.deleted).c_str());
   }
   if (result.damaged > 0) {
-    std::printf("%s damaged messages were left behind: their bodies do not fit their checksums\n", Grouped(result.damaged).c_str());
+    std::printf("%s damaged messages were left behind: their bodies do not fit their checksums\n",
+                Grouped(result.damaged).c_str());
   }
-  std::printf("queue offsets, times, properties and consumer offsets are the same; offset message ids (host and position) are not\n");
+  std::printf(
+      "queue offsets, times, properties and consumer offsets are the same; offset message ids (host and position) are "
+      "not\n");
   std::printf("start with: ringmq broker --data %s\n", options.directory.c_str());
 }
 
 core::Task<absl::Status> ImportMain(const StoreImportOptions& options) {
   CO_RETURN_IF_ERROR(co_await store::tools::CheckEmpty(options.directory));
   const absl::StatusOr<core::FileInfo> source = co_await core::fs::Stat(options.from + "/commitlog");
-  if (!source.ok()) co_return core::Annotate(source.status(), core::StrCat(options.from, " is no store folder of RocketMQ"));
+  if (!source.ok())
+    co_return core::Annotate(source.status(), core::StrCat(options.from, " is no store folder of RocketMQ"));
   RocketMqConfig config;
   CO_ASSIGN_OR_RETURN(config.topics, co_await ReadConfig(options.from, "topics.json"));
   CO_ASSIGN_OR_RETURN(config.groups, co_await ReadConfig(options.from, "subscriptionGroup.json"));

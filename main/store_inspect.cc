@@ -1,5 +1,5 @@
-#include <cstdio>
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -49,12 +49,12 @@ const store::tools::MetaContent::Table& TableOf(const Overview& overview, MetaTa
 }
 
 void PrintLog(const LogOverview& log) {
-  std::printf("log %u: opened %u times, flushed up to %lu, %s\n", log.number, log.epoch, log.mark,
+  std::printf("log %u: epoch %u, flushed up to %lu, %s\n", log.number, log.epoch, log.mark,
               log.closed ? "closed in order" : "not closed: a broker has it, or died");
   for (const SegmentOverview& segment : log.segments) {
     std::printf("  segment %020lu to %lu of %s, %s, %s to %s\n", segment.position, segment.end,
-                HumanBytes(segment.bytes).c_str(), segment.sealed ? "sealed" : "open", TimeText(segment.time_min).c_str(),
-                TimeText(segment.time_max).c_str());
+                HumanBytes(segment.bytes).c_str(), segment.sealed ? "sealed" : "open",
+                TimeText(segment.time_min).c_str(), TimeText(segment.time_max).c_str());
   }
 }
 
@@ -64,15 +64,17 @@ void PrintText(const std::string& directory, const Overview& overview) {
   std::printf("disk: %s in segments, %s in indexes, %s in metadata\n", HumanBytes(overview.log_bytes).c_str(),
               HumanBytes(overview.index_bytes).c_str(), HumanBytes(overview.meta_bytes).c_str());
   if (overview.damages > 0) {
-    std::printf("DAMAGE was met %s times: see ringmq store verify %s\n", Grouped(overview.damages).c_str(), directory.c_str());
+    std::printf("DAMAGE was met %s times: see ringmq store verify %s\n", Grouped(overview.damages).c_str(),
+                directory.c_str());
   }
   for (const LogOverview& log : overview.logs) PrintLog(log);
   std::printf("topics: %s\n", Grouped(TableOf(overview, MetaTable::kTopics).size()).c_str());
   for (const auto& [topic, config] : TableOf(overview, MetaTable::kTopics)) std::printf("  %s\n", topic.c_str());
   std::printf("queues with messages or a past: %s\n", Grouped(overview.queues.size()).c_str());
   for (const auto& [key, queue] : overview.queues) {
-    std::printf("  %s/%d in log %u: %ld to %ld, %s messages, %s to %s\n", key.topic.c_str(), key.queue_id, queue.log, queue.min,
-                queue.max, Grouped(queue.messages).c_str(), TimeText(queue.time_min).c_str(), TimeText(queue.time_max).c_str());
+    std::printf("  %s/%d in log %u: %ld to %ld, %s messages, %s to %s\n", key.topic.c_str(), key.queue_id, queue.log,
+                queue.min, queue.max, Grouped(queue.messages).c_str(), TimeText(queue.time_min).c_str(),
+                TimeText(queue.time_max).c_str());
   }
   std::printf("groups: %s\n", Grouped(TableOf(overview, MetaTable::kGroups).size()).c_str());
   for (const auto& [group, config] : TableOf(overview, MetaTable::kGroups)) std::printf("  %s\n", group.c_str());
@@ -86,7 +88,7 @@ void PrintText(const std::string& directory, const Overview& overview) {
 void WriteLog(const LogOverview& log, net::JsonWriter& json) {
   json.BeginObject()
       .Member("log", log.number)
-      .Member("opened", log.epoch)
+      .Member("epoch", log.epoch)
       .Member("flushed", static_cast<int64_t>(log.mark))
       .Member("closed", log.closed);
   json.Key("segments").BeginArray();

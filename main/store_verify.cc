@@ -51,7 +51,8 @@ std::string Line(const Finding& finding) {
     for (size_t i = 0; i < finding.lost.size() && i < kRangesMax; ++i) {
       absl::StrAppend(&line, i == 0 ? " (" : ", ", LostText(finding.lost[i]));
     }
-    if (finding.lost.size() > kRangesMax) absl::StrAppend(&line, " and ", finding.lost.size() - kRangesMax, " more ranges");
+    if (finding.lost.size() > kRangesMax)
+      absl::StrAppend(&line, " and ", finding.lost.size() - kRangesMax, " more ranges");
     if (!finding.lost.empty()) line += ")";
   }
   if (!finding.effect.empty()) absl::StrAppend(&line, "; ", finding.effect);
@@ -60,12 +61,15 @@ std::string Line(const Finding& finding) {
 
 void PrintText(const std::string& directory, const VerifyReport& report) {
   for (const Finding& finding : report.findings) std::printf("%s\n", Line(finding).c_str());
-  std::printf("%s: store %016lx%016lx, %u logs, %s segments, %s indexes, %s batches, %s messages, %s metadata commits; %s checked\n",
-              directory.c_str(), report.manifest.store_id.high, report.manifest.store_id.low, report.manifest.logs,
-              Grouped(report.segments).c_str(), Grouped(report.indexes).c_str(), Grouped(report.batches).c_str(),
-              Grouped(report.records).c_str(), Grouped(report.commits).c_str(), HumanBytes(report.bytes).c_str());
+  std::printf(
+      "%s: store %016lx%016lx, %u logs, %s segments, %s indexes, %s batches, %s messages, %s metadata commits; %s "
+      "checked\n",
+      directory.c_str(), report.manifest.store_id.high, report.manifest.store_id.low, report.manifest.logs,
+      Grouped(report.segments).c_str(), Grouped(report.indexes).c_str(), Grouped(report.batches).c_str(),
+      Grouped(report.records).c_str(), Grouped(report.commits).c_str(), HumanBytes(report.bytes).c_str());
   if (report.moving_logs > 0) {
-    std::printf("a broker is writing to %s of the logs: checked up to where they were\n", Grouped(report.moving_logs).c_str());
+    std::printf("a broker is writing to %s of the logs: checked up to where they were\n",
+                Grouped(report.moving_logs).c_str());
   }
   const auto sum = [&](Severity severity) {
     return core::StrCat(Grouped(report.Count(severity)), " (", HumanBytes(report.BytesOf(severity)), ")");

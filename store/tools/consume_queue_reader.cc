@@ -84,6 +84,11 @@ core::Task<absl::Status> ConsumeQueueReader::FindEnd(Queue& queue) {
     }
   }
   queue.end = low;
+  if (queue.end > queue.begin) {
+    CO_RETURN_IF_ERROR(co_await ReadWindow(queue, queue.end - 1, 1));
+    const Entry last = LoadEntry(queue.window, 0);
+    if (last.bytes != kBlankEntryBytes) dispatched_ = std::max(dispatched_, last.position);
+  }
   queue.window.clear();
   co_return absl::OkStatus();
 }
@@ -103,7 +108,7 @@ core::Task<absl::Status> ConsumeQueueReader::ReadWindow(Queue& queue, int64_t of
 }
 
 core::Task<absl::StatusOr<std::optional<ConsumeQueueReader::Entry>>> ConsumeQueueReader::Find(core::QueueKey key,
-                                                                                               int64_t offset) {
+                                                                                              int64_t offset) {
   const auto found = queues_.find(key);
   if (found == queues_.end()) co_return std::optional<Entry>();
   Queue& queue = found->second;

@@ -33,18 +33,20 @@ class ConsumeQueueReader {
   explicit ConsumeQueueReader(std::string directory) : directory_(std::move(directory)) {}
   /// Finds the queues; none when there is no such folder.
   core::Task<absl::Status> Open();
-  bool empty() const { return queues_.empty(); }
+  /// The highest position in the commit log that a queue lists, -1 for none: RocketMQ's own recovery goes on behind it.
+  int64_t dispatched() const { return dispatched_; }
   const std::map<core::QueueKey, Queue>& queues() const { return queues_; }
   /// What stands at an offset of the queue; nothing when it has no such entry or one that holds no message.
   core::Task<absl::StatusOr<std::optional<Entry>>> Find(core::QueueKey key, int64_t offset);
 
  private:
   core::Task<absl::Status> OpenQueue(core::QueueKey key, std::string directory);
-  static core::Task<absl::Status> FindEnd(Queue& queue);
+  core::Task<absl::Status> FindEnd(Queue& queue);
   static core::Task<absl::Status> ReadWindow(Queue& queue, int64_t offset, size_t entries);
 
   const std::string directory_;
   std::map<core::QueueKey, Queue> queues_;
+  int64_t dispatched_ = -1;
 };
 
 }  // namespace store::tools

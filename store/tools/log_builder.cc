@@ -22,7 +22,7 @@ constexpr uint32_t kFirstEpoch = 1;
 }  // namespace
 
 core::Task<absl::StatusOr<std::unique_ptr<LogBuilder>>> LogBuilder::Open(std::string directory, LogIdentity log,
-                                                                          uint64_t segment_bytes) {
+                                                                         uint64_t segment_bytes) {
   std::unique_ptr<LogBuilder> builder(new LogBuilder(std::move(directory), log, segment_bytes));
   const absl::Status begun = co_await builder->Begin();
   if (begun.ok()) co_return builder;
@@ -76,8 +76,9 @@ core::Task<absl::Status> LogBuilder::Add(std::span<const std::byte> record, uint
                                          int64_t tags_code, core::WallMillis store_time) {
   const uint64_t alone = BatchBytes(record.size(), 1);
   if (alone > segment_bytes_ - kBlock) {
-    co_return absl::InvalidArgumentError(core::StrCat("a message of ", record.size(), " bytes does not fit into segments of ",
-                                                      segment_bytes_, " bytes: choose larger ones"));
+    co_return absl::InvalidArgumentError(core::StrCat("a message of ", record.size(),
+                                                      " bytes does not fit into segments of ", segment_bytes_,
+                                                      " bytes: choose larger ones"));
   }
   const uint64_t bytes_max = std::min<uint64_t>(kBatchBytesMax, segment_->limit() - position_);
   if (!table_.empty() && BatchBytes(payload_bytes_ + record.size(), table_.size() + 1) > bytes_max) {

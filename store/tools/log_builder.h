@@ -20,10 +20,11 @@ namespace store::tools {
 class LogBuilder {
  public:
   /// `directory` is made; it must not hold a log.
-  static core::Task<absl::StatusOr<std::unique_ptr<LogBuilder>>> Open(std::string directory, LogIdentity log, uint64_t segment_bytes);
+  static core::Task<absl::StatusOr<std::unique_ptr<LogBuilder>>> Open(std::string directory, LogIdentity log,
+                                                                      uint64_t segment_bytes);
   /// Appends a copy of `record` whose position is where it lies now. kInvalidArgument: longer than a segment can hold.
-  core::Task<absl::Status> Add(std::span<const std::byte> record, uint64_t queue_hash, int64_t queue_offset, int64_t tags_code,
-                               core::WallMillis store_time);
+  core::Task<absl::Status> Add(std::span<const std::byte> record, uint64_t queue_hash, int64_t queue_offset,
+                               int64_t tags_code, core::WallMillis store_time);
   /// Everything on stable storage, the log closed in order.
   core::Task<absl::Status> Finish();
   /// Lets go of the file, finished or not. Always called.
@@ -40,10 +41,10 @@ class LogBuilder {
   const LogIdentity log_;
   const uint64_t segment_bytes_;
   std::unique_ptr<Segment> segment_;
-  core::Slice buffer_;               // the batch under way; its records are in place
+  core::Slice buffer_;  // the batch under way; its records are in place
   std::vector<TableEntry> table_;
   uint64_t payload_bytes_ = 0;
-  uint64_t position_ = 0;            // of that batch
+  uint64_t position_ = 0;  // of that batch
   uint32_t previous_crc_ = 0;
   uint64_t records_ = 0;
   core::WallMillis first_time_ = 0;

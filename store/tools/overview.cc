@@ -37,7 +37,8 @@ void NoteTimes(core::WallMillis from, core::WallMillis to, core::WallMillis& tim
 }
 
 /// Consecutive messages [first, first + count) of a queue.
-void AddRun(QueueOverview& queue, uint32_t log, int64_t first, int64_t count, core::WallMillis from, core::WallMillis to) {
+void AddRun(QueueOverview& queue, uint32_t log, int64_t first, int64_t count, core::WallMillis from,
+            core::WallMillis to) {
   queue.log = log;
   queue.min = queue.messages == 0 ? first : std::min(queue.min, first);
   queue.max = std::max(queue.max, first + count);
@@ -103,8 +104,8 @@ core::Task<absl::Status> AddLog(std::string directory, uint32_t number, Overview
   const MetaContent& tables = overview.meta.back();
   overview.meta_bytes += tables.bytes;
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<LogFolder> opened,
-                      co_await LogFolder::Open(directory, core::StrCat("log-", number), {overview.manifest.store_id, number},
-                                               findings));
+                      co_await LogFolder::Open(directory, core::StrCat("log-", number),
+                                               {overview.manifest.store_id, number}, findings));
   LogFolder& folder = *opened;
   LogOverview log{.number = number, .mark = folder.mark(), .closed = folder.clean(), .epoch = 0, .segments = {}};
   std::map<uint64_t, size_t> place;

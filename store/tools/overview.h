@@ -26,9 +26,9 @@ struct SegmentOverview {
 
 struct LogOverview {
   uint32_t number = 0;
-  uint64_t mark = 0;  // all below was flushed
+  uint64_t mark = 0;    // all below was flushed
   bool closed = false;  // in order
-  uint32_t epoch = 0;   // how often the log was opened
+  uint32_t epoch = 0;   // of the last batch: it grows with each opening
   std::vector<SegmentOverview> segments;
 };
 
@@ -48,10 +48,10 @@ struct Overview {
   std::vector<LogOverview> logs;
   std::map<core::QueueKey, QueueOverview> queues;
   std::vector<MetaContent> meta;  // one a log: topics, groups, consumer offsets
-  uint64_t log_bytes = 0;    // that the segment files take
+  uint64_t log_bytes = 0;         // that the segment files take
   uint64_t index_bytes = 0;
   uint64_t meta_bytes = 0;
-  uint64_t damages = 0;      // that were met on the way; verify says more
+  uint64_t damages = 0;  // that were met on the way; verify says more
 };
 
 /// Reads indexes, metadata and the segments that are not sealed yet; takes no lock and writes nothing. Errors as VerifyFolder. One shard.

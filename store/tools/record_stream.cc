@@ -8,7 +8,8 @@
 
 namespace store::tools {
 
-core::Task<absl::StatusOr<std::unique_ptr<RecordStream>>> RecordStream::Open(std::string directory, LogIdentity identity) {
+core::Task<absl::StatusOr<std::unique_ptr<RecordStream>>> RecordStream::Open(std::string directory,
+                                                                             LogIdentity identity) {
   std::unique_ptr<RecordStream> stream(new RecordStream);
   std::vector<Finding> findings;
   absl::StatusOr<MetaContent> meta = co_await ReadMeta(directory, core::StrCat("meta-", identity.log_number), findings);

@@ -23,7 +23,8 @@ struct Source {
 
 class Exporter {
  public:
-  explicit Exporter(ExportOptions options) : options_(std::move(options)), writer_(options_.commit_log, options_.file_bytes) {}
+  explicit Exporter(ExportOptions options)
+      : options_(std::move(options)), writer_(options_.commit_log, options_.file_bytes) {}
 
   core::Task<absl::Status> Run() {
     CO_ASSIGN_OR_RETURN(const ManifestContent manifest, co_await ReadManifest(options_.directory));
@@ -54,7 +55,8 @@ class Exporter {
       Source* first = nullptr;
       for (Source& source : sources_) {
         if (!source.head.has_value()) continue;
-        if (first == nullptr || source.head->record.store_timestamp < first->head->record.store_timestamp) first = &source;
+        if (first == nullptr || source.head->record.store_timestamp < first->head->record.store_timestamp)
+          first = &source;
       }
       if (first == nullptr) co_return absl::OkStatus();
       CO_RETURN_IF_ERROR(co_await Write(*first->head));
@@ -74,11 +76,13 @@ class Exporter {
     const auto [entry, is_new] = result.queues.try_emplace(key);
     ExportResult::Range& range = entry->second;
     if (is_new) range = {one.row.queue_offset, one.row.queue_offset};
-    if (one.row.queue_offset < range.end) co_return absl::OkStatus();  // given out twice: readers see the first, so does the copy
+    if (one.row.queue_offset < range.end)
+      co_return absl::OkStatus();  // given out twice: readers see the first, so does the copy
     if (one.row.queue_offset > range.end && !options_.fill_holes) {
-      co_return absl::FailedPreconditionError(core::StrCat(
-          key.topic, "/", key.queue_id, " lacks messages ", range.end, " to ", one.row.queue_offset - 1,
-          ", and RocketMQ's queues can have no holes: --fill-holes puts empty messages with the property RINGMQ_LOST there"));
+      co_return absl::FailedPreconditionError(core::StrCat(key.topic, "/", key.queue_id, " lacks messages ", range.end,
+                                                           " to ", one.row.queue_offset - 1,
+                                                           ", and RocketMQ's queues can have no holes: --fill-holes "
+                                                           "puts empty messages with the property RINGMQ_LOST there"));
     }
     while (range.end < one.row.queue_offset) {
       CO_RETURN_IF_ERROR(co_await WriteFiller(key, range.end, one.record.store_timestamp));

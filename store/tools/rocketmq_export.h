@@ -13,8 +13,8 @@
 namespace store::tools {
 
 struct ExportOptions {
-  std::string directory;  // RingMQ's data folder
-  std::string commit_log; // where the files go; exists and is empty
+  std::string directory;   // RingMQ's data folder
+  std::string commit_log;  // where the files go; exists and is empty
   uint64_t file_bytes = uint64_t{1} << 30;
   /// RocketMQ's queues have no holes. True: an empty message with the property RINGMQ_LOST stands for each that was lost; false: a hole is
   /// an error.

@@ -25,7 +25,9 @@ constexpr int64_t kExtAddressMax = -2147483649;
 class Importer {
  public:
   explicit Importer(ImportOptions options)
-      : options_(std::move(options)), reader_(options_.from + "/commitlog"), consume_queues_(options_.from + "/consumequeue") {}
+      : options_(std::move(options)),
+        reader_(options_.from + "/commitlog"),
+        consume_queues_(options_.from + "/consumequeue") {}
 
   core::Task<absl::Status> Run() {
     CO_RETURN_IF_ERROR(co_await RefuseOtherStores());
@@ -69,8 +71,9 @@ class Importer {
       const absl::StatusOr<std::vector<core::DirectoryEntry>> entries =
           co_await core::fs::List(core::StrCat(options_.from, "/", name));
       if (!entries.ok() || entries->empty()) continue;
-      co_return absl::FailedPreconditionError(core::StrCat(
-          options_.from, " has a folder ", name, ": only stores with plain consume queues and a plain commit log can be imported"));
+      co_return absl::FailedPreconditionError(
+          core::StrCat(options_.from, " has a folder ", name,
+                       ": only stores with plain consume queues and a plain commit log can be imported"));
     }
     co_return absl::OkStatus();
   }
@@ -81,16 +84,15 @@ class Importer {
     if (transaction == kTransactionPrepared || transaction == kTransactionRollback) co_return false;
     if (one.record.topic.empty() || one.record.queue_id < 0 || !options_.wanted(one.record.topic)) co_return false;
     const int64_t offset = one.record.queue_offset.value();
-    const auto queue = consume_queues_.queues().find(key);
-    if (queue != consume_queues_.queues().end() && offset < queue->second.end) {
-      CO_ASSIGN_OR_RETURN(const std::optional<ConsumeQueueReader::Entry> entry, co_await consume_queues_.Find(key, offset));
-      // Another record has the place: this one is of an earlier topic of the same name.
+    if (static_cast<int64_t>(one.position) <= consume_queues_.dispatched()) {
+      CO_ASSIGN_OR_RETURN(const std::optional<ConsumeQueueReader::Entry> entry,
+                          co_await consume_queues_.Find(key, offset));
+      // No queue has it any more, or another record has the place: this one is of an earlier topic of the same name.
       if (!entry.has_value() || static_cast<uint64_t>(entry->position) != one.position) co_return false;
-      if (entry->tags_code > kExtAddressMax) {
-        *tags_code = entry->tags_code;
-        co_return true;
-      }
+      *tags_code = entry->tags_code > kExtAddressMax ? entry->tags_code : options_.tags_code(one.record);
+      co_return true;
     }
+    // What RocketMQ had not yet entered when it ended.
     *tags_code = options_.tags_code(one.record);
     const auto known = result.queues.find(key);
     co_return known == result.queues.end() || offset >= known->second.end;
@@ -145,7 +147,8 @@ core::Task<absl::Status> CheckEmpty(std::string directory) {
   if (absl::IsNotFound(entries.status())) co_return absl::OkStatus();
   if (!entries.ok()) co_return entries.status();
   if (entries->empty()) co_return absl::OkStatus();
-  co_return absl::AlreadyExistsError(core::StrCat(directory, " is not empty: nothing is overwritten, name a new folder"));
+  co_return absl::AlreadyExistsError(
+      core::StrCat(directory, " is not empty: nothing is overwritten, name a new folder"));
 }
 
 }  // namespace store::tools

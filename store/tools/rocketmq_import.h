@@ -30,7 +30,7 @@ struct ImportOptions {
 struct ImportResult {
   struct Range {
     int64_t begin = 0;
-    int64_t end = 0;  // what is given out next
+    int64_t end = 0;                   // what is given out next
     bool messages_end_before = false;  // the last ones are not there any more
   };
   std::map<core::QueueKey, Range> queues;

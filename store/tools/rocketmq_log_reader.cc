@@ -29,8 +29,8 @@ core::Task<absl::Status> RocketMqLogReader::Open() {
     CO_ASSIGN_OR_RETURN(const core::FileInfo info, co_await core::fs::Stat(FilePath()));
     if (index_ == 0) file_bytes_ = info.bytes;
     if (info.bytes != file_bytes_ || files_[index_] != files_[0] + index_ * file_bytes_) {
-      co_return absl::FailedPreconditionError(
-          core::StrCat(FilePath(), " has ", info.bytes, " bytes and does not continue files of ", file_bytes_, " bytes"));
+      co_return absl::FailedPreconditionError(core::StrCat(
+          FilePath(), " has ", info.bytes, " bytes and does not continue files of ", file_bytes_, " bytes"));
     }
   }
   index_ = 0;
@@ -77,7 +77,8 @@ core::Task<absl::StatusOr<std::optional<RocketMqRecord>>> RocketMqLogReader::Nex
       continue;
     }
     absl::Status broken = absl::DataLossError("no record begins here");
-    if ((magic == kRecordMagicV1 || magic == kRecordMagicV2) && bytes >= kRecordBytesMin && bytes <= file_bytes_ - offset_) {
+    if ((magic == kRecordMagicV1 || magic == kRecordMagicV2) && bytes >= kRecordBytesMin &&
+        bytes <= file_bytes_ - offset_) {
       CO_RETURN_IF_ERROR(co_await Fill(offset_, bytes));
       RocketMqRecord one{.position = files_[index_] + offset_, .bytes = {}, .record = {}};
       one.bytes = std::as_bytes(std::span(window_.data(), window_.size())).subspan(offset_ - window_begin_, bytes);
@@ -92,8 +93,9 @@ core::Task<absl::StatusOr<std::optional<RocketMqRecord>>> RocketMqLogReader::Nex
     // RocketMQ makes a file ahead: all zero, it holds nothing.
     const bool last = index_ + 1 == files_.size() || (index_ + 2 == files_.size() && bytes == 0 && magic == 0);
     if (!last) {
-      co_return core::Annotate(broken, core::StrCat(FilePath(), " at byte ", offset_,
-                                                    ": RocketMQ itself would cut its log here, and there are files behind it"));
+      co_return core::Annotate(broken,
+                               core::StrCat(FilePath(), " at byte ", offset_,
+                                            ": RocketMQ itself would cut its log here, and there are files behind it"));
     }
     break;
   }

@@ -18,8 +18,7 @@ constexpr size_t kPositionOffset = 28;  // of a record: record.h
 core::Task<absl::Status> RocketMqLogWriter::Flush() {
   if (pending_.empty()) co_return absl::OkStatus();
   const uint64_t offset = position_ - pending_.size() - file_begin_;
-  CO_RETURN_IF_ERROR(
-      co_await file_.WriteAt(offset, std::as_bytes(std::span(pending_.data(), pending_.size())), false));
+  CO_RETURN_IF_ERROR(co_await file_.WriteAt(offset, std::as_bytes(std::span(pending_.data(), pending_.size())), false));
   pending_.clear();
   co_return absl::OkStatus();
 }
@@ -52,8 +51,9 @@ core::Task<absl::Status> RocketMqLogWriter::Roll() {
 
 core::Task<absl::Status> RocketMqLogWriter::Append(std::span<const std::byte> record) {
   if (record.size() + kBlankBytes > file_bytes_) {
-    co_return absl::InvalidArgumentError(core::StrCat("a message of ", record.size(), " bytes does not fit into files of ",
-                                                      file_bytes_, " bytes: choose larger ones"));
+    co_return absl::InvalidArgumentError(core::StrCat("a message of ", record.size(),
+                                                      " bytes does not fit into files of ", file_bytes_,
+                                                      " bytes: choose larger ones"));
   }
   if (!file_.is_open() || record.size() + kBlankBytes > room()) CO_RETURN_IF_ERROR(co_await Roll());
   const size_t at = pending_.size();
