@@ -27,7 +27,8 @@ class Dump {
  public:
   explicit Dump(const StoreDumpOptions& options) : options_(options) {}
 
-  bool full() const { return options_.count.has_value() && printed_ >= *options_.count; }
+  /// Enough is printed, or nobody reads it.
+  bool full() const { return (options_.count.has_value() && printed_ >= *options_.count) || std::ferror(stdout) != 0; }
   bool damaged() const { return damaged_; }
 
   void Take(uint32_t log, const StreamedRecord& one) {

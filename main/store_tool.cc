@@ -1,15 +1,42 @@
+#include <unistd.h>
+
 #include <cstdio>
-#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "core/io_await.h"
 #include "core/log.h"
+#include "core/reactor.h"
 #include "core/runtime.h"
+#include "core/scope.h"
 #include "core/strings.h"
 #include "main/server_process.h"
 #include "main/store_commands.h"
 
 namespace ringmq {
+namespace {
+
+/// The runtime keeps signals to itself; a tool that reads for an hour must still end at Ctrl-C.
+core::Task<void> EndOnSignal() {
+  const auto start = [](core::Io& io, core::Completion& done) { io.WaitSignal(done); };
+  core::IoCall wait(start);
+  const int32_t number = co_await wait;
+  if (number < 0) co_return;  // cancelled: all is over
+  std::fflush(stdout);
+  core::FlushLog();
+  _exit(128 + number);
+}
+
+core::Task<absl::Status> RunUntilSignal(const std::function<core::Task<absl::Status>()>& main) {
+  core::Scope scope;
+  scope.Spawn(EndOnSignal());
+  const absl::Status status = co_await main();
+  core::Reactor::Current().io().CancelWaitSignal();
+  co_await scope.Join();
+  co_return status;
+}
+
+}  // namespace
 
 int RunTool(std::string_view name, std::function<core::Task<absl::Status>()> main, const int& exit_code) {
   constexpr int kFailed = 2;
@@ -21,7 +48,7 @@ int RunTool(std::string_view name, std::function<core::Task<absl::Status>()> mai
     runtime.receive_buffer_bytes = 4096;
     // Reading is all that it does: a long stretch of it keeps nobody waiting.
     runtime.reactor.stall_limit = absl::InfiniteDuration();
-    status = core::RunShards(runtime, std::move(main));
+    status = core::RunShards(runtime, [&main] { return RunUntilSignal(main); });
   }
   core::FlushLog();
   std::fflush(stdout);
