@@ -71,12 +71,12 @@ void PrintText(const std::string& directory, const VerifyReport& report) {
     std::printf("a broker is writing to %s of the logs: checked up to where they were\n",
                 Grouped(report.moving_logs).c_str());
   }
-  const auto sum = [&](Severity severity) {
-    return core::StrCat(Grouped(report.Count(severity)), " (", HumanBytes(report.BytesOf(severity)), ")");
+  const auto sum = [&](Severity severity, const char* name) {
+    return core::StrCat(Grouped(report.Count(severity)), name, " (", HumanBytes(report.BytesOf(severity)), ")");
   };
-  std::printf("%s: %s damages, %s messages lost; %s torn tails, %s notes\n", report.Damaged() ? "DAMAGED" : "intact",
-              sum(Severity::kDamage).c_str(), Grouped(report.LostRecords()).c_str(), sum(Severity::kTornTail).c_str(),
-              Grouped(report.Count(Severity::kNote)).c_str());
+  std::printf("%s: %s, %s messages lost; %s, %s notes\n", report.Damaged() ? "DAMAGED" : "intact",
+              sum(Severity::kDamage, " damages").c_str(), Grouped(report.LostRecords()).c_str(),
+              sum(Severity::kTornTail, " torn tails").c_str(), Grouped(report.Count(Severity::kNote)).c_str());
 }
 
 void WriteFinding(const Finding& finding, net::JsonWriter& json) {
