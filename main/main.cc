@@ -9,6 +9,7 @@
 #include "core/strings.h"
 #include "main/compatibility.h"
 #include "main/server_options.h"
+#include "main/store_commands.h"
 #include "main/version.h"
 #include "nameserver/config.h"
 
@@ -43,25 +44,29 @@ void AddBrokerOptions(CLI::App& command, ServerOptions& options) {
   command.add_option("--shards", options.shards, "Threads, each with a log (default: one a core)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--memory", options.memory, "Memory for messages and buffers, for instance 512M")->type_name("SIZE");
+  command.add_option("--memory", options.memory, "Memory for messages and buffers, for instance 512M")
+      ->type_name("SIZE");
   command.add_option("--listen-port", options.listen_port, "Port of the broker (default 10911)")
       ->type_name("P")
       ->check(CLI::Range(0, 65535));
-  command.add_flag("--print-important-config", options.print_important_config, "Print the settings that matter most and end");
+  command.add_flag("--print-important-config", options.print_important_config,
+                   "Print the settings that matter most and end");
   command.footer(SettingsHelp(broker::BrokerSettings()));
 }
 
 int Run(int argc, char** argv) {
   ServerOptions options;
   options.started = core::MonotonicNow();
-  // The load generator has a command line of its own.
+  // The load generator and the store's tools have command lines of their own.
   if (argc >= 2 && std::string_view(argv[1]) == "bench") return bench::RunBench(argc - 1, argv + 1);
+  if (argc >= 2 && std::string_view(argv[1]) == "store") return ringmq::RunStore(argc - 1, argv + 1);
 
   CLI::App app("RingMQ: a broker and nameserver for every RocketMQ client", "ringmq");
   app.require_subcommand(1);
   app.set_version_flag("--version", core::StrCat("ringmq ", ringmq::kVersion, " (", ringmq::kCommit, ")", ringmq::kMutantWarning));
 
-  CLI::App* standalone = app.add_subcommand("standalone", "Nameserver and broker in one process, on loopback unless told otherwise");
+  CLI::App* standalone =
+      app.add_subcommand("standalone", "Nameserver and broker in one process, on loopback unless told otherwise");
   AddBrokerOptions(*standalone, options);
   standalone->add_option("--namesrv-port", options.namesrv_port, "Port of the nameserver (default 9876)")
       ->type_name("P")
@@ -69,7 +74,9 @@ int Run(int argc, char** argv) {
 
   CLI::App* namesrv = app.add_subcommand("namesrv", "A nameserver");
   AddCommon(*namesrv, options);
-  namesrv->add_option("-p,--port", options.namesrv_port, "Port (default 9876)")->type_name("PORT")->check(CLI::Range(0, 65535));
+  namesrv->add_option("-p,--port", options.namesrv_port, "Port (default 9876)")
+      ->type_name("PORT")
+      ->check(CLI::Range(0, 65535));
   namesrv->footer(SettingsHelp(nameserver::NameServerSettings()));
 
   CLI::App* broker = app.add_subcommand("broker", "A broker");
@@ -77,6 +84,7 @@ int Run(int argc, char** argv) {
 
   CLI::App* version = app.add_subcommand("version", "Print version and commit");
   CLI::App* compatibility = app.add_subcommand("compatibility", "Print docs/COMPATIBILITY.md")->group("");
+  app.add_subcommand("store", "Tools for data folders: verify, inspect, dump, export, import");
   app.add_subcommand("bench", "Load generator for any RocketMQ broker: produce, consume, latency");
 
   try {

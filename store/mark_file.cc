@@ -17,6 +17,22 @@ constexpr size_t kSlots = 2;
 
 }  // namespace
 
+absl::StatusOr<MarkFile::Slot> MarkFile::ParseSlot(std::span<const std::byte> block, LogIdentity log) {
+  const std::byte* at = block.data();
+  if (std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{0}; }))
+    return absl::NotFoundError("no mark");
+  if (LoadLittle<uint64_t>(at) != kMarkMagic || LoadLittle<uint32_t>(at + kCrcOffset) != Crc32c({at, kCrcOffset})) {
+    return absl::DataLossError("the mark's checksum is wrong");
+  }
+  const StoreId store_id{LoadLittle<uint64_t>(at + 8), LoadLittle<uint64_t>(at + 16)};
+  if (!(store_id == log.store_id) || LoadLittle<uint32_t>(at + 24) != log.log_number) {
+    return absl::FailedPreconditionError("it is of another store or log");
+  }
+  return Slot{.sequence = LoadLittle<uint64_t>(at + 32),
+              .mark = LoadLittle<uint64_t>(at + 40),
+              .closed = LoadLittle<uint32_t>(at + 28) == 1};
+}
+
 core::Task<absl::StatusOr<MarkFile>> MarkFile::Open(std::string directory, LogIdentity log) {
   MarkFile marks;
   marks.log_ = log;
@@ -25,19 +41,15 @@ core::Task<absl::StatusOr<MarkFile>> MarkFile::Open(std::string directory, LogId
   absl::Status status = co_await marks.file_.Allocate(kSlots * kBlock);
   const core::Slice buffer = core::Reactor::Current().buffers().Allocate(kSlots * kBlock);
   if (status.ok()) status = co_await marks.file_.ReadExactlyAt(0, {buffer.data(), buffer.size()});
-  for (size_t slot = 0; status.ok() && slot < kSlots; ++slot) {
-    const std::byte* at = buffer.data() + slot * kBlock;
-    if (LoadLittle<uint64_t>(at) != kMarkMagic || LoadLittle<uint32_t>(at + kCrcOffset) != Crc32c({at, kCrcOffset})) continue;
-    const StoreId store_id{LoadLittle<uint64_t>(at + 8), LoadLittle<uint64_t>(at + 16)};
-    if (!(store_id == log.store_id) || LoadLittle<uint32_t>(at + 24) != log.log_number) {
-      status = absl::FailedPreconditionError(path + " is of another store or log");
-      break;
+  for (size_t i = 0; status.ok() && i < kSlots; ++i) {
+    const absl::StatusOr<Slot> slot = ParseSlot(buffer.bytes().subspan(i * kBlock, kBlock), log);
+    if (absl::IsFailedPrecondition(slot.status())) status = core::Annotate(slot.status(), path);
+    if (!slot.ok()) continue;
+    if (slot->sequence > marks.sequence_) {
+      marks.sequence_ = slot->sequence;
+      marks.clean_ = slot->closed;
     }
-    if (const uint64_t sequence = LoadLittle<uint64_t>(at + 32); sequence > marks.sequence_) {
-      marks.sequence_ = sequence;
-      marks.clean_ = LoadLittle<uint32_t>(at + 28) == 1;
-    }
-    marks.mark_ = std::max(marks.mark_, LoadLittle<uint64_t>(at + 40));
+    marks.mark_ = std::max(marks.mark_, slot->mark);
   }
   if (!status.ok()) {
     (void)co_await marks.file_.Close();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,6 +18,17 @@ namespace store {
 /// A block, little-endian: 0 magic 8 | 8 store id 16 | 24 log number 4 | 28 closed in order 4 | 32 sequence 8 | 40 mark 8 | 48 CRC32C of bytes 0..48 4 | zero
 class MarkFile {
  public:
+  /// Two slots of one block.
+  static constexpr size_t kFileBytes = 2 * kBlock;
+  /// One of the two blocks in memory.
+  struct Slot {
+    uint64_t sequence = 0;
+    uint64_t mark = 0;
+    bool closed = false;
+  };
+  /// kNotFound: never written; kDataLoss: damaged; kFailedPrecondition: of another store or log.
+  static absl::StatusOr<Slot> ParseSlot(std::span<const std::byte> block, LogIdentity log);
+
   /// Opens or makes DIRECTORY/flushed. kFailedPrecondition: it is of another store.
   static core::Task<absl::StatusOr<MarkFile>> Open(std::string directory, LogIdentity log);
   MarkFile() = default;

@@ -8,85 +8,16 @@
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
-#include "store/bytes.h"
-#include "store/crc.h"
+#include "store/meta_file.h"
 #include "store/meta_store_impl.h"
 
 namespace store {
 namespace {
 
-constexpr uint64_t kFileMagic = 0x4154454D474E5252;  // "RRNGMETA"
-constexpr uint32_t kFileVersion = 1;
-constexpr size_t kHeaderBytes = 64;
-constexpr uint64_t kMarkMagic = 0x4B52414D4154454D;  // "METAMARK"
-constexpr size_t kMarkBytes = 24;
-constexpr uint32_t kRecordMagic = 0x524D4E52;
-constexpr size_t kRecordHeaderBytes = 24;
-constexpr size_t kChangeBytes = 12;
-constexpr uint8_t kSet = 1;
-constexpr uint8_t kDelete = 2;
-constexpr size_t kFileBytesMax = size_t{4} << 30;
 constexpr uint64_t kSnapshotFrom = uint64_t{1} << 20;
 constexpr size_t kSnapshotRecordBytes = size_t{256} << 10;
 /// Entries taken into a snapshot between two chances for everyone else.
 constexpr size_t kSnapshotSlice = 1024;
-
-void AppendChange(MetaTable table, std::string_view key, const std::string* value, std::string& out) {
-  std::byte head[kChangeBytes] = {};
-  StoreLittle(head, static_cast<uint8_t>(table));
-  StoreLittle(head + 1, value != nullptr ? kSet : kDelete);
-  StoreLittle(head + 4, static_cast<uint32_t>(key.size()));
-  StoreLittle(head + 8, static_cast<uint32_t>(value != nullptr ? value->size() : 0));
-  out.append(reinterpret_cast<const char*>(head), sizeof(head));
-  out.append(key);
-  if (value != nullptr) out.append(*value);
-}
-
-uint32_t HeaderCrc(const std::byte* header) {
-  std::byte copy[kHeaderBytes];
-  std::copy_n(header, kHeaderBytes, copy);
-  StoreLittle<uint32_t>(copy + 12, 0);
-  return Crc32c(copy);
-}
-
-/// What binds a file to its folder: the stores of two shards are not to be mistaken for each other. Of the folder's own name only, as
-/// the data folder may move.
-uint32_t FolderMark(std::string_view directory) {
-  const std::string_view name = directory.substr(directory.rfind('/') + 1);
-  return Crc32c(std::as_bytes(std::span(name.data(), name.size())));
-}
-
-std::string FileHeader(std::string_view directory, uint64_t snapshot_bytes) {
-  std::string header(kHeaderBytes, '\0');
-  auto* at = reinterpret_cast<std::byte*>(header.data());
-  StoreLittle(at, kFileMagic);
-  StoreLittle(at + 8, kFileVersion);
-  StoreLittle(at + 16, snapshot_bytes);
-  StoreLittle(at + 24, FolderMark(directory));
-  StoreLittle(at + 12, HeaderCrc(at));
-  return header;
-}
-
-struct RecordHead {
-  uint64_t sequence = 0;
-  uint32_t change_bytes = 0;
-  uint32_t count = 0;
-  uint64_t bytes = 0;  // of the record with its padding
-};
-
-/// The record that begins at `at`; false when no whole one does.
-bool ParseRecordHead(std::span<const std::byte> content, size_t at, RecordHead& head) {
-  if (at > content.size() || content.size() - at < kRecordHeaderBytes) return false;
-  const std::byte* data = content.data() + at;
-  if (LoadLittle<uint32_t>(data) != kRecordMagic) return false;
-  head.sequence = LoadLittle<uint64_t>(data + 8);
-  head.change_bytes = LoadLittle<uint32_t>(data + 16);
-  head.count = LoadLittle<uint32_t>(data + 20);
-  if (head.change_bytes > content.size() - at - kRecordHeaderBytes) return false;
-  head.bytes = RoundUp(kRecordHeaderBytes + head.change_bytes, 8);
-  const size_t covered = kRecordHeaderBytes - 8 + head.change_bytes;
-  return LoadLittle<uint32_t>(data + 4) == Crc32c({data + 8, covered});
-}
 
 std::span<const std::byte> BytesOf(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 
@@ -106,12 +37,12 @@ MetaStoreImpl::Table& MetaStoreImpl::TableOf(MetaTable table) { return tables_[t
 void MetaStoreImpl::Apply(MetaTable table, std::string_view key, const std::optional<std::string_view>& value) {
   Table& entries = TableOf(table);
   const auto found = entries.find(key);
-  if (found != entries.end()) live_bytes_ -= kChangeBytes + key.size() + found->second.size();
+  if (found != entries.end()) live_bytes_ -= kMetaChangeBytes + key.size() + found->second.size();
   if (!value.has_value()) {
     if (found != entries.end()) entries.erase(found);
     return;
   }
-  live_bytes_ += kChangeBytes + key.size() + value->size();
+  live_bytes_ += kMetaChangeBytes + key.size() + value->size();
   if (found != entries.end()) {
     found->second.assign(*value);
   } else {
@@ -133,56 +64,35 @@ const std::map<std::string, std::string, std::less<>>& MetaStoreImpl::All(MetaTa
 
 // --- Reading.
 
-bool MetaStoreImpl::ApplyRecord(std::span<const std::byte> changes, uint32_t count) {
-  for (uint32_t i = 0; i < count; ++i) {
-    if (changes.size() < kChangeBytes) return false;
-    const uint8_t table = LoadLittle<uint8_t>(changes.data());
-    const uint8_t what = LoadLittle<uint8_t>(changes.data() + 1);
-    const size_t key_bytes = LoadLittle<uint32_t>(changes.data() + 4);
-    const size_t value_bytes = LoadLittle<uint32_t>(changes.data() + 8);
-    changes = changes.subspan(kChangeBytes);
-    if ((what != kSet && what != kDelete) || key_bytes > changes.size() || value_bytes > changes.size() - key_bytes) return false;
-    const std::string_view key(reinterpret_cast<const char*>(changes.data()), key_bytes);
-    const std::string_view value(reinterpret_cast<const char*>(changes.data()) + key_bytes, value_bytes);
-    Apply(static_cast<MetaTable>(table), key, what == kSet ? std::optional(value) : std::nullopt);
-    changes = changes.subspan(key_bytes + value_bytes);
-  }
-  return changes.empty();
-}
-
 absl::Status MetaStoreImpl::Load(std::string_view content, uint64_t& valid_end) {
   const std::span<const std::byte> bytes = BytesOf(content);
-  if (bytes.size() < kHeaderBytes || LoadLittle<uint64_t>(bytes.data()) != kFileMagic ||
-      LoadLittle<uint32_t>(bytes.data() + 12) != HeaderCrc(bytes.data())) {
-    return absl::DataLossError(path() + " has no valid header");
+  const absl::StatusOr<uint64_t> snapshot_bytes = ParseMetaHeader(directory_, bytes);
+  if (!snapshot_bytes.ok()) {
+    return absl::Status(snapshot_bytes.status().code(),
+                        core::StrCat(path(), " ", core::ToStd(snapshot_bytes.status().message())));
   }
-  const uint32_t version = LoadLittle<uint32_t>(bytes.data() + 8);
-  if (version != kFileVersion) {
-    return absl::FailedPreconditionError(
-        core::StrCat(path(), " has format ", version, ", this program writes ", kFileVersion));
-  }
-  const uint32_t folder = LoadLittle<uint32_t>(bytes.data() + 24);
-  if (folder != 0 && folder != FolderMark(directory_)) {  // 0: written before there was this field
-    return absl::DataLossError(path() + " was written for another folder");
-  }
-  const uint64_t snapshot_bytes = LoadLittle<uint64_t>(bytes.data() + 16);
-  size_t at = kHeaderBytes;
-  RecordHead head;
-  while (ParseRecordHead(bytes, at, head)) {
-    if (sequence_ != 0 && head.sequence != sequence_ + 1) {
-      return absl::DataLossError(core::StrCat(path(), " at ", at, ": record ", head.sequence, " follows record ", sequence_));
+  size_t at = kMetaHeaderBytes;
+  while (const std::optional<MetaRecord> record = ParseMetaRecord(bytes, at)) {
+    if (sequence_ != 0 && record->sequence != sequence_ + 1) {
+      return absl::DataLossError(
+          core::StrCat(path(), " at ", at, ": record ", record->sequence, " follows record ", sequence_));
     }
-    if (!ApplyRecord(bytes.subspan(at + kRecordHeaderBytes, head.change_bytes), head.count)) {
+    const bool readable =
+        ForEachMetaChange(*record, [&](MetaTable table, std::string_view key,
+                                       const std::optional<std::string_view>& value) { Apply(table, key, value); });
+    if (!readable)
       return absl::DataLossError(core::StrCat(path(), " at ", at, ": a record with a good checksum can't be read"));
-    }
-    sequence_ = head.sequence;
-    at += head.bytes;
+    sequence_ = record->sequence;
+    at += record->bytes;
   }
   // Only the last record can be torn. A whole one behind this place says that it was durable once.
-  if (at < snapshot_bytes) return absl::DataLossError(core::StrCat(path(), " is damaged at ", at, ", within its snapshot"));
-  for (size_t behind = at + 8; behind + kRecordHeaderBytes <= bytes.size(); behind += 8) {
-    if (ParseRecordHead(bytes, behind, head) && head.sequence > sequence_) {
-      return absl::DataLossError(core::StrCat(path(), " is damaged at ", at, ": there are good records behind it, the next at ", behind));
+  if (at < *snapshot_bytes)
+    return absl::DataLossError(core::StrCat(path(), " is damaged at ", at, ", within its snapshot"));
+  for (size_t behind = at + 8; behind + kMetaRecordHeaderBytes <= bytes.size(); behind += 8) {
+    const std::optional<MetaRecord> record = ParseMetaRecord(bytes, behind);
+    if (record.has_value() && record->sequence > sequence_) {
+      return absl::DataLossError(
+          core::StrCat(path(), " is damaged at ", at, ": there are good records behind it, the next at ", behind));
     }
   }
   valid_end = at;
@@ -190,23 +100,19 @@ absl::Status MetaStoreImpl::Load(std::string_view content, uint64_t& valid_end) 
 }
 
 core::Task<absl::Status> MetaStoreImpl::CreateFile() {
-  CO_RETURN_IF_ERROR(co_await core::fs::ReplaceWhole(path(), FileHeader(directory_, kHeaderBytes)));
+  CO_RETURN_IF_ERROR(co_await core::fs::ReplaceWhole(path(), EncodeMetaHeader(directory_, kMetaHeaderBytes)));
   CO_ASSIGN_OR_RETURN(file_, co_await core::File::Open(path(), {.write = true}));
-  end_ = kHeaderBytes;
+  end_ = kMetaHeaderBytes;
   co_return absl::OkStatus();
 }
 
 /// What meta.mark says; 0 where there is none, or a damaged one, which costs only what it would have shown.
 core::Task<uint64_t> MetaStoreImpl::MarkedSequence() {
-  const absl::StatusOr<std::string> content = co_await core::fs::ReadWhole(mark_path(), kMarkBytes);
+  const absl::StatusOr<std::string> content = co_await core::fs::ReadWhole(mark_path(), kMetaMarkBytes);
   if (absl::IsNotFound(content.status())) co_return 0;
-  const std::span<const std::byte> bytes = content.ok() ? BytesOf(*content) : std::span<const std::byte>();
-  if (bytes.size() != kMarkBytes || LoadLittle<uint64_t>(bytes.data()) != kMarkMagic ||
-      LoadLittle<uint32_t>(bytes.data() + 16) != Crc32c(bytes.first(16))) {
-    core::LogWarning(mark_path(), " is damaged and not used");
-    co_return 0;
-  }
-  co_return LoadLittle<uint64_t>(bytes.data() + 8);
+  const std::optional<uint64_t> sequence = content.ok() ? ParseMetaMark(BytesOf(*content)) : std::nullopt;
+  if (!sequence.has_value()) core::LogWarning(mark_path(), " is damaged and not used");
+  co_return sequence.value_or(0);
 }
 
 core::Task<absl::Status> MetaStoreImpl::CheckMark() {
@@ -219,11 +125,8 @@ core::Task<absl::Status> MetaStoreImpl::CheckMark() {
 }
 
 core::Task<void> MetaStoreImpl::WriteMark() {
-  std::byte mark[kMarkBytes] = {};
-  StoreLittle(mark, kMarkMagic);
-  StoreLittle(mark + 8, sequence_);
-  StoreLittle(mark + 16, Crc32c(std::span<const std::byte>(mark).first(16)));
-  const absl::Status status = co_await mark_.WriteAt(0, mark, false);
+  const std::string mark = EncodeMetaMark(sequence_);
+  const absl::Status status = co_await mark_.WriteAt(0, BytesOf(mark), false);
   if (!status.ok()) core::LogWarning(status.ToString());  // the metadata themselves are safe
 }
 
@@ -231,7 +134,7 @@ core::Task<absl::Status> MetaStoreImpl::Recover() {
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(directory_));
   const absl::StatusOr<core::FileInfo> info = co_await core::fs::Stat(path());
   if (info.ok()) {
-    CO_ASSIGN_OR_RETURN(const std::string content, co_await core::fs::ReadWhole(path(), kFileBytesMax));
+    CO_ASSIGN_OR_RETURN(const std::string content, co_await core::fs::ReadWhole(path(), kMetaFileBytesMax));
     CO_RETURN_IF_ERROR(Load(content, end_));
     CO_RETURN_IF_ERROR(co_await CheckMark());
     CO_ASSIGN_OR_RETURN(file_, co_await core::File::Open(path(), {.write = true}));
@@ -272,24 +175,19 @@ core::Task<absl::Status> MetaStoreImpl::Commit(std::vector<MetaChange> changes) 
   if (pending_ == nullptr) pending_ = std::make_shared<Group>();
   const std::shared_ptr<Group> group = pending_;
   for (const MetaChange& change : changes) {
-    AppendChange(change.table, change.key, change.value.has_value() ? &*change.value : nullptr, group->changes);
+    AppendMetaChange(change.table, change.key, change.value.has_value() ? &*change.value : nullptr, group->changes);
     ++group->count;
-    Apply(change.table, change.key, change.value.has_value() ? std::optional<std::string_view>(*change.value) : std::nullopt);
+    Apply(change.table, change.key,
+          change.value.has_value() ? std::optional<std::string_view>(*change.value) : std::nullopt);
   }
   work_.NotifyAll();
   while (!group->finished) (void)co_await group->done.Wait();
   co_return group->status;
 }
 
-core::Task<absl::Status> MetaStoreImpl::WriteRecord(core::File& file, uint64_t& end, const std::string& changes, uint32_t count) {
-  std::string record(RoundUp(kRecordHeaderBytes + changes.size(), 8), '\0');
-  auto* at = reinterpret_cast<std::byte*>(record.data());
-  StoreLittle(at, kRecordMagic);
-  StoreLittle(at + 8, ++sequence_);
-  StoreLittle(at + 16, static_cast<uint32_t>(changes.size()));
-  StoreLittle(at + 20, count);
-  std::copy(changes.begin(), changes.end(), record.begin() + kRecordHeaderBytes);
-  StoreLittle(at + 4, Crc32c({at + 8, kRecordHeaderBytes - 8 + changes.size()}));
+core::Task<absl::Status> MetaStoreImpl::WriteRecord(core::File& file, uint64_t& end, const std::string& changes,
+                                                    uint32_t count) {
+  const std::string record = EncodeMetaRecord(++sequence_, changes, count);
   const uint64_t begin = end;
   end += record.size();
   co_return co_await file.WriteAt(begin, BytesOf(record), false);
@@ -333,7 +231,8 @@ core::Task<void> MetaStoreImpl::WriteLoop() {
 }
 
 /// All live entries, and behind them what is committed while they are written.
-core::Task<absl::Status> MetaStoreImpl::FillSnapshot(core::File& file, uint64_t& end, std::shared_ptr<Group>& included) {
+core::Task<absl::Status> MetaStoreImpl::FillSnapshot(core::File& file, uint64_t& end,
+                                                     std::shared_ptr<Group>& included) {
   std::string changes;
   uint32_t count = 0;
   size_t taken = 0;
@@ -346,7 +245,7 @@ core::Task<absl::Status> MetaStoreImpl::FillSnapshot(core::File& file, uint64_t&
       const Table& entries = All(table);
       auto entry = begun ? entries.upper_bound(last) : entries.begin();
       while (entry != entries.end() && changes.size() < kSnapshotRecordBytes && ++taken % kSnapshotSlice != 0) {
-        AppendChange(table, entry->first, &entry->second, changes);
+        AppendMetaChange(table, entry->first, &entry->second, changes);
         ++count;
         last = entry->first;
         begun = true;
@@ -366,7 +265,7 @@ core::Task<absl::Status> MetaStoreImpl::FillSnapshot(core::File& file, uint64_t&
   // Entries passed before a change came have their old value above; the change itself follows, whole.
   included = std::exchange(pending_, nullptr);
   if (included != nullptr) CO_RETURN_IF_ERROR(co_await WriteRecord(file, end, included->changes, included->count));
-  CO_RETURN_IF_ERROR(co_await file.WriteAt(0, BytesOf(FileHeader(directory_, end)), false));
+  CO_RETURN_IF_ERROR(co_await file.WriteAt(0, BytesOf(EncodeMetaHeader(directory_, end)), false));
   co_return co_await file.Sync();
 }
 
@@ -375,7 +274,7 @@ core::Task<absl::Status> MetaStoreImpl::Snapshot() {
   CO_ASSIGN_OR_RETURN(core::File file, co_await core::File::Open(beside, {.write = true, .create = true}));
   absl::Status status = co_await file.Truncate(0);
   const uint64_t sequence = sequence_;
-  uint64_t end = kHeaderBytes;
+  uint64_t end = kMetaHeaderBytes;
   std::shared_ptr<Group> included;
   if (status.ok()) status = co_await FillSnapshot(file, end, included);
   if (status.ok()) status = co_await core::fs::Rename(beside, path());

@@ -14,21 +14,11 @@
 
 namespace store {
 
-/// DIRECTORY/meta.log, little-endian:
-///
-///     header of 64 bytes: 0 magic 8 | 8 format version 4 | 12 CRC32C of the header with this field zero 4 | 16 snapshot bytes 8
-///              | 24 CRC32C of the folder's name 4 | zero
-///     records, each on a multiple of 8: 0 magic 4 | 4 CRC32C of all that follows 4 | 8 sequence 8 | 16 bytes of the changes 4 | 20 number of changes 4
-///              | changes | zero to a multiple of 8
-///     a change: table 1 | 1 for set, 2 for delete 1 | zero 2 | key bytes 4 | value bytes 4 | key | value
+/// DIRECTORY/meta.log and meta.mark (meta_file.h).
 ///
 /// A snapshot is a file like any other that begins with all that is live: written beside, synced, renamed. What lies below "snapshot bytes" was
 /// durable before the file had its name. Everything committed at once is one record and one write, and one write is under way at a time: so
 /// only the last record can be torn.
-///
-/// DIRECTORY/meta.mark, 24 bytes: 0 magic 8 | 8 sequence 8 | 16 CRC32C of bytes 0..16 4 | zero: that record was durable. Written after each commit,
-/// never waited for by a flush, so it may say less. A meta.log that ends before it has lost what was promised: cut short, an older copy, or
-/// damaged in its last record, which would pass for torn.
 class MetaStoreImpl final : public MetaStore {
  public:
   explicit MetaStoreImpl(std::string directory) : directory_(std::move(directory)) {}
@@ -53,7 +43,6 @@ class MetaStoreImpl final : public MetaStore {
 
   Table& TableOf(MetaTable table);
   void Apply(MetaTable table, std::string_view key, const std::optional<std::string_view>& value);
-  bool ApplyRecord(std::span<const std::byte> changes, uint32_t count);
   absl::Status Load(std::string_view content, uint64_t& valid_end);
   core::Task<absl::Status> CreateFile();
   core::Task<uint64_t> MarkedSequence();
