@@ -436,7 +436,7 @@ core::Task<absl::Status> DeadlinesMain() {
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, co_await Client::Connect(fixture.server.local(0), kSoon));
   const auto held = co_await client->Call(Hold(700), {}, kSoon);
   EXPECT_TRUE(held.ok()) << held.status();
-  CO_RETURN_IF_ERROR(co_await WaitUntil([&client] { return !client->connected(); }));
+  CO_RETURN_IF_ERROR(co_await WaitUntil([&client, &fixture] { return !client->connected() && fixture.closed == 2; }));
   EXPECT_EQ(fixture.close_reason, "idle");
   co_await client->Close();
   co_await fixture.server.Stop();
