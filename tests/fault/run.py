@@ -32,7 +32,7 @@ ROUNDS = {
     'failed_reads': (5, 100),
     'no_space': (3, 50),
     'stopped_disk': (2, 4),
-    'flipped_bits': (60, 10_000),
+    'flipped_bits': (40, 10_000),
     'damaged_files': (25, 200),
     'memory_limit': (1, 10),
     'stopped_process': (4, 100),
