@@ -67,10 +67,10 @@ void WriteJson(Writer& out, const FrameHead& head) {
     out.Raw(",\"extFields\":{");
     bool first = true;
     for (const HeaderFields::Entry& entry : head.fields->entries()) {
-      out.Raw(first ? "\"" : ",\"");
+      if (!first) out.Raw(",");
       first = false;
-      out.Raw(entry.name);
-      out.Raw("\":");
+      out.Quoted(entry.name);
+      out.Raw(":");
       out.Quoted(head.fields->ValueOf(entry));
     }
     out.Raw("}");

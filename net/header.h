@@ -79,7 +79,7 @@ class GrowingText {
 
 }  // namespace internal
 
-/// Header fields as text, in one inline buffer. Names are literals without characters that JSON escapes (kept by pointer), values are copied.
+/// Header fields as text, in one inline buffer. Names are literals (kept by pointer), values are copied.
 class HeaderFields {
  public:
   struct Entry {

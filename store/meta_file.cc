@@ -62,7 +62,7 @@ std::string EncodeMetaMark(uint64_t sequence) {
 
 std::optional<uint64_t> ParseMetaMark(std::span<const std::byte> mark) {
   if (mark.size() != kMetaMarkBytes || LoadLittle<uint64_t>(mark.data()) != kMarkMagic ||
-      LoadLittle<uint32_t>(mark.data() + 16) != Crc32c(mark.first(16))) {
+      LoadLittle<uint32_t>(mark.data() + 16) != Crc32c(mark.first(16)) || LoadLittle<uint32_t>(mark.data() + 20) != 0) {
     return std::nullopt;
   }
   return LoadLittle<uint64_t>(mark.data() + 8);

@@ -164,8 +164,11 @@ core::Task<absl::StatusOr<std::unique_ptr<Segment>>> LogFolder::OpenOne(uint64_t
     co_return nullptr;
   }
   segment->bytes = info.bytes;
+  // A crash while a segment is made leaves zeros; what was used has a header, which was durable before.
+  const bool unfinished = last && read.ok() && AllZero(block.bytes());
   findings.push_back(
-      {.file = name,
+      {.severity = unfinished ? Severity::kTornTail : Severity::kDamage,
+       .file = name,
        .end = kBlock,
        .what = core::StrCat("no valid segment header: ", core::ToStd(header.status().message())),
        .effect = "costs nothing: name and size say the same, the header is written anew at the next start"});

@@ -132,10 +132,17 @@ core::Task<absl::StatusOr<MetaContent>> ReadMeta(std::string root, std::string n
   for (int reads = 0;; ++reads) {
     // The mark first: beside a running broker the log is then at least as new.
     const absl::StatusOr<std::string> mark = co_await core::fs::ReadWhole(core::StrCat(root, "/", name, "/meta.mark"), kMetaMarkBytes);
-    const uint64_t marked = mark.ok() ? ParseMetaMark(std::as_bytes(std::span(mark->data(), mark->size()))).value_or(0) : 0;
+    std::optional<uint64_t> marked = 0;
+    if (mark.ok()) marked = ParseMetaMark(std::as_bytes(std::span(mark->data(), mark->size())));
     CO_ASSIGN_OR_RETURN(const std::string text, co_await core::fs::ReadWhole(path, kMetaFileBytesMax));
-    MetaReader reader(name, std::as_bytes(std::span(text.data(), text.size())), marked);
+    MetaReader reader(name, std::as_bytes(std::span(text.data(), text.size())), marked.value_or(0));
     reader.Read();
+    if (!marked.has_value() || (!mark.ok() && !absl::IsNotFound(mark.status()))) {
+      reader.findings.push_back({.file = name + "/meta.mark",
+                                 .end = kMetaMarkBytes,
+                                 .what = "the mark of the last durable commit can't be read",
+                                 .effect = "costs nothing: it is not used then, and written anew with the next commit"});
+    }
     reader.content.bytes = text.size();
     if (reader.findings.empty() || reads == kReadsMax) {
       std::move(reader.findings.begin(), reader.findings.end(), std::back_inserter(findings));

@@ -14,14 +14,14 @@
 namespace store {
 namespace {
 
-constexpr int kMessages = 500;
+constexpr int kMessages = 2000;
 
 absl::TimeZone Zone() { return absl::FixedTimeZone(5 * 3600); }
 
 StoreOptions SmallOptions() {
   StoreOptions options;
   options.segment_bytes = kSegmentBytesMin;
-  options.append_buffer_bytes = size_t{4} << 20;
+  options.append_buffer_bytes = size_t{1} << 20;
   options.reserved_time = absl::Hours(1);
   options.time_zone = Zone();
   return options;

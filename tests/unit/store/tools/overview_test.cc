@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/sim/world.h"
 #include "tests/unit/store/tools/tools_fixture.h"
 
@@ -28,7 +30,10 @@ core::Task<absl::Status> InspectMain() {
     EXPECT_GT(log.epoch, 0U);
     EXPECT_GT(log.segments.size(), 1U);
     EXPECT_TRUE(log.segments.front().sealed);
-    EXPECT_EQ(log.segments.back().end, log.mark);
+    // Behind the last segment with messages there may be one that was made in advance.
+    const auto last = std::find_if(log.segments.rbegin(), log.segments.rend(),
+                                   [](const SegmentOverview& segment) { return segment.time_max > 0; });
+    EXPECT_EQ(last->end, log.mark);
   }
   EXPECT_GT(overview.index_bytes, 0U);
   EXPECT_TRUE(overview.meta[0].All(MetaTable::kTopics).contains("T"));
