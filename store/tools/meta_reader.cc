@@ -138,7 +138,10 @@ core::Task<absl::StatusOr<MetaContent>> ReadMeta(std::string root, std::string n
     MetaReader reader(name, std::as_bytes(std::span(text.data(), text.size())), marked.value_or(0));
     reader.Read();
     if (!marked.has_value() || (!mark.ok() && !absl::IsNotFound(mark.status()))) {
-      reader.findings.push_back({.file = name + "/meta.mark",
+      // Nobody waits for the mark to be durable: a power cut may leave a new file without its content.
+      const bool unfinished = mark.ok() && mark->find_first_not_of('\0') == std::string::npos;
+      reader.findings.push_back({.severity = unfinished ? Severity::kTornTail : Severity::kDamage,
+                                 .file = name + "/meta.mark",
                                  .end = kMetaMarkBytes,
                                  .what = "the mark of the last durable commit can't be read",
                                  .effect = "costs nothing: it is not used then, and written anew with the next commit"});
