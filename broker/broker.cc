@@ -1,5 +1,6 @@
 #include "broker/broker.h"
 
+#include <optional>
 #include <utility>
 
 #include "broker/register_handlers.h"
@@ -94,20 +95,22 @@ core::Task<absl::Status> Broker::ListenEverywhere() {
   // Shard 0 goes first: it finds the port that the others share where any will do, and reports a taken one once.
   CO_ASSIGN_OR_RETURN(listening_at_,
                       core::Endpoint::Parse(config_.listen_address, static_cast<uint16_t>(config_.listen_port)));
-  CO_RETURN_IF_ERROR(ListenOn(core::ShardId(0)));
+  CO_RETURN_IF_ERROR(co_await ListenOn(core::ShardId(0)));
   listening_at_.port = shards_.local().listening_at().port;
   co_return co_await OnEveryShard([](Broker& broker, core::ShardId id) -> core::Task<absl::Status> {
     if (id == core::ShardId(0)) co_return absl::OkStatus();
-    co_return broker.ListenOn(id);
+    co_return co_await broker.ListenOn(id);
   });
 }
 
-absl::Status Broker::ListenOn(core::ShardId id) {
+core::Task<absl::Status> Broker::ListenOn(core::ShardId id) {
   constexpr uint16_t kVipDistance = 2;
-  core::Endpoint vip = listening_at_;
-  vip.port = static_cast<uint16_t>(vip.port - kVipDistance);
-  const bool with_vip = config_.listen_port > kVipDistance;
-  return shards_.at(id)->Listen(listening_at_, with_vip ? &vip : nullptr);
+  std::optional<core::Endpoint> vip;
+  if (config_.listen_port > kVipDistance) {
+    vip = listening_at_;
+    vip->port = static_cast<uint16_t>(vip->port - kVipDistance);
+  }
+  return shards_.at(id)->Listen(listening_at_, vip);
 }
 
 core::Task<absl::Status> Broker::RegisterWithNameServers() {

@@ -50,7 +50,7 @@ class Broker {
   core::Task<absl::Status> OnEveryShard(Step step);
   static core::Task<void> RunStep(Broker& broker, core::ShardId shard, Step step, absl::Status& result);
   /// On that shard.
-  absl::Status ListenOn(core::ShardId id);
+  core::Task<absl::Status> ListenOn(core::ShardId id);
 
   const BrokerConfig config_;
   const Placement placement_;

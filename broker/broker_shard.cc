@@ -86,7 +86,7 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   co_return absl::OkStatus();
 }
 
-absl::Status BrokerShard::Listen(const core::Endpoint& main, const core::Endpoint* vip) {
+core::Task<absl::Status> BrokerShard::Listen(core::Endpoint main, std::optional<core::Endpoint> vip) {
   net::ServerLimits limits;
   limits.idle_timeout = config_.server_channel_max_idle;
   limits.connections_max = config_.connections_max;
@@ -96,10 +96,10 @@ absl::Status BrokerShard::Listen(const core::Endpoint& main, const core::Endpoin
     for (const net::CloseListener& listener : close_listeners_) listener(connection);
   };
   server_ = std::make_unique<net::Server>(router_, limits, on_close);
-  RETURN_IF_ERROR(server_->Listen(main));
-  if (vip == nullptr) return absl::OkStatus();
+  CO_RETURN_IF_ERROR(co_await server_->ListenWhenFree(main));
+  if (!vip.has_value()) co_return absl::OkStatus();
   vip_server_ = std::make_unique<net::Server>(vip_router_, limits, on_close);
-  return vip_server_->Listen(*vip);
+  co_return co_await vip_server_->ListenWhenFree(*vip);
 }
 
 const core::Endpoint& BrokerShard::listening_at() const { return server_->local(0); }

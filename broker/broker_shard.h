@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -128,8 +129,8 @@ class BrokerShard {
   // --- For broker.cc: the life of a shard. On the shard itself.
   /// `folder`: what the data folder is.
   core::Task<absl::Status> OpenStore(const store::ManifestContent& folder);
-  /// Listens at `main` (port 0: any) and, if not null, at `vip`. After this clients are answered.
-  absl::Status Listen(const core::Endpoint& main, const core::Endpoint* vip);
+  /// Listens at `main` (port 0: any) and at `vip` if there is one. After this clients are answered.
+  core::Task<absl::Status> Listen(core::Endpoint main, std::optional<core::Endpoint> vip);
   /// Where the main port is, its real number.
   const core::Endpoint& listening_at() const;
   /// Closes the servers and ends what runs in the background; nothing answers after it.

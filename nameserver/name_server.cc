@@ -37,7 +37,7 @@ core::Task<absl::StatusOr<std::unique_ptr<NameServer>>> NameServer::Start(NameSe
   CO_RETURN_IF_ERROR(co_await server->kv_.Load());
   const auto port = static_cast<uint16_t>(server->config_.listen_port);
   CO_ASSIGN_OR_RETURN(const core::Endpoint at, core::Endpoint::Parse(server->config_.listen_address, port));
-  CO_RETURN_IF_ERROR(server->server_.Listen(at));
+  CO_RETURN_IF_ERROR(co_await server->server_.ListenWhenFree(at));
   server->scope_.Spawn(server->WatchSilence());
   co_return std::move(server);
 }

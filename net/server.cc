@@ -13,6 +13,9 @@ namespace {
 
 constexpr absl::Duration kAcceptRetry = absl::Milliseconds(100);
 
+constexpr absl::Duration kPortPatience = absl::Seconds(2);
+constexpr absl::Duration kPortRetry = absl::Milliseconds(20);
+
 core::Task<void> CloseAtOnce(std::unique_ptr<core::Socket> socket) { co_await socket->Close(); }
 
 }  // namespace
@@ -28,6 +31,15 @@ absl::Status Server::Listen(const core::Endpoint& at) {
   listeners_.push_back(*std::move(listener));
   scope_.Spawn(AcceptLoop(*listeners_.back()));
   return absl::OkStatus();
+}
+
+core::Task<absl::Status> Server::ListenWhenFree(core::Endpoint at) {
+  const core::MonoTime give_up = core::Reactor::Current().now() + kPortPatience;
+  for (;;) {
+    absl::Status status = Listen(at);
+    if (!absl::IsAlreadyExists(status) || core::Reactor::Current().now() >= give_up) co_return status;
+    (void)co_await core::Sleep(kPortRetry);
+  }
 }
 
 // The port tells the servers of one shard apart.

@@ -28,6 +28,8 @@ class Server {
 
   /// Listens on `at`; may be called for several addresses. kAlreadyExists when the port is in use.
   absl::Status Listen(const core::Endpoint& at);
+  /// The same, patient for 2 s with a port that is taken: a process that was killed a moment ago may not be gone yet.
+  core::Task<absl::Status> ListenWhenFree(core::Endpoint at);
   /// Where the i-th listener listens (its real port).
   const core::Endpoint& local(size_t listener) const { return listeners_[listener]->local(); }
   /// Stops accepting, closes every connection, waits for all of it.

@@ -146,6 +146,30 @@ core::Task<absl::Status> WaitUntil(std::function<bool()> condition) {
   co_return absl::OkStatus();
 }
 
+core::Task<void> ListenLater(Server& server, core::Endpoint at, absl::Status* result) { *result = co_await server.ListenWhenFree(at); }
+
+// Catches a start that gives up because the process before it, killed a moment ago, still has the port.
+core::Task<absl::Status> TakenPortMain() {
+  auto first = std::make_unique<Fixture>();
+  CO_RETURN_IF_ERROR(first->Listen());
+  const core::Endpoint at = first->server.local(0);
+  Fixture second;
+  CHECK_OR_FAIL(absl::IsAlreadyExists(second.server.Listen(at)));
+  absl::Status result = absl::UnknownError("under way");
+  core::Scope scope;
+  scope.Spawn(ListenLater(second.server, at, &result));
+  co_await core::Sleep(absl::Milliseconds(100));
+  CHECK_OR_FAIL(absl::IsUnknown(result));
+  co_await first->server.Stop();
+  co_await scope.Join();
+  CO_RETURN_IF_ERROR(result);
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, co_await Client::Connect(at, kSoon));
+  co_await client->Close();
+  co_await second.server.Stop();
+  co_return absl::OkStatus();
+}
+TEST(ServerTest, IsPatientWithAPortThatIsTaken) { RunOnShard(TakenPortMain); }
+
 core::Task<absl::Status> CallsMain() {
   Fixture fixture;
   CO_RETURN_IF_ERROR(fixture.Listen());
