@@ -17,7 +17,8 @@
 namespace core {
 namespace {
 
-constexpr uintptr_t kPage = 4096;
+/// Read at the first mapping: the handler must not ask.
+uintptr_t page_bytes = 4096;
 
 /// What the signal's handler knows of the mappings: it may look at atomics, and nothing else. A row with end 0 is free.
 struct Row {
@@ -31,13 +32,13 @@ std::mutex rows_mutex;
 
 /// Puts memory of the process's own, with the same content, in the place of the page that can't be written. False: it can't even be read.
 bool ReplacePage(uintptr_t page) {
-  void* own = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* own = mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (own == MAP_FAILED) return false;
   // Reading it here could raise the signal again; this returns an error instead.
-  const iovec local{own, kPage};
-  const iovec remote{reinterpret_cast<void*>(page), kPage};
-  if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(kPage)) return false;
-  return mremap(own, kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, reinterpret_cast<void*>(page)) != MAP_FAILED;
+  const iovec local{own, page_bytes};
+  const iovec remote{reinterpret_cast<void*>(page), page_bytes};
+  if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(page_bytes)) return false;
+  return mremap(own, page_bytes, page_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, reinterpret_cast<void*>(page)) != MAP_FAILED;
 }
 
 void OnBusError(int signal, siginfo_t* info, void*) {
@@ -46,7 +47,7 @@ void OnBusError(int signal, siginfo_t* info, void*) {
   for (Row& row : rows) {
     if (address < row.begin.load(std::memory_order_acquire) || address >= row.end.load(std::memory_order_acquire)) continue;
     row.detached.load(std::memory_order_acquire)->store(true, std::memory_order_release);
-    if (!ReplacePage(address / kPage * kPage)) break;
+    if (!ReplacePage(address / page_bytes * page_bytes)) break;
     errno = saved_errno;
     return;
   }
@@ -58,6 +59,7 @@ void OnBusError(int signal, siginfo_t* info, void*) {
 absl::Status Enlist(uintptr_t begin, size_t bytes, std::atomic<bool>& detached) {
   const std::lock_guard lock(rows_mutex);
   static const bool installed = [] {
+    page_bytes = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
     struct sigaction action {};
     action.sa_sigaction = OnBusError;
     action.sa_flags = SA_SIGINFO;
@@ -67,7 +69,7 @@ absl::Status Enlist(uintptr_t begin, size_t bytes, std::atomic<bool>& detached) 
   CORE_ASSERT(installed);
   for (Row& row : rows) {
     if (row.end.load(std::memory_order_relaxed) != 0) continue;
-    row.begin.store(begin, std::memory_order_relaxed);
+    row.begin.store(begin, std::memory_order_release);
     row.detached.store(&detached, std::memory_order_release);
     row.end.store(begin + bytes, std::memory_order_release);
     return absl::OkStatus();
@@ -80,6 +82,7 @@ void Strike(uintptr_t begin) {
   for (Row& row : rows) {
     if (row.end.load(std::memory_order_relaxed) != 0 && row.begin.load(std::memory_order_relaxed) == begin) {
       row.end.store(0, std::memory_order_release);
+      row.begin.store(UINTPTR_MAX, std::memory_order_release);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "core/status.h"
@@ -9,10 +10,14 @@
 namespace core {
 namespace {
 
-/// Lent to the kernel at a time: 2 MiB of 32 KiB each, more than arrives in a tick, less than a core's own cache holds.
-constexpr size_t kLentMax = 64;
+/// Lent to the kernel at a time, at first: 2 MiB of 32 KiB each, more than usually arrives in a tick, less than a core's own cache holds.
+constexpr size_t kLentAtFirst = 64;
+/// A larger number is halved after so many quiet polls.
+constexpr uint32_t kCalmPolls = 10'000;
 
 }  // namespace
+
+ReceiveBuffers::ReceiveBuffers() : lent_max_(kLentAtFirst) {}
 
 absl::Status ReceiveBuffers::Register(io_uring& ring, uint32_t count, uint32_t bytes) {
   CORE_ASSERT((count & (count - 1)) == 0 && count <= 32768);
@@ -62,9 +67,21 @@ void ReceiveBuffers::Recycle(BufferBlock* block) noexcept {
   --out_;
 }
 
+void ReceiveBuffers::Starved() {
+  lent_max_ = std::min<size_t>(2 * lent_max_, std::max<size_t>(count_, kLentAtFirst));
+  calm_ = 0;
+}
+
 void ReceiveBuffers::Publish() {
+  if (lent_max_ > kLentAtFirst) {
+    calm_ = lent_ > lent_max_ / 2 ? calm_ + 1 : 0;
+    if (calm_ >= kCalmPolls) {
+      lent_max_ /= 2;
+      calm_ = 0;
+    }
+  }
   int added = 0;
-  while (lent_ < kLentMax && !home_.empty()) {
+  while (lent_ < lent_max_ && !home_.empty()) {
     const uint16_t index = home_.back();
     home_.pop_back();
     io_uring_buf_ring_add(shared_, blocks_[index]->data(), bytes_, index, io_uring_buf_ring_mask(count_), added++);

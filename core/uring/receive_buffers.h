@@ -18,7 +18,7 @@ class ReceiveBuffers final : public BlockOwner {
  public:
   static constexpr uint16_t kGroup = 0;
 
-  ReceiveBuffers() = default;
+  ReceiveBuffers();
   ~ReceiveBuffers();
   /// Registers `count` (a power of two) buffers of `bytes` each.
   absl::Status Register(io_uring& ring, uint32_t count, uint32_t bytes);
@@ -26,6 +26,8 @@ class ReceiveBuffers final : public BlockOwner {
   Slice Take(uint16_t index, size_t bytes);
   /// Fills up what the kernel has, from what is at home.
   void Publish();
+  /// The kernel found none: it is lent more from now on.
+  void Starved();
   /// Buffers that no slice holds.
   size_t free() const { return count_ - out_; }
 
@@ -41,6 +43,8 @@ class ReceiveBuffers final : public BlockOwner {
   std::vector<std::unique_ptr<BufferBlock>> blocks_;
   std::vector<uint16_t> home_;  // the last used at the back
   size_t lent_ = 0;             // the kernel's, or named by its completions not yet looked at
+  size_t lent_max_;
+  uint32_t calm_ = 0;           // calls of Publish in a row that found most of them unused
   size_t out_ = 0;              // held by slices
 };
 

@@ -467,6 +467,7 @@ void UringIo::OnReceiveCqe(SocketState& state, const io_uring_cqe& cqe) {
   if (cqe.res == -ENOBUFS && !state.stop_wanted) {
     state.starved = true;
     starved_.push_back(&state);
+    receive_buffers_->Starved();
     return;
   }
   state.receiver = nullptr;
