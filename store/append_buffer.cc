@@ -20,6 +20,7 @@ namespace {
 constexpr size_t kReadyChunks = 4;
 constexpr size_t kChunkBytesMin = size_t{128} << 10;
 constexpr size_t kChunksMin = 8;
+constexpr absl::Duration kPrepareRetry = absl::Seconds(1);
 
 /// A word that the next process reads: the stores before it, in the program's order, are there when it is.
 void StoreWord(std::byte* at, uint64_t value) {
@@ -62,13 +63,20 @@ std::string AppendBufferPath(const std::string& directory) { return directory + 
 
 core::Task<absl::StatusOr<AppendBuffer::Ref>> AppendBuffer::Create(std::string directory, LogIdentity log, uint32_t epoch, size_t bytes) {
   const size_t chunk_bytes = std::clamp(RoundDown(bytes / kChunksMin, kBlock), kChunkBytesMin, kBatchBytesMax);
-  const size_t chunks = std::max<size_t>(bytes / chunk_bytes, 1);
+  const size_t chunks = std::max<size_t>(std::min(bytes, kAppendBufferBytesMax) / chunk_bytes, 1);
   const std::string path = AppendBufferPath(directory);
   const std::string beside = path + ".new";
-  CO_ASSIGN_OR_RETURN(std::unique_ptr<core::FileMapping> mapping, co_await MapNew(beside, kAppendChunksOffset + chunks * chunk_bytes));
-  EncodeHeader(mapping->data(), log, epoch, chunks, chunk_bytes);
-  CO_RETURN_IF_ERROR(co_await core::fs::Rename(beside, path));
-  co_return Ref(new AppendBuffer(std::move(mapping), chunks, chunk_bytes));
+  absl::StatusOr<std::unique_ptr<core::FileMapping>> mapping = co_await MapNew(beside, kAppendChunksOffset + chunks * chunk_bytes);
+  absl::Status status = mapping.status();
+  if (status.ok()) {
+    EncodeHeader((*mapping)->data(), log, epoch, chunks, chunk_bytes);
+    status = co_await core::fs::Rename(beside, path);
+  }
+  if (!status.ok()) {
+    (void)co_await core::fs::Remove(beside);  // it may take the room of a full disk
+    co_return status;
+  }
+  co_return Ref(new AppendBuffer(std::move(mapping).value(), chunks, chunk_bytes));
 }
 
 AppendBuffer::AppendBuffer(std::unique_ptr<core::FileMapping> mapping, size_t chunks, size_t chunk_bytes)
@@ -95,7 +103,7 @@ void AppendBuffer::Recycle(core::BufferBlock* block) noexcept {
 }
 
 core::Slice AppendBuffer::TakeChunk() {
-  if (ready_.empty() || failed_ || mapping_->detached()) return {};
+  if (ready_.empty() || !attached()) return {};
   core::BufferBlock* block = ready_.back();
   ready_.pop_back();
   ++out_;
@@ -103,12 +111,13 @@ core::Slice AppendBuffer::TakeChunk() {
   return {block, block->data(), block->size()};
 }
 
-void AppendBuffer::Begin(uint64_t position, uint32_t previous_crc, const std::byte* at) {
+void AppendBuffer::Begin(const OpenBatch& batch, const std::byte* at) {
   std::byte* open = mapping_->data() + kAppendOpenOffset;
   StoreWord(mapping_->data() + kAppendCountOffset, 0);  // first: what follows never goes with the count of another batch
-  StoreWord(open, position);
+  StoreWord(open, batch.position);
   StoreWord(open + 8, static_cast<uint64_t>(at - mapping_->data()));
-  StoreWord(open + 16, previous_crc);
+  StoreWord(open + 16, batch.previous_crc);
+  StoreWord(open + 24, batch.records_before);
 }
 
 void AppendBuffer::SetRow(size_t row, const TableEntry& entry) {
@@ -116,26 +125,32 @@ void AppendBuffer::SetRow(size_t row, const TableEntry& entry) {
 }
 
 bool AppendBuffer::Publish(size_t rows) {
+  // Records that are not the file's must not be counted there.
+  if (!attached()) return false;
   StoreWord(mapping_->data() + kAppendCountOffset, rows);
-  return !mapping_->detached();
+  return attached();
 }
 
 core::Task<void> AppendBuffer::PrepareChunks() {
-  while (!stopping_ && !failed_) {
+  bool failed = false;
+  while (!stopping_) {
     if (ready_.size() >= kReadyChunks || idle_.empty()) {
       (void)co_await prepare_.Wait();
       continue;
     }
     core::BufferBlock* block = idle_.back();
     idle_.pop_back();
-    const absl::Status status = co_await core::Populate(*mapping_, static_cast<size_t>(block->data() - mapping_->data()), block->size());
+    absl::Status status = co_await core::Populate(*mapping_, 0, kAppendChunksOffset);
+    if (status.ok()) status = co_await core::Populate(*mapping_, static_cast<size_t>(block->data() - mapping_->data()), block->size());
     if (status.ok()) {
+      failed = false;
       ready_.push_back(block);
       continue;
     }
-    // From here on messages are acknowledged when the log has them, which is slower and as safe.
-    core::LogError("the append buffer is given up: ", status.ToString());
-    failed_ = true;
+    // Until it works again messages are acknowledged when the log has them, which is slower and as safe.
+    idle_.push_back(block);
+    if (!std::exchange(failed, true)) core::LogError("the append buffer can't be used: ", status.ToString());
+    (void)co_await prepare_.Wait(core::Reactor::Current().now() + kPrepareRetry);
   }
 }
 

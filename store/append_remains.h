@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/buffer.h"
-#include "core/file.h"
 #include "core/task.h"
 #include "store/batch.h"
 
@@ -19,13 +19,13 @@ namespace store {
 /// log. Nothing of it counts by itself: recovery asks for the batch that continues the log where the log has none.
 class AppendRemains {
  public:
-  /// Null when there is no such file, or none that can be used (a power cut may leave anything). kFailedPrecondition: it is of another store.
+  /// Null when there is no such file, or none that can be used (a power cut may leave anything). kFailedPrecondition: it is of another store or
+  /// version. Any other error: it can't be read, and what it has may be nowhere else.
   static core::Task<absl::StatusOr<std::unique_ptr<AppendRemains>>> Load(std::string directory, LogIdentity log);
 
   /// The batch at `position` as it would lie in the log, checked as a whole; empty when there is none. `previous_crc`: of the batch before it,
-  /// where that is known. `records_before` and `mark` complete the header of a batch that was still open.
-  core::Task<core::Slice> BatchAt(uint64_t position, std::optional<uint32_t> previous_crc, uint64_t records_before, uint64_t mark);
-  core::Task<absl::Status> Close();
+  /// where that is known. `mark` completes the header of a batch that was still open.
+  core::Task<core::Slice> BatchAt(uint64_t position, std::optional<uint32_t> previous_crc, uint64_t mark);
 
  private:
   struct Closed {
@@ -35,17 +35,19 @@ class AppendRemains {
     uint64_t offset;  // in the file
   };
 
-  core::Task<absl::Status> ScanChunks(uint64_t bytes, size_t chunk_bytes);
+  core::Task<absl::Status> Parse(std::span<const std::byte> head);
+  core::Task<absl::Status> ScanChunks(size_t chunk_bytes);
   core::Task<core::Slice> CopyClosed(Closed batch);
-  core::Task<core::Slice> BuildOpen(uint64_t records_before, uint64_t mark);
+  core::Task<core::Slice> BuildOpen(uint64_t mark);
 
   LogIdentity log_;
-  core::File file_;
+  std::string path_;  // opened for each reading: whoever asks need not close anything
   uint32_t epoch_ = 0;
   std::vector<Closed> closed_;  // sorted by position
   uint64_t open_position_ = 0;
   uint64_t open_offset_ = 0;
   uint32_t open_previous_crc_ = 0;
+  uint64_t open_records_before_ = 0;
   uint64_t bytes_ = 0;
   std::vector<TableEntry> open_rows_;
 };

@@ -9,6 +9,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "store/crc.h"
+#include "store/mutant.h"
 #include "store/record.h"
 
 namespace store {
@@ -142,10 +143,10 @@ Batch& CommitLog::NewBatch(uint64_t bytes, uint64_t records) {
   batch.segment = active_;
   batch.position = next_position_;
   batch.room = chunk_;
-  batch.kept = chunk_is_kept_ && held_ == 0 && records <= kAppendRowsMax;
+  batch.kept = chunk_is_kept_ && held_ == 0 && records <= kAppendRowsMax && append_->attached();
   if (batch.kept) {
     batch.due = batch.opened + kKeptWriteDelay;
-    append_->Begin(batch.position, previous_crc_, batch.room.data());
+    append_->Begin({batch.position, previous_crc_, records_}, batch.room.data());
   } else {
     ++held_;
   }
@@ -224,6 +225,8 @@ core::Task<void> CommitLog::AnnounceLoop() {
     for (Queue* queue : fresh_) queue->changed.NotifyAll();
     fresh_.clear();
   }
+  for (Queue* queue : fresh_) queue->changed.NotifyAll();
+  fresh_.clear();
 }
 
 core::Task<absl::Status> CommitLog::Acknowledged(Batch& batch) {
@@ -281,8 +284,9 @@ void CommitLog::Roll() {
 
 bool CommitLog::WorthWriting() const {
   if (unwritten_ >= kWritesInFlightMax) return false;
-  if (!open_->kept || flush_wanted_ > open_->position) return open_->bytes() >= unwritten_ * kWorthWriting;
-  return open_->bytes() >= kKeptWriteBytes || core::Reactor::Current().now() >= open_->due;
+  if (open_->kept && (open_->bytes() >= kKeptWriteBytes || core::Reactor::Current().now() >= open_->due)) return true;
+  const bool awaited = !open_->kept || flush_wanted_ > open_->position;
+  return awaited && open_->bytes() >= unwritten_ * kWorthWriting;
 }
 
 core::Slice CommitLog::InMemory(uint64_t position, size_t length) const {
@@ -329,10 +333,10 @@ void CommitLog::Submit(Batch& batch) {
 
 core::Task<void> CommitLog::WriteOne(Batch& batch) {
   Segment& segment = *batch.segment;
-  const bool durable = options_.durability == Durability::kSynced;
+  const bool durable = options_.durability == Durability::kSynced && kMutant != Mutant::kAckBeforeFlush;
   absl::Status status = co_await segment.log.WriteAt(batch.position - segment.position, batch.room.bytes(), durable);
   --unwritten_;
-  if (status.ok()) {
+  if (status.ok() || kMutant == Mutant::kIgnoreFlushErrors) {
     batch.written = true;
     if (!durable) segment.needs_sync = true;
     if (failure_.ok()) Advance();
@@ -361,8 +365,8 @@ void CommitLog::Advance() {
     Finish(batch, absl::OkStatus());
   }
   const size_t unwritten_bytes = budget_.capacity() - budget_.available();
-  // Half of the append buffer at most is kept for readers: the other half takes what arrives.
-  const size_t tail_bytes = append_ != nullptr ? append_->bytes() / 2 : options_.append_buffer_bytes;
+  // Half of the append buffer at most is kept for readers: the other half takes what arrives. Nothing, when readers hold on to the rest.
+  const size_t tail_bytes = append_ == nullptr ? options_.append_buffer_bytes : append_->scarce() ? 0 : append_->bytes() / 2;
   tail_cache_.Trim(tail_bytes - std::min(tail_bytes, unwritten_bytes), written_end_);
   if (written_end_ > durable_end_ || recorded_mark_ < durable_end_) dirty_.NotifyAll();
   if (flush_wanted_ > durable_end_ || written_end_ - durable_end_ >= kUnflushedBytesMax) flush_now_.NotifyAll();
@@ -402,12 +406,12 @@ void CommitLog::Fence(const absl::Status& why) {
   failure_ = absl::UnavailableError(core::StrCat("log ", identity_.log_number, " takes no more messages: ", core::ToStd(why.message())));
   core::LogError("log ", identity_.log_number, " is fenced after a failed write or flush: ", why.ToString());
   const absl::Status unsure = absl::DeadlineExceededError(core::StrCat("the message could not be stored durably: ", core::ToStd(why.message())));
+  // What is visible stays readable: from here on from memory only.
+  if (open_ != nullptr) CloseOpen();
   std::vector<Batch*> lost(flights_.begin(), flights_.end());
   lost.insert(lost.end(), closed_.begin(), closed_.end());
-  if (open_ != nullptr) lost.push_back(open_);
   flights_.clear();
   closed_.clear();
-  open_ = nullptr;
   written_flights_ = 0;
   for (Batch* batch : lost) Finish(*batch, unsure);
   room_.NotifyAll();
@@ -427,7 +431,7 @@ void CommitLog::SetRefusal(absl::Status refusal) {
 core::Task<void> CommitLog::FlushLoop() {
   for (;;) {
     while (failure_.ok() && written_end_ == durable_end_ && recorded_mark_ == durable_end_) {
-      if (stopping_) co_return;
+      if (stopping_ && open_ == nullptr && closed_.empty() && flights_.empty()) co_return;
       (void)co_await dirty_.Wait();
     }
     if (!failure_.ok()) co_return;
@@ -452,7 +456,8 @@ core::Task<absl::Status> CommitLog::FlushOnce() {
     }
     for (Segment* segment : dirty) {
       segment->needs_sync = false;  // a write that ends from now on sets it again
-      CO_RETURN_IF_ERROR(co_await segment->log.Sync());
+      const absl::Status synced = co_await segment->log.Sync();
+      if (!synced.ok() && kMutant != Mutant::kIgnoreFlushErrors) co_return synced;
     }
     ++flushes_;
     if (!failure_.ok()) co_return absl::OkStatus();
@@ -460,8 +465,8 @@ core::Task<absl::Status> CommitLog::FlushOnce() {
     flushed_.NotifyAll();
     Advance();
   }
-  // While batches go on to be written they carry the mark themselves.
-  if (idle() && recorded_mark_ != durable_end_) {
+  // While batches go on to be written they carry the mark themselves; once in each segment it is recorded too, to tell that its file is missing.
+  if (recorded_mark_ != durable_end_ && (idle() || recorded_mark_ <= active_->position)) {
     const uint64_t mark = durable_end_;
     CO_RETURN_IF_ERROR(co_await mark_file_.Record(mark));
     recorded_mark_ = mark;

@@ -24,7 +24,7 @@
 
 namespace store {
 
-/// A batch from its first record until its promise holds.
+/// A batch from its first record until it is written and its promise holds.
 struct Batch {
   uint64_t number = 0;  // counts batches of this run
   Segment* segment = nullptr;
@@ -67,7 +67,8 @@ struct LogTail {
   core::WallMillis last_store_time = 0;
 };
 
-/// The writing side of one log: batches are filled by appends, written once a tick, acknowledged in order. One shard.
+/// The writing side of one log: batches are filled by appends and written in order; what is not kept by the append buffer is written at the end
+/// of the tick and acknowledged, in order, when it is. One shard.
 class CommitLog {
  public:
   /// `segments` has at least the one that `tail` lies in. `queues` outlive the log. `append` may be null: then what is appended is acknowledged

@@ -122,7 +122,7 @@ core::Task<absl::StatusOr<core::Slice>> ShardStoreImpl::LoadRecord(IndexEntry en
   if (!tail.empty()) co_return tail;
   Segment* segment = segments_.Find(entry.position);
   if (segment == nullptr) co_return absl::NotFoundError("the segment is gone");
-  const uint64_t written = std::min(log_->written_end(), segment->limit()) - segment->position;
+  const uint64_t written = std::clamp(log_->written_end(), segment->position, segment->limit()) - segment->position;
   ++segment->pins;
   absl::StatusOr<core::Slice> record =
       co_await read_cache_.ReadRecord(*segment, entry.position - segment->position, entry.bytes, entry.crc, written);
@@ -321,7 +321,7 @@ core::Task<absl::StatusOr<core::Slice>> ShardStoreImpl::ReadRecord(core::Physica
     Segment* segment = segments_.Find(position);
     if (segment == nullptr) co_return none;
     const uint64_t offset = position - segment->position;
-    const uint64_t written = std::min(log_->written_end(), segment->limit()) - segment->position;
+    const uint64_t written = std::clamp(log_->written_end(), segment->position, segment->limit()) - segment->position;
     if (offset < kBlock || offset + kRecordBytesMin > written) co_return none;
     // What lies there tells its length; nothing of it is believed before the index agrees.
     const uint64_t begin = RoundDown(offset, kBlock);

@@ -9,6 +9,7 @@
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "store/mutant.h"
 #include "store/record.h"
 
 namespace store {
@@ -53,6 +54,12 @@ core::Task<absl::Status> Recovery::Run() {
   if (!segments_.empty()) {
     CO_ASSIGN_OR_RETURN(remains_, co_await AppendRemains::Load(options_.directory, identity_));
   }
+  if (!segments_.empty() && mark_ > segments_.back().limit()) {
+    co_return absl::DataLossError(core::StrCat(
+        options_.directory, " was flushed up to position ", mark_, ", but its last segment file ends at ", segments_.back().limit(),
+        ": messages are lost and their offsets would be given out again. Put the missing file back, or remove ", options_.directory,
+        "/flushed to go on without them"));
+  }
   if (segments_.empty()) {
     if (mark_ > 0) {
       co_return absl::DataLossError(core::StrCat(options_.directory, " held a log up to position ", mark_, ", but its segment files are gone"));
@@ -73,7 +80,6 @@ core::Task<absl::Status> Recovery::Run() {
       if (!absl::IsNotFound(rows.status())) core::LogWarning("index to be rebuilt: ", rows.status().ToString());
       if (!co_await Scan(i)) break;
     }
-    if (remains_ != nullptr) CO_RETURN_IF_ERROR(co_await remains_->Close());
     CO_RETURN_IF_ERROR(take_over_failure_);
     CO_RETURN_IF_ERROR(co_await CutAfter(last));
   }
@@ -205,11 +211,16 @@ core::Task<bool> Recovery::ContinuesIn(size_t index) {
 core::Task<bool> Recovery::TakeOver(Segment& segment, uint64_t position) {
   if (remains_ == nullptr || chain_ == Chain::kLost || !take_over_failure_.ok()) co_return false;
   const std::optional<uint32_t> previous = chain_ == Chain::kKnown ? std::optional<uint32_t>(tail_.previous_crc) : std::nullopt;
-  const core::Slice batch = co_await remains_->BatchAt(position, previous, tail_.records, mark_);
+  if (taken_over_ > 0 && taken_over_position_ == position) {
+    take_over_failure_ = absl::DataLossError(core::StrCat(segment.log.path(), ": what was written at ", position - segment.position, " can't be read back"));
+    co_return false;
+  }
+  const core::Slice batch = co_await remains_->BatchAt(position, previous, mark_);
   if (batch.empty() || position >= segment.limit() || batch.size() > segment.limit() - position) co_return false;
   take_over_failure_ = co_await segment.log.WriteAt(position - segment.position, batch.bytes(), false);
   reader_.Forget();
   ++taken_over_;
+  taken_over_position_ = position;
   co_return take_over_failure_.ok();
 }
 
@@ -240,6 +251,12 @@ core::Task<bool> Recovery::Scan(size_t index) {
     absl::StatusOr<BatchHeader> header = co_await HeaderAt(segment, position);
     const bool damaged = !header.ok() || !Continues(*header);
     if (damaged && co_await ContinuesIn(index + 1)) break;
+    if constexpr (kMutant == Mutant::kDropLastBatch) {
+      if (!damaged && header->bytes < segment.limit() - position) {
+        const absl::StatusOr<BatchHeader> next = co_await HeaderAt(segment, position + header->bytes);
+        if (!next.ok()) co_return false;
+      }
+    }
     if (!damaged) {
       const std::span<const std::byte> bytes = co_await reader_.Read(segment, position, header->bytes);
       const BatchView batch(*header, bytes);
@@ -251,7 +268,8 @@ core::Task<bool> Recovery::Scan(size_t index) {
       }
     }
     if (co_await TakeOver(segment, position)) continue;
-    if (!take_over_failure_.ok() || !co_await DurableBeyond(index, position)) co_return false;
+    if (!take_over_failure_.ok() || kMutant == Mutant::kTruncateAtBadCrc) co_return false;
+    if (!co_await DurableBeyond(index, position)) co_return false;
     if (damaged) {
       BatchHeader found;
       const uint64_t next = co_await SkipDamage(segment, position, found);

@@ -19,7 +19,7 @@
 
 namespace store {
 
-/// Builds segments and queues from what is on disk and finds where the log goes on. The rule (reliability.md 2.3):
+/// Builds segments and queues from what is on disk and finds where the log goes on. The rule:
 ///
 /// - `mark` is the highest position known to have been flushed: the mark file's, and those in the headers of valid batches.
 /// - A batch that is not valid below the mark is damage: what can be proven of it is kept, the rest is skipped and reported, nothing is cut.
@@ -79,6 +79,7 @@ class Recovery {
   LogReader reader_;
   std::unique_ptr<AppendRemains> remains_;
   uint64_t taken_over_ = 0;    // batches from remains_
+  uint64_t taken_over_position_ = 0;  // the last one
   absl::Status take_over_failure_;
   std::vector<Lost> lost_;
   absl::flat_hash_map<uint64_t, int64_t> floors_by_hash_;  // from rows whose records are damaged

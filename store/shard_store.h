@@ -66,7 +66,8 @@ class ShardStore {
   /// Writes and flushes everything, seals what can be, closes the files.
   virtual core::Task<absl::Status> Close() = 0;
 
-  /// Appends messages of one queue as one unit: consecutive offsets, all or nothing, in call order. Returns once the promise of `durability`
+  /// Appends messages of one queue as one unit: consecutive offsets, all or nothing, in call order. May not suspend: who appends in a loop
+  /// yields now and then. Returns once the promise of `durability`
   /// (default: the store's) holds. Waits while the append buffer is full. kInvalidArgument: too large; kResourceExhausted: the disk
   /// is full; kUnavailable: a write or flush has failed and the log takes no more (fenced); kDeadlineExceeded: it was not
   /// durable after 5 s, and may be later; kAborted: there was no room for it for 5 s, and it is not stored.

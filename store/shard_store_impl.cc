@@ -64,10 +64,12 @@ core::Task<absl::Status> ShardStoreImpl::Recover() {
 
 /// Null for a log that is flushed at each write, and where none can be made: it costs speed, no promise.
 core::Task<AppendBuffer::Ref> ShardStoreImpl::MakeAppendBuffer(uint32_t epoch) {
-  if (options_.durability == Durability::kSynced) co_return nullptr;
-  absl::StatusOr<AppendBuffer::Ref> made = co_await AppendBuffer::Create(options_.directory, identity_, epoch, options_.append_buffer_bytes);
-  if (made.ok()) co_return std::move(made).value();
-  core::LogWarning("log ", identity_.log_number, " has no append buffer, so each message waits for its write: ", made.status().ToString());
+  if (options_.durability != Durability::kSynced) {
+    absl::StatusOr<AppendBuffer::Ref> made = co_await AppendBuffer::Create(options_.directory, identity_, epoch, options_.append_buffer_bytes);
+    if (made.ok()) co_return std::move(made).value();
+    core::LogWarning("log ", identity_.log_number, " has no append buffer, so each message waits for its write: ", made.status().ToString());
+  }
+  (void)co_await core::fs::Remove(AppendBufferPath(options_.directory));  // of an earlier run; recovery has taken over what it had
   co_return nullptr;
 }
 

@@ -172,14 +172,46 @@ core::Task<LogStep> LogWalk::Skip(Segment& segment) {
   co_return step;
 }
 
-LogStep LogWalk::End(const Segment& segment) {
+/// The batch that goes on where the log itself ends, acknowledged and not written yet, if the append buffer has it.
+core::Task<bool> LogWalk::TakeOver(LogStep& step) {
+  if (chain_ != Chain::kKnown || position_ == clean_end_) co_return false;
+  if (!std::exchange(remains_loaded_, true)) {
+    absl::StatusOr<std::unique_ptr<AppendRemains>> loaded = co_await AppendRemains::Load(folder_.directory(), folder_.identity());
+    if (loaded.ok()) remains_ = std::move(loaded).value();
+  }
+  if (remains_ == nullptr) co_return false;
+  for (size_t index = index_; index < folder_.segments().size() && index <= index_ + 1; ++index) {
+    const Segment& segment = folder_.segments().at(index);
+    const uint64_t position = index == index_ ? position_ : segment.data_begin();
+    core::Slice bytes = co_await remains_->BatchAt(position, previous_crc_, mark_);
+    if (bytes.empty() || position >= segment.limit() || bytes.size() > segment.limit() - position) continue;
+    const absl::StatusOr<BatchHeader> header = ParseBatchHeader(bytes.bytes(), folder_.identity(), position);
+    if (!header.ok()) continue;
+    taken_over_ = std::move(bytes);
+    index_ = index;
+    position_ = position + header->bytes;
+    previous_crc_ = header->crc;
+    epoch_ = header->epoch;
+    records_ = header->records_before + header->record_count;
+    step = {.kind = LogStep::Kind::kBatch, .segment = &segment, .begin = position, .end = position_, .header = *header, .bytes = taken_over_.bytes()};
+    co_return true;
+  }
+  co_return false;
+}
+
+core::Task<LogStep> LogWalk::End(const Segment& segment) {
+  LogStep step;
+  if (co_await TakeOver(step)) co_return step;
   ended_ = true;
-  return {
+  taken_over_ = {};
+  co_return LogStep{
       .kind = LogStep::Kind::kEnd, .segment = &segment, .begin = position_, .end = std::max(position_, remains_end_)};
 }
 
 core::Task<LogStep> LogWalk::Next() {
   if (ended_) co_return LogStep{.begin = position_, .end = position_};  // kEnd
+  // The append buffer keeps everything from the first batch on that the log lacks.
+  if (!taken_over_.empty()) co_return co_await End(folder_.segments().at(index_));
   for (;;) {
     Segment& segment = folder_.segments().at(index_);
     const bool at_sealed_end = segment.sealed && position_ == segment.end;
@@ -199,14 +231,14 @@ core::Task<LogStep> LogWalk::Next() {
     }
     if (good) co_return co_await TakeBatch(segment, header, false);
     if (goes_on || full) {
-      if (index_ + 1 == folder_.segments().size()) co_return End(segment);
+      if (index_ + 1 == folder_.segments().size()) co_return co_await End(segment);
       ++index_;
       position_ = folder_.segments().at(index_).data_begin();
       continue;
     }
     remains_end_ = position_;
-    if (moving_ && position_ >= mark_) co_return End(segment);
-    if (!co_await DurableBeyond(index_, position_)) co_return End(segment);
+    if (moving_ && position_ >= mark_) co_return co_await End(segment);
+    if (!co_await DurableBeyond(index_, position_)) co_return co_await End(segment);
     // The mark may have been written after this place was read.
     ReadAnew();
     if (co_await GoodAt(segment, position_, header)) co_return co_await TakeBatch(segment, header, false);

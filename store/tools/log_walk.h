@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/task.h"
+#include "store/append_remains.h"
 #include "store/batch.h"
 #include "store/log_reader.h"
 #include "store/tools/log_folder.h"
@@ -32,7 +33,7 @@ struct LogStep {
 };
 
 /// Goes through a log by the rule of recovery (recovery.h) and changes nothing: where recovery would cut, the log ends; where it would skip, there is
-/// damage. Beside a running broker the end moves: what is not good at first is read again before it counts. One shard.
+/// damage; where the append buffer has more, it goes on there. Beside a running broker the end moves: what is not good at first is read again before it counts. One shard.
 class LogWalk {
  public:
   /// `folder` outlives the walk.
@@ -54,12 +55,16 @@ class LogWalk {
   core::Task<bool> ContinuesIn(size_t index);
   core::Task<bool> DurableBeyond(size_t index, uint64_t position);
   core::Task<LogStep> Skip(Segment& segment);
+  core::Task<bool> TakeOver(LogStep& step);
   core::Task<LogStep> TakeBatch(Segment& segment, BatchHeader header, bool header_damaged);
-  LogStep End(const Segment& segment);
+  core::Task<LogStep> End(const Segment& segment);
   void ReadAnew();
 
   LogFolder& folder_;
   std::unique_ptr<LogReader> reader_;
+  std::unique_ptr<AppendRemains> remains_;  // once the log's own end is reached
+  bool remains_loaded_ = false;
+  core::Slice taken_over_;  // the last batch from there
   uint64_t unreadable_bytes_ = 0;  // of readers before this one
   size_t index_ = 0;               // of the segment
   uint64_t position_ = 0;

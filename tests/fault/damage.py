@@ -205,11 +205,6 @@ def _rounds(rounds, command, one):
             raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {command}') from error
 
 
-def is_newest_segment(path):
-    """That one of several files of a log is gone which was written last is not noticed yet: docs/RELIABILITY.md, open."""
-    return path.suffix == '.log' and path.name[0].isdigit() and path == max(path.parent.glob('[0-9]*.log'))
-
-
 def cut_short(path, case, rng):
     del case
     with open(path, 'r+b') as file:
@@ -232,7 +227,7 @@ def deleted(path, case, rng):
 
 
 def swapped(path, case, rng):
-    others = [p for p in case.files() if kind_of(p) == kind_of(path) and p != path and not is_newest_segment(p)]
+    others = [p for p in case.files() if kind_of(p) == kind_of(path) and p != path]
     if not others:
         return deleted(path, case, rng)
     other = rng.choice(others)
@@ -268,8 +263,6 @@ def damaged_files(context, rounds, seed, command):
             for path in case.files():
                 by_kind.setdefault(kind_of(path), []).append(path)
             path = rng.choice(by_kind[rng.choice(sorted(by_kind))])
-            if harm in (deleted, swapped, old_copy) and is_newest_segment(path):
-                return
             harm(path, case, rng)
             try:
                 if not case.starts():

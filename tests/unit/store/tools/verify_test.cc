@@ -127,6 +127,34 @@ TEST(VerifyTest, WhatAPowerCutLeavesIsNoDamage) {
   EXPECT_GT(torn, 3U);
 }
 
+core::Task<absl::Status> FillAndHangMain(int* acknowledged) {
+  CO_ASSIGN_OR_RETURN(Manifest manifest,
+                      co_await Manifest::Open({.directory = "data", .default_logs = 1, .segment_bytes = kSegmentBytesMin}));
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<DataFolder> part, co_await DataFolder::Open("data", manifest.content(), 0, StoreOptions()));
+  (void)co_await core::Sleep(absl::Milliseconds(20));
+  for (int i = 0; i < 300; ++i) {
+    const std::string body = absl::StrCat("message ", i, std::string(1500, '.'));
+    const MessageDraft draft = DraftOf("T", 0, body);
+    CO_RETURN_IF_ERROR((co_await part->store().Append({&draft, 1})).status());
+    ++*acknowledged;
+  }
+  (void)co_await core::Sleep(absl::Hours(1));
+  co_return absl::OkStatus();
+}
+
+// Killed before anything of it was written to the log: what the next start will take over counts.
+TEST(VerifyTest, WhatOnlyTheAppendBufferHasIsThere) {
+  sim::World world(5);
+  sim::Node& node = world.AddNode("node", 1);
+  int acknowledged = 0;
+  node.Start([&acknowledged] { return FillAndHangMain(&acknowledged); });
+  ASSERT_TRUE(world.RunUntil([&acknowledged] { return acknowledged == 300; }, absl::Minutes(1)));
+  node.Kill();
+  const Verified verified = VerifyOn(world, node);
+  EXPECT_FALSE(verified.report.Damaged()) << Describe(verified.report.findings);
+  EXPECT_EQ(verified.report.records, 300U);
+}
+
 core::Task<void> KeepWriting(DataFolder& part, const bool* stop) {
   for (int i = 0; !*stop; ++i) {
     const std::string body = absl::StrCat("message ", i, std::string(1500, '.'));
