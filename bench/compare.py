@@ -2,7 +2,8 @@
 """RingMQ beside the real Apache RocketMQ: the same load on both, alternating, in one run.
 
 Each round starts a fresh broker of each kind on an empty folder, one after the other, and puts the same loads on it with
-`ringmq bench`. Figures are medians over the rounds; every row ends with their ratio. The machine's noise hits both.
+`ringmq bench`. Figures are medians over the rounds; every row ends with their ratio. The machine's noise hits both. A load with
+failed requests keeps its figures and gets a row that counts the failures; errors of RingMQ fail the run.
 
 Before the first measured load of each broker it is warmed up with the same kind of load, so that the JVM has compiled what is hot.
 
@@ -53,7 +54,8 @@ def cpu_seconds(pid):
     return (int(words[11]) + int(words[12])) / 100
 
 
-def run_bench(binary, server, arguments, topic, seconds):
+def run_bench(binary, server, arguments, topic, seconds, load, errors):
+    """What `ringmq bench` has measured. errors: {load: {kind: [failures]}}, to which this run's are added if there are any."""
     command = [binary, 'bench', arguments[0], '--json', '--quiet', '-n', server.namesrv, '-t', topic, '--pid', str(server.daemon.pid),
                *arguments[1:]]
     if arguments[0] != 'consume' and '-m' not in arguments:
@@ -63,7 +65,10 @@ def run_bench(binary, server, arguments, topic, seconds):
         raise RuntimeError(f'{" ".join(map(str, command))}: {done.stderr}')
     result = json.loads(done.stdout)
     if done.returncode != 0:
-        print(f'  note: {server.kind} {arguments}: {result["errors"]} errors; {done.stderr.strip()}', file=sys.stderr)
+        failures = result['errors'] + result['outOfOrder']
+        errors.setdefault(load, {}).setdefault(server.kind, []).append(failures)
+        print(f'  {server.kind}, {load}: {result["errors"]} errors, {result["outOfOrder"]} offsets out of order; '
+              f'{done.stderr.strip()}', file=sys.stderr)
     return result
 
 
@@ -83,7 +88,7 @@ def start(kind, folder, options, settings):
     return server, seconds * 1000
 
 
-def one_round(kind, options, figures):
+def one_round(kind, options, figures, errors):
     """All loads on one kind of broker. figures: {(load, figure): {kind: [values]}}"""
     for settings in ({}, SYNC):
         wanted = [load for load in LOADS if load[2] == settings and (not options.only or load[0] in options.only)]
@@ -92,6 +97,9 @@ def one_round(kind, options, figures):
         folder = pathlib.Path(tempfile.mkdtemp(prefix='ringmq-compare-', dir=options.folder))
         try:
             server, start_ms = start(kind, folder, options, settings)
+
+            def bench(load, arguments, topic, seconds):
+                return run_bench(options.binary, server, arguments, topic, seconds, load, errors)  # noqa: B023
             try:
                 if not settings:
                     record(figures, 'broker', START, kind, start_ms)
@@ -100,16 +108,16 @@ def one_round(kind, options, figures):
                     time.sleep(5)
                     used = (cpu_seconds(server.daemon.pid) - before) / (time.monotonic() - since)
                     record(figures, 'broker', IDLE, kind, used * 100)
-                run_bench(options.binary, server, ['produce', '-c', '4', '-i', '64'], 'BenchWarmup', options.warmup)
-                run_bench(options.binary, server, ['latency', '-c', '4', '-r', '2000'], 'BenchWarmup', options.warmup / 3)
+                bench('warming up', ['produce', '-c', '4', '-i', '64'], 'BenchWarmup', options.warmup)
+                bench('warming up', ['latency', '-c', '4', '-r', '2000'], 'BenchWarmup', options.warmup / 3)
                 for name, arguments, _, rows in wanted:
                     # What is drained is what the first load has left.
                     topic = 'BenchBacklog' if arguments[0] == 'consume' else f"Bench{LOADS.index(next(load for load in LOADS if load[0] == name))}"
                     if arguments[0] == 'consume':
-                        run_bench(options.binary, server, ['produce', '-c', '4', '-i', '64', '-m', '1000000'], topic, options.seconds)
-                        usage = run_bench(options.binary, server, ['produce', '-c', '1', '-i', '1', '-m', '100'], topic, options.seconds)
+                        bench('the backlog', ['produce', '-c', '4', '-i', '64', '-m', '1000000'], topic, options.seconds)
+                        usage = bench('the backlog', ['produce', '-c', '1', '-i', '1', '-m', '100'], topic, options.seconds)
                         record(figures, 'broker', MEMORY, kind, dig(usage, MEMORY[2]))
-                    result = run_bench(options.binary, server, arguments, topic, options.seconds)
+                    result = bench(name, arguments, topic, options.seconds)
                     for figure, _ in rows:
                         record(figures, name, figure, kind, dig(result, figure[2]))
             finally:
@@ -141,14 +149,22 @@ def number(value):
     return f'{value:,.0f}' if value >= 100 else f'{value:.1f}' if value >= 10 else f'{value:.2f}'
 
 
-def print_rows(options, rows):
+def failures_of(errors, load, kind):
+    """'12 in 2 runs', or 'none'."""
+    runs = errors[load].get(kind, [])
+    return f'{sum(runs):,} in {len(runs)} run{"s" if len(runs) > 1 else ""}' if runs else 'none'
+
+
+def print_rows(options, rows, errors):
     if options.json:
-        print(json.dumps({'peer': options.version, 'rounds': options.rounds, 'seconds': options.seconds, 'rows': rows}))
+        print(json.dumps({'peer': options.version, 'rounds': options.rounds, 'seconds': options.seconds, 'rows': rows, 'errors': errors}))
         return
     head = ('load', 'figure', 'RingMQ', f'RocketMQ {options.version}', 'RingMQ is better by')
     table = [head] + [(r['load'], f'{r["figure"]} ({r["unit"]})', number(r['ringmq']), number(r['rocketmq']),
                        f'{r["ratio"]:.1f}x' + (f' (goal {r["wanted"]}x)' if r['wanted'] else '') +
                        (f' (goal: at most {r["limit"]})' if r['limit'] else '')) for r in rows]
+    table += [(load, 'ERRORS', failures_of(errors, load, 'ringmq'), failures_of(errors, load, 'rocketmq'), 'figures include them')
+              for load in errors]
     if options.markdown:
         for i, line in enumerate(table):
             print('| ' + ' | '.join(line) + ' |')
@@ -176,17 +192,17 @@ def main():
     ringmq.binary = options.binary
     ringmq.DEFAULTS = {'brokerIP1': '127.0.0.1'}  # what a user gets, not what suits small tests
     rocketmq.setup(options.version)
-    figures = {}
+    figures, errors = {}, {}
     for number_of_round in range(options.rounds):
         for kind in ('rocketmq', 'ringmq'):
             print(f'round {number_of_round + 1} of {options.rounds}: {kind}', file=sys.stderr, flush=True)
-            one_round(kind, options, figures)
+            one_round(kind, options, figures, errors)
     rows = summarize(options, figures)
-    print_rows(options, rows)
+    print_rows(options, rows, errors)
     missed = [r for r in rows if (r['wanted'] and r['ratio'] < r['wanted']) or (r['limit'] and r['ringmq'] > r['limit'])]
     for row in missed:
         print(f'goal missed: {row["load"]}, {row["figure"]}', file=sys.stderr)
-    return 1 if missed else 0
+    return 1 if missed or any('ringmq' in kinds for kinds in errors.values()) else 0
 
 
 if __name__ == '__main__':

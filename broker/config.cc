@@ -21,6 +21,9 @@ using core::Range;
 constexpr std::string_view kFlushDiskTypes[] = {"ASYNC_FLUSH", "SYNC_FLUSH"};
 constexpr std::string_view kBrokerRoles[] = {"ASYNC_MASTER", "SYNC_MASTER", "SLAVE"};
 
+constexpr std::string_view kBrokerId = "brokerId";
+constexpr std::string_view kBrokerRole = "brokerRole";
+
 constexpr absl::Duration kMillisecond = absl::Milliseconds(1);
 constexpr absl::Duration kSecond = absl::Seconds(1);
 constexpr absl::Duration kHour = absl::Hours(1);
@@ -28,8 +31,9 @@ constexpr absl::Duration kHour = absl::Hours(1);
 constexpr Setting kSettings[] = {
     Setting("brokerClusterName", &Config::broker_cluster_name, Range{1, 127}, "Cluster this broker belongs to.").Important(),
     Setting("brokerName", &Config::broker_name, Range{1, 127}, "Name of the broker; default: the host's.").Important(),
-    Setting("brokerId", &Config::broker_id, Range{0, std::numeric_limits<int32_t>::max()}, "0 is the master.").Important(),
-    Setting::Choice<&Config::broker_role>("brokerRole", kBrokerRoles, "ASYNC_MASTER or SYNC_MASTER; no slaves yet.")
+    Setting(kBrokerId, &Config::broker_id, Range{0, std::numeric_limits<int32_t>::max()}, "0, the master; no slaves yet.")
+        .Important(),
+    Setting::Choice<&Config::broker_role>(kBrokerRole, kBrokerRoles, "ASYNC_MASTER; no slaves yet that a send could wait for.")
         .Important(),
     Setting("brokerPermission", &Config::broker_permission, Range{0, 7}, "Sum of 4 read, 2 write; of all its topics.")
         .Important(),
@@ -108,13 +112,28 @@ absl::Status CheckName(std::string_view key, std::string_view name) {
       core::StrCat(key, "='", name, "': 1 to 127 letters, digits and _ - % | . are a legal name"));
 }
 
+/// Says of the value that counts for `key` that it changes nothing, and why.
+void MarkIgnored(std::string_view key, std::string_view why, std::vector<core::ConfigFinding>& findings) {
+  for (core::ConfigFinding& finding : findings) {
+    if (finding.key != key || finding.kind != core::ConfigFinding::Kind::kUsed) continue;
+    finding.kind = core::ConfigFinding::Kind::kIgnored;
+    finding.note = core::StrCat("'", finding.note, "': ", why);
+  }
+}
+
 }  // namespace
 
 std::span<const core::Setting<BrokerConfig>> BrokerSettings() { return kSettings; }
 
 absl::Status ApplyBrokerProperties(std::span<const core::Property> properties, std::string_view source,
                                    BrokerConfig& config, std::vector<core::ConfigFinding>& findings) {
-  return core::ApplyProperties<BrokerConfig>(properties, source, BrokerSettings(), IgnoredBrokerKeys(), config, findings);
+  RETURN_IF_ERROR(
+      core::ApplyProperties<BrokerConfig>(properties, source, BrokerSettings(), IgnoredBrokerKeys(), config, findings));
+  if (config.broker_id != 0) MarkIgnored(kBrokerId, "there is no replication yet: it is the master, 0", findings);
+  if (config.broker_role == BrokerRole::kSyncMaster) {
+    MarkIgnored(kBrokerRole, "there is no replication yet, so no slave to wait for: it is ASYNC_MASTER", findings);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckBrokerConfig(BrokerConfig& config) {
@@ -123,7 +142,8 @@ absl::Status CheckBrokerConfig(BrokerConfig& config) {
   if (config.broker_role == BrokerRole::kSlave) {
     return absl::InvalidArgumentError("brokerRole=SLAVE: there is no replication yet; use ASYNC_MASTER");
   }
-  config.broker_id = 0;  // as RocketMQ forces on a master
+  config.broker_role = BrokerRole::kAsyncMaster;  // what it does: a printed configuration must not promise more
+  config.broker_id = 0;                           // as RocketMQ forces on a master
   if (!core::Endpoint::Parse(config.listen_address, 0).ok()) {
     return absl::InvalidArgumentError(
         core::StrCat("bindAddress='", config.listen_address, "' is not an IPv4 or IPv6 address, e.g. 0.0.0.0"));

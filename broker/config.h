@@ -95,12 +95,13 @@ struct BrokerConfig {
 std::span<const core::Setting<BrokerConfig>> BrokerSettings();
 std::span<const core::IgnoredKey> IgnoredBrokerKeys();
 
-/// Sets `properties` of the file (or command line) `source`; see core::ApplyProperties.
+/// Sets `properties` of the file (or command line) `source`; see core::ApplyProperties. A brokerId or brokerRole that would need
+/// replication is a finding "ignored".
 absl::Status ApplyBrokerProperties(std::span<const core::Property> properties, std::string_view source,
                                    BrokerConfig& config, std::vector<core::ConfigFinding>& findings);
 
-/// What no single setting can tell: legal names and addresses, relations between settings. Applies RocketMQ's forced values (a
-/// master has brokerId 0). kInvalidArgument names the keys and what to write.
+/// What no single setting can tell: legal names and addresses, relations between settings. Applies forced values (a
+/// master has brokerId 0, as in RocketMQ, and is ASYNC_MASTER while there are no slaves). kInvalidArgument names the keys and what to write.
 absl::Status CheckBrokerConfig(BrokerConfig& config);
 
 /// All settings as `key=value` lines, by key: the body of GET_BROKER_CONFIG, and --print-config.

@@ -149,7 +149,8 @@ absl::StatusOr<HandledCodes> FindHandledCodes() {
 std::string CompatibilityPage(const HandledCodes& handled) {
   std::string page =
       "# Compatibility\n\n"
-      "What RingMQ answers of the RocketMQ remoting protocol (4.9 and 5.3). Written by `ringmq compatibility` from the request table and the\n"
+      "What RingMQ answers of RocketMQ's remoting protocol. Tested with the Java clients 4.9.7 and 5.3.3, and with the broker, the nameserver and\n"
+      "mqadmin of 5.3.3; the benchmark runs beside a broker of 5.5.0. Written by `ringmq compatibility` from the request table and the\n"
       "handlers of the servers; a test holds this page to it. A code without a handler is answered with REQUEST_CODE_NOT_SUPPORTED and its\n"
       "name. Tier: A every producer and consumer, B full client features, C administration, D high availability and the rare.\n"
       "Administration is answered to the server's own machine only, until there is access control.\n"

@@ -26,11 +26,12 @@ def test(function):
     return function
 
 
-def start_failure(context, *patterns, data=None, arguments=(), namesrv_port=None, listen_port=None):
-    """Starts a server that must fail within 10 s, exit with a code other than 0 and say all of `patterns`."""
+def start_failure(context, *patterns, data=None, arguments=(), namesrv_port=None, listen_port=None, before=''):
+    """Starts a server that must fail within 10 s, exit with a code other than 0 and say all of `patterns`. `before` is what a
+    shell does first."""
     folder = context.fresh_folder('start')
     daemon = Daemon('ringmq', [
-        ringmq.binary, 'standalone', '--data', data or folder / 'data', '--namesrv-port', namesrv_port or free_port(),
+        *after(before), ringmq.binary, 'standalone', '--data', data or folder / 'data', '--namesrv-port', namesrv_port or free_port(),
         '--listen-port', listen_port or free_port(), *ringmq.extra_arguments, *arguments,
         *([] if arguments else ['mappedFileSizeCommitLog=33554432'])],
         folder / 'out', ringmq.READY_BROKER, cwd=str(folder))
@@ -47,6 +48,11 @@ def start_failure(context, *patterns, data=None, arguments=(), namesrv_port=None
     finally:
         daemon.kill()
     raise AssertionError('it started: ' + daemon.output())
+
+
+def after(before):
+    """The beginning of a command that is run in place of a shell, once that has done `before`."""
+    return ['sh', '-c', f'{before} && exec "$@"', 'sh'] if before else []
 
 
 @contextlib.contextmanager
@@ -100,6 +106,34 @@ def port_in_use(context):
         port = taken.getsockname()[1]
         start_failure(context, str(port), 'in use', listen_port=port)
         return start_failure(context, str(port), 'in use', namesrv_port=port)
+
+
+@test
+def too_few_descriptors(context):
+    """RLIMIT_NOFILE too small: one sentence with the command that mends it, and that command does."""
+    said = start_failure(context, 'RLIMIT_NOFILE', r'\b256 open files', before='ulimit -n 256')
+    return mended(context, r'ulimit -n \d+', said)
+
+
+@test
+def too_little_locked_memory(context):
+    """RLIMIT_MEMLOCK too small for a process that CAP_IPC_LOCK does not free from it: likewise."""
+    bound = 'set -- setpriv --bounding-set=-ipc_lock "$@"' if os.geteuid() == 0 else ':'
+    said = start_failure(context, 'RLIMIT_MEMLOCK', before=f'ulimit -l 0 && {bound}')
+    return mended(context, r'ulimit -l \w+', said, bound)
+
+
+def mended(context, pattern, said, *also):
+    """Starts a server after the command that the message names, where this process may do what it says."""
+    command = re.search(pattern, said)
+    check(command, f'no {pattern!r} in the last line:', said)
+    tried = subprocess.run(['sh', '-c', command[0]], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        return f'{said}; not tried, as it needs CAP_SYS_RESOURCE: {command[0]}'
+    server = ringmq.Standalone(context.fresh_folder('mended'))
+    server.daemon.command[:0] = after(' && '.join((command[0], *also)))
+    context.run(server)
+    return said
 
 
 @test

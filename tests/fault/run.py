@@ -96,8 +96,6 @@ def main():
     ringmq.binary = options.binary.resolve()
     if options.server == 'ringmq' and not ringmq.binary.exists():
         parser.error(f'{ringmq.binary} is not there: ./dev build')
-    if not kill.checker().exists():
-        parser.error(f'{kill.checker()} is not there: ninja -C build/release history_check')
     for version in harness.VERSIONS:
         rocketmq.setup(version)
     print(f'seed {options.seed}', flush=True)

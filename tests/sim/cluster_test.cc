@@ -220,12 +220,18 @@ TEST(ClusterTest, WhatWasAcknowledgedIsThereOnceAndInItsPlace) {
 // Catches everything in broker, store, net and nameserver that depends on an address, on real time or on what ran before in the process.
 TEST(ClusterTest, TheSameSeedIsTheSameHistory) {
   const uint64_t first = FromEnvironment("RINGMQ_SIM_FIRST", 1);
-  for (uint64_t seed = first; seed < first + 8; ++seed) {
-    std::vector<std::string> events_once, events_again;
-    const Outcome once = RunSeed(seed, &events_once);
-    const Outcome again = RunSeed(seed, &events_again);
-    EXPECT_EQ(once.hash, again.hash) << "seed " << seed << ":\n" << WhereTheyPart(events_once, events_again);
+  const uint64_t count = std::min<uint64_t>(100, FromEnvironment("RINGMQ_SIM_SEEDS", 100));
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    const uint64_t once = RunSeed(seed).hash;
+    const uint64_t again = RunSeed(seed).hash;
+    if (once == again) continue;
+    std::vector<std::string> events_once, events_again;  // kept only now: whole histories are large
+    RunSeed(seed, &events_once);
+    RunSeed(seed, &events_again);
+    ADD_FAILURE() << absl::StrFormat("seed %d: %016x, then %016x\n", seed, once, again)
+                  << WhereTheyPart(events_once, events_again);
   }
+  std::printf("%llu seeds twice\n", static_cast<unsigned long long>(count));
 }
 
 std::string Hashes() {

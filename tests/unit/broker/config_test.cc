@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(BrokerConfigTest, AnOperatorsFile) {
   const auto properties = core::ParseProperties(
@@ -27,6 +28,30 @@ TEST(BrokerConfigTest, AnOperatorsFile) {
   EXPECT_THAT(report, HasSubstr("ignored  sendMessageThreadPoolNums (broker.conf:8): one thread a core"));
   EXPECT_THAT(report, HasSubstr("unknown  brokerIp1 (broker.conf:9): did you mean brokerIP1?"));
   EXPECT_TRUE(CheckBrokerConfig(config).ok());
+}
+
+// Catches an owner who believes in a slave, or in sends that wait for one, because the report says that his line is used.
+TEST(BrokerConfigTest, WhatNeedsReplicationIsReportedAsIgnored) {
+  const auto report = [](const std::string& text) {
+    const auto properties = core::ParseProperties(text);
+    BrokerConfig config;
+    std::vector<core::ConfigFinding> findings;
+    EXPECT_TRUE(ApplyBrokerProperties(*properties, "b.conf", config, findings).ok()) << text;
+    return core::FormatFindings(findings);
+  };
+  const std::string ignored = report("brokerId=3\nbrokerRole=sync_master\n");
+  EXPECT_THAT(ignored, HasSubstr("ignored  brokerId (b.conf:1): '3': there is no replication yet"));
+  EXPECT_THAT(ignored, HasSubstr("ignored  brokerRole (b.conf:2): 'sync_master': there is no replication yet"));
+  EXPECT_THAT(ignored, Not(HasSubstr("used ")));
+
+  const std::string used = report("brokerId=0\nbrokerRole=ASYNC_MASTER\n");
+  EXPECT_THAT(used, HasSubstr("used     brokerId = 0 (b.conf:1)"));
+  EXPECT_THAT(used, HasSubstr("used     brokerRole = ASYNC_MASTER (b.conf:2)"));
+
+  const std::string twice = report("brokerId=0\nbrokerId=3\n");
+  EXPECT_THAT(twice, HasSubstr("replaced brokerId (b.conf:1)"));
+  EXPECT_THAT(twice, HasSubstr("ignored  brokerId (b.conf:2)"));
+  EXPECT_THAT(report("brokerId=3\nbrokerId=0\n"), HasSubstr("used     brokerId = 0 (b.conf:2)"));
 }
 
 // Every default must be a value that the setting itself accepts, or --print-config prints a file that does not load.
@@ -108,9 +133,11 @@ TEST(BrokerConfigTest, KeysThatOperatorsSetAreKnown) {
 TEST(BrokerConfigTest, ForcedValuesAndImpossibleCombinations) {
   BrokerConfig config;
   config.broker_id = 5;
+  config.broker_role = BrokerRole::kSyncMaster;
   config.register_name_server_period = absl::Seconds(1);
   ASSERT_TRUE(CheckBrokerConfig(config).ok());
   EXPECT_EQ(config.broker_id, 0);
+  EXPECT_EQ(config.broker_role, BrokerRole::kAsyncMaster);
   EXPECT_EQ(config.register_name_server_period, absl::Seconds(10));
 
   const auto error = [](auto change) {
