@@ -148,7 +148,7 @@ void SimDisk::Close(const InodeRef& inode) {
 
 int SimDisk::Write(Inode& inode, uint64_t offset, std::span<const std::byte> bytes, bool durable, core::WallMillis now) {
   if (used_ + inode.content.NeededBytes(offset, bytes.size()) > capacity_) return -ENOSPC;
-  inode.content.Write(offset, bytes, durable && !lies_);
+  inode.content.Write(offset, bytes, durable);
   inode.modified = now;
   Recharge(inode);
   return 0;

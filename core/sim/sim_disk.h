@@ -98,10 +98,12 @@ class SimDisk {
   /// Every operation takes this many times as long.
   void set_slowdown(double factor) { slowdown_ = factor; }
   double slowdown() const { return slowdown_; }
-  /// A device that says it has stored what it has not: durable writes and syncs report success and save nothing. For the proof that a
-  /// test would notice.
-  void set_lies(bool lies) { lies_ = lies; }
-  bool lies() const { return lies_; }
+  /// A device that says it has stored what it has not: durable writes and syncs of files whose path contains `about` ("/": of all) report
+  /// success and save nothing. For the proof that a test would notice.
+  void set_lies(std::string about) { lies_about_ = std::move(about); }
+  bool LiesAbout(std::string_view path) const {
+    return !lies_about_.empty() && (lies_about_ == "/" || path.find(lies_about_) != std::string_view::npos);
+  }
 
   // --- What a test sees and does behind the machine's back.
   /// Null when there is none.
@@ -141,7 +143,7 @@ class SimDisk {
   uint64_t capacity_ = uint64_t{64} << 30;
   uint64_t used_ = 0;
   double slowdown_ = 1;
-  bool lies_ = false;
+  std::string lies_about_;
 };
 
 }  // namespace sim

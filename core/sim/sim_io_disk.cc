@@ -106,7 +106,8 @@ int32_t SimIo::WriteNow(const Operation& operation, size_t bytes_max, bool durab
     filled += length;
   }
   clock_.Note("bytes", machine_.name, shard_.value(), HashBytes(bytes), static_cast<int64_t>(bytes.size()));
-  return machine_.disk.Write(*operation.inode, operation.offset, bytes, durable, WallNow());
+  const bool saved = durable && !machine_.disk.LiesAbout(operation.path);
+  return machine_.disk.Write(*operation.inode, operation.offset, bytes, saved, WallNow());
 }
 
 void SimIo::DieOnDisk() {
@@ -195,8 +196,8 @@ void SimIo::WriteFile(core::FileId id, std::span<const iovec> from, uint64_t off
 void SimIo::SyncFile(core::FileId id, core::Completion& done) {
   const OpenedFile& file = FileOf(id);
   const uint64_t mark = file.inode->content.BeginSync();
-  Start({.op = DiskOp::kSync, .path = file.path, .done = &done, .apply = [this, inode = file.inode, mark] {
-           if (!machine_.disk.lies()) inode->content.EndSync(mark);
+  Start({.op = DiskOp::kSync, .path = file.path, .done = &done, .apply = [this, inode = file.inode, mark, path = file.path] {
+           if (!machine_.disk.LiesAbout(path)) inode->content.EndSync(mark);
            return 0;
          },
          .changes = true, .inode = file.inode, .mark = mark});

@@ -132,6 +132,7 @@ void Consumers::CompleteCommit(const Event& event, const OpenOperation& open) {
   Age(share);
   share.last = {event.t, open.offset, open.op};
   share.crashed = open.invoked <= context_.faults.last_crash();  // a crash overtook the answer
+  if (share.crashed) return;  // and with it, perhaps, the commit: time does not make it safe
   // Of many commits within the interval the last in each thousandth of it is enough.
   if (!share.recent.empty() && event.t - share.recent.back().at < context_.options.persist_interval / 1000 &&
       share.recent.size() > 1) {
