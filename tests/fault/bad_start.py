@@ -201,7 +201,7 @@ def disk_full_to_the_last_byte(context):
 def fill_a_disk(context, ballast=False, **properties):
     """Sends until refused. The refusal is SERVICE_NOT_AVAILABLE and names the cause; what was acknowledged is still read,
     and is there after a restart; with space again, the restarted server takes messages."""
-    with small_disk(context, 'size=96m') as disk:
+    with small_disk(context, 'size=192m') as disk:
         server = ringmq.Standalone(context.fresh_folder('full-disk'), data=disk / 'data',
                                    mappedFileSizeCommitLog=8 * 1024 * 1024, **properties)
         context.run(server)
@@ -211,7 +211,7 @@ def fill_a_disk(context, ballast=False, **properties):
             count, remark = fill(server, 'FullDisk')
             server.stop()
             (disk / 'ballast').unlink(missing_ok=True)
-            subprocess.run(['mount', '-o', 'remount,size=256m', disk], check=True)
+            subprocess.run(['mount', '-o', 'remount,size=384m', disk], check=True)
             server.start()
             with rawmq.Connection(server.address, timeout=30) as raw:
                 check(raw.max_offset('FullDisk', 0) >= count, 'acknowledged messages are gone after the restart')
