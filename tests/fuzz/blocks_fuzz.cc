@@ -1,0 +1,152 @@
+// Any block of a data folder is read or refused. A checksum lets no input of a fuzzer through, so each input is looked at twice: as it is, and with
+// its checksum put right, which leads to what lies behind. The first byte chooses the kind of block.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "store/batch.h"
+#include "store/crc.h"
+#include "store/index_page.h"
+#include "store/manifest.h"
+#include "store/mark_file.h"
+#include "store/meta_file.h"
+#include "store/sealed_index.h"
+#include "store/segment.h"
+#include "store/tools/overview.h"
+#include "tests/fuzz/blocks.h"
+
+namespace {
+
+using fuzz::Bytes;
+
+constexpr store::LogIdentity kLog{.store_id = {.high = 0x1111111111111111, .low = 0x2222222222222222}, .log_number = 3};
+
+std::string_view TextOf(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+Bytes Block(std::span<const std::byte> bytes) {
+  Bytes block(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(std::min(bytes.size(), store::kBlock)));
+  block.resize(store::kBlock);
+  return block;
+}
+
+/// The header at the beginning of `bytes`, and all that it says of the rest.
+void CheckBatch(std::span<const std::byte> bytes) {
+  if (bytes.size() < store::kBatchHeaderBytes) return;
+  const uint64_t position = store::LoadLittle<uint64_t>(bytes.data() + 32);
+  const absl::StatusOr<store::BatchHeader> header = store::ParseBatchHeader(bytes, kLog, position);
+  (void)store::ParseBatchTrailer(bytes, kLog, bytes.size());
+  if (!header.ok() || header->bytes > (size_t{1} << 20)) return;
+  if (header->bytes % store::kBlock != 0) abort();
+  Bytes batch(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(std::min<size_t>(bytes.size(), header->bytes)));
+  batch.resize(header->bytes);
+  const store::BatchView view(*header, batch);
+  size_t good = 0;
+  view.ForEach(
+      [&](const store::TableEntry& row, std::span<const std::byte> record, size_t at) {
+        if (record.size() != row.bytes || record.data() != batch.data() + at) abort();
+        good += record.size();
+      },
+      [](const store::TableEntry&) {});
+  if (good > header->payload_bytes) abort();
+  (void)view.Intact();
+}
+
+void CheckSegmentHeader(std::span<const std::byte> bytes) { (void)store::ParseSegmentHeader(Block(bytes), kLog); }
+
+void CheckIndexHeader(std::span<const std::byte> bytes) {
+  const Bytes block = Block(bytes);
+  (void)store::ParseIndexHeader(block, kLog, store::LoadLittle<uint64_t>(block.data() + 32));
+}
+
+void CheckIndexPage(std::span<const std::byte> bytes) {
+  const Bytes page = Block(bytes);
+  const uint64_t segment = store::LoadLittle<uint64_t>(page.data() + 4080);
+  const uint32_t number = store::LoadLittle<uint32_t>(page.data() + 4088);
+  if (!store::IndexPageIntact(segment, number, page)) return;
+  std::vector<store::IndexEntry> entries;
+  for (size_t slot = 0; slot < store::kIndexPageEntries; ++slot) entries.push_back(store::LoadIndexEntry(page, slot));
+  Bytes again(store::kIndexPageBytes);
+  store::EncodeIndexPage(segment, number, entries, again);
+  if (again != page) abort();
+}
+
+void CheckSealedRows(std::span<const std::byte> bytes) {
+  const absl::StatusOr<std::vector<store::SealedRow>> rows = store::ParseSealedRows(TextOf(bytes));
+  if (!rows.ok()) return;
+  std::string again;
+  for (const store::SealedRow& row : *rows) store::AppendSealedRow(row, again);
+  if (again != TextOf(bytes)) abort();
+}
+
+void CheckMark(std::span<const std::byte> bytes) { (void)store::MarkFile::ParseSlot(Block(bytes), kLog); }
+
+void CheckMeta(std::span<const std::byte> bytes) {
+  (void)store::ParseMetaHeader("meta-3", bytes);
+  (void)store::ParseMetaMark(bytes.first(std::min(bytes.size(), store::kMetaMarkBytes)));
+  const std::optional<store::MetaRecord> record = store::ParseMetaRecord(bytes, 0);
+  if (!record.has_value()) return;
+  std::string changes;
+  const bool whole = store::ForEachMetaChange(*record, [&](store::MetaTable table, std::string_view key, std::optional<std::string_view> value) {
+    const std::string text(value.value_or(std::string_view()));
+    store::AppendMetaChange(table, key, value.has_value() ? &text : nullptr, changes);
+  });
+  // The bytes of a change that must be zero are not looked at, nor the value of a deletion.
+  if (whole && changes.size() > record->changes.size()) abort();
+}
+
+void CheckText(std::span<const std::byte> bytes) {
+  const absl::StatusOr<store::ManifestContent> manifest = store::ParseManifest(TextOf(bytes));
+  if (manifest.ok()) {
+    const absl::StatusOr<store::ManifestContent> again = store::ParseManifest(store::EncodeManifest(*manifest));
+    if (!again.ok() || again->logs != manifest->logs || again->segment_bytes != manifest->segment_bytes ||
+        !(again->store_id == manifest->store_id)) {
+      abort();
+    }
+  }
+  std::string group;
+  core::QueueKey queue;
+  (void)store::tools::ParseOffsetKey(TextOf(bytes), group, queue);
+}
+
+struct Kind {
+  void (*check)(std::span<const std::byte>);
+  void (*mend)(std::span<std::byte>);
+};
+
+void MendManifest(std::span<std::byte> bytes) {
+  const std::string_view text = TextOf(bytes);
+  const size_t at = text.rfind("crc32c=");
+  if (at == std::string_view::npos || text.size() - at < 15) return;
+  static constexpr char kDigits[] = "0123456789abcdef";
+  const uint32_t crc = store::Crc32c(bytes.first(at));
+  for (size_t i = 0; i < 8; ++i) bytes[at + 7 + i] = static_cast<std::byte>(kDigits[crc >> (28 - 4 * i) & 15]);
+}
+
+constexpr Kind kKinds[] = {
+    {CheckBatch, fuzz::MendBatch},           {CheckSegmentHeader, fuzz::MendSegmentHeader},
+    {CheckIndexHeader, fuzz::MendIndexHeader}, {CheckIndexPage, fuzz::MendIndexPage},
+    {CheckSealedRows, nullptr},              {CheckMark, fuzz::MendMark},
+    {CheckMeta, fuzz::MendMeta},             {CheckText, MendManifest},
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 1) return 0;
+  const Kind& kind = kKinds[data[0] % std::size(kKinds)];
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(data + 1, size - 1));
+  kind.check(bytes);
+  if (kind.mend == nullptr) return 0;
+  Bytes mended(bytes.begin(), bytes.end());
+  if (mended.size() < store::kBlock && kind.check != CheckMeta && kind.check != CheckText) mended.resize(store::kBlock);
+  kind.mend(mended);
+  kind.check(mended);
+  return 0;
+}
