@@ -13,9 +13,10 @@ import time
 
 import rawmq
 from fault.device import server_on
+from fault.ledger import Ledger
 from fault.load import Producers, message
 from fault.scan import scan_topic
-from fault.verdict import Ack, Loss, judge
+from fault.verdict import Ack, Open, missing
 from interop.harness import Failure, Skip, check, wait_until
 from peers.process import StartError, is_free
 
@@ -48,7 +49,7 @@ class Template:
             # RocketMQ drops what waited 200 ms.
             check(context.kind != 'ringmq' or not refused and not maybe, 'the template was refused a message:', refused[:1])
             self.acks += acks
-            self.maybe += [i for r in refused for i in r.ids] + maybe
+            self.maybe += [Open(i, r.sent) for r in refused for i in r.ids] + maybe
             with rawmq.Connection(server.address, timeout=30) as connection:
                 for queue in range(QUEUES):
                     connection.must(rawmq.UPDATE_CONSUMER_OFFSET, {
@@ -74,6 +75,8 @@ class Case:
     def __init__(self, context, template, state, number):
         self.context, self.template, self.state, self.number = context, template, state, number
         self.acks = list(getattr(template, state))
+        self.ledger = Ledger(TOPIC, QUEUES, 'ASYNC_FLUSH')
+        self.ledger.add(self.acks, template.maybe)
         self.place = template.folder / f'case-{number}'
         subprocess.run(['cp', '-a', '--sparse=always', template.folder / state, self.place], check=True)
         self.server = server_on(context, self.place, **template.segment)
@@ -100,14 +103,15 @@ class Case:
             return False
         return True
 
-    def verify(self, records):
-        """The broker holds what it must, less `records` messages at most. How many are missing."""
+    def verify(self):
+        """The broker holds what it must, less what the ledger knows of damage. How many messages are missing."""
         scan = scan_topic(self.server.address, TOPIC, QUEUES)
-        missing = len(judge(self.acks, scan, self.template.maybe, allowed=Loss(records=records)).lost)
+        self.ledger.judge(scan)
+        lost = len(missing(self.acks, scan))
         said = self.server.daemon.output()
-        check(not missing or self.context.kind != 'ringmq' or re.search(r'damage|lost|missing|gone', said, re.IGNORECASE), missing,
+        check(not lost or self.context.kind != 'ringmq' or re.search(r'damage|lost|missing|gone', said, re.IGNORECASE), lost,
               'messages are missing and the broker does not say so:', said[-600:])
-        return missing
+        return lost
 
     def send_to_each_queue(self):
         """No offset is given out a second time."""
@@ -120,6 +124,7 @@ class Case:
                 sent = time.monotonic()
                 offset = int(connection.must(code, header, body).ext['queueOffset'])
                 self.acks.append(Ack(f'after.{queue}', queue, offset, sent, time.monotonic()))
+                self.ledger.add(self.acks[-1:])
                 check(offset >= ends[queue], f'OFFSET REUSED: queue {queue} gives offset {offset}, {ends[queue]} messages were '
                                              'acknowledged before')
 
@@ -170,26 +175,27 @@ def flipped_bits(context, rounds, seed, command):
             if running:
                 case.server.start()
             flip = turn_bit(path, rng)
+            case.ledger.happened('damage' if measured else 'flip')
             try:
                 if not running and not case.starts():
                     counts['refused'] += 1
                     return
-                missing = case.verify(1 if not measured else 1 << 30)
+                cost = case.verify()
                 if not measured:
                     case.send_to_each_queue()
                 if running:
                     case.server.kill()
                     wait_until(lambda: is_free(case.server.port), 5, 'the port of the killed broker')
                     if case.starts():
-                        missing = max(missing, case.verify(1))
+                        cost = max(cost, case.verify())
                     else:
                         counts['refused'] += 1
             except Exception as error:
                 if measured:  # the verdict, and go on
-                    anomalies.append(str(error).split(':')[0])
+                    anomalies.append(str(error).split(maxsplit=1)[0].rstrip(':'))
                     return
                 raise Failure(f'{state} store, {flip}{", while it ran" if running else ""}: {error}') from error
-            counts['missing'] += missing
+            counts['missing'] += cost
     _rounds(rounds, command, one)
     return (f'{rounds} bits in a store of {len(template.acks)} messages, {counts["missing"]} messages missing in all, '
             f'{counts["refused"]} starts refused{f", {anomalies}" if anomalies else ""}; seed {seed}')
@@ -264,12 +270,13 @@ def damaged_files(context, rounds, seed, command):
                 by_kind.setdefault(kind_of(path), []).append(path)
             path = rng.choice(by_kind[rng.choice(sorted(by_kind))])
             harm(path, case, rng)
+            case.ledger.happened('damage')
             try:
                 if not case.starts():
                     counts['refused'] += 1
                     return
-                missing = case.verify(1 << 30)
-                counts['missing' if missing else 'whole'] += 1
+                cost = case.verify()
+                counts['missing' if cost else 'whole'] += 1
                 case.send_to_each_queue()
             except Exception as error:
                 raise Failure(f'{state} store, {path.parent.name}/{path.name} {harm.__name__}: {error}') from error

@@ -23,19 +23,22 @@ def kill_under_load(context, version, flush, kills, seed, command):
     context.topic(JAVA_TOPIC, 4, server)
     producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
     context.own.callback(producers.close)
-    ledger, java = Ledger(TOPIC, QUEUES), JavaSide(context, version, server, flush)
+    ledger, java = Ledger(TOPIC, QUEUES, flush), JavaSide(context, version, server, flush)
     started, slowest = time.monotonic(), 0.0
     for kill in range(kills):
         moment = rng.uniform(0.05, 0.7)
         producers.go(server.address, 30, pause=0.003)
         time.sleep(moment)
+        killed = time.monotonic()
         server.kill()
         results = producers.results(20)
         # RocketMQ drops what waited 200 ms (SYSTEM_BUSY); RingMQ makes senders wait.
         check(context.kind == 'rocketmq' or not results[2], 'crash', kill, ': sends were refused, such as', results[2][:2])
         check(results[0] or moment < 0.3, 'crash', kill, ': nothing was acknowledged in', round(moment, 2), 's')
         ledger.add(*results)
+        ledger.happened('kill', killed)
         slowest = max(slowest, server.start())
+        ledger.happened('start')
         try:
             stored = ledger.verify(server.address, whole=kill % 5 == 4 or kill == kills - 1).stored
         except Exception as error:

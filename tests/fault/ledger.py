@@ -1,46 +1,164 @@
-"""What is known of one topic over the crashes of its broker, judged after each of them."""
+"""The history of one topic over the crashes of its broker: written down as tests/history wants it, judged by history_check after each of them.
+
+A history lies in build/test/histories while its test runs. One that shows an anomaly stays there, and the failure says how to look at it again.
+"""
+import atexit
+import itertools
+import math
+import os
+import pathlib
+import time
+
 import rawmq
 from fault.scan import scan_topic
-from fault.verdict import NOTHING, judge
+from fault.verdict import Judgement, check_stays, missing
+from history.writer import History, hash_of, phase_of
+from interop.harness import Failure
 
-# Answers after which a message may be stored or not. RocketMQ's SYSTEM_BUSY comes from both sides of the append.
-OPEN_CODES = (rawmq.FLUSH_DISK_TIMEOUT, rawmq.SYSTEM_BUSY)
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = ROOT / 'build' / 'test' / 'histories'
+CHECKER = ROOT / 'build' / 'release' / 'tests' / 'history' / 'history_check'
+PULL_MESSAGES = 512  # of one event
+PARTLY = 50  # messages before the end of the last reading, from where a reading begins that is not a whole one
+_numbers = itertools.count(1)
+
+
+def _nanoseconds(moment):
+    return int(moment * 1e9)
 
 
 class Ledger:
-    def __init__(self, topic, queues):
-        self.topic, self.queues = topic, queues
-        self.acks, self.maybe, self.refused = [], set(), set()  # acks: since the last verdict
-        self.seen = {}  # (queue, offset) -> id, as of the last verdict
-        self.begins, self.ends = {}, {}  # queue -> offset, as of the last verdict
+    """`flush`: the flushDiskType, which says what an acknowledgement promises; `window`: how many seconds before a power cut ASYNC_FLUSH may lose."""
+
+    def __init__(self, topic, queues, flush='SYNC_FLUSH', window=0.05, checker=CHECKER):
+        self.topic, self.queues, self.window, self.checker = topic, queues, window, pathlib.Path(checker)
+        self.store = flush.removesuffix('_FLUSH')
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        self.name = f'{os.getpid()}-{next(_numbers)}-{topic}'
+        # What was sent and done, and what was read: a file for each whole reading, of which only the last is needed once it was judged.
+        self.sends, self.reads, self.readings = History(FOLDER / f'{self.name}-sends.jsonl'), [], 0
+        atexit.register(self._forget)
+        self.events, self.operations = [], itertools.count(1)
+        self.acks = []  # since the last verdict
+        self.unjudged = False  # something was read, and not all
+        self.damaged = False  # the nemesis was at the files themselves
+        self.seen = {}  # (queue, offset) -> id, as of the last reading
+        self.begins, self.ends = {}, {}  # queue -> offset, likewise
         self.acknowledged = 0
+
+    def _forget(self):
+        for history in [self.sends, *self.reads]:
+            history.close()
+            history.path.unlink(missing_ok=True)
+
+    # --- What happened.
 
     def add(self, acks, maybe=(), refusals=()):
         """What Producers.results gives, or parts of it."""
         self.acks += acks
         self.acknowledged += len(acks)
-        self.maybe.update(maybe)
+        for a in acks:
+            self._send(a.id, a.sent, a.acked, 0, off=a.offset, k=f'{self.topic}/{a.queue}')
+        for one in maybe:
+            self._send(one.id, one.sent)
         for refusal in refusals:
-            (self.maybe if refusal.code in OPEN_CODES else self.refused).update(refusal.ids)
+            for message_id in refusal.ids:
+                self._send(message_id, refusal.sent, refusal.at, refusal.code)
+
+    def _send(self, message_id, sent, answered=None, code=None, **fields):
+        who = {'w': message_id.rpartition('.')[0], 'op': next(self.operations), 'f': 'send'}
+        self.events.append((_nanoseconds(sent), {**who, 'ph': 'invoke', 'v': message_id, 'store': self.store,
+                                                 'h': hash_of(message_id.encode())}))
+        if answered is not None:
+            # RocketMQ's SYSTEM_BUSY comes from both sides of the append.
+            phase = 'info' if code == rawmq.SYSTEM_BUSY else phase_of(code)
+            self.events.append((_nanoseconds(answered), {**who, 'ph': phase, 'code': code, **fields}))
+
+    def happened(self, what, moment=None):
+        """What the nemesis did: 'kill', 'cut', 'stop', 'start', 'flip', 'damage', or any word that excuses nothing."""
+        moment = time.monotonic() if moment is None else moment
+        self.damaged |= what in ('flip', 'damage')
+        self.events.append((_nanoseconds(moment), self._nemesis(what)))
+
+    def _nemesis(self, what):
+        return {'w': 'nemesis', 'op': next(self.operations), 'ph': 'info', 'f': 'nemesis', 'v': what}
+
+    # --- What is there now.
 
     def look(self, address):
         """Everything acknowledged can be read now. What is seen need not be durable yet."""
-        return judge(self.acks, scan_topic(address, self.topic, self.queues), self.maybe, self.refused, self.seen)
+        begun = time.monotonic()
+        self._note_reading(scan_topic(address, self.topic, self.queues), begun, whole=True)
+        self._ask()
 
-    def verify(self, address, allowed=NOTHING, whole=True):
-        """Reads the queues and judges; unless `whole`, from 50 messages before the end of the last verdict. What was
-        lost and might be is forgotten: its offsets may be given out again."""
-        scan = scan_topic(address, self.topic, self.queues, {} if whole else {
-            queue: end - 50 for queue, end in self.ends.items()})
-        behind = self.seen
-        if not whole:  # and of the rest what an acknowledgement speaks of, or a reused offset would pass
-            asked = {(a.queue, a.offset) for a in self.acks}
-            behind = {place: i for place, i in self.seen.items() if place[1] >= scan[place[0]].begin or place in asked}
-        judgement = judge(self.acks, scan, self.maybe, self.refused, behind, allowed)
+    def verify(self, address, whole=True):
+        """Reads the queues and judges. Unless `whole`, only from some messages before the end of the last reading: the next whole one judges then,
+        or `settle`."""
+        first = {} if whole else {queue: max(0, end - PARTLY) for queue, end in self.ends.items()}
+        begun = time.monotonic()
+        return self.judge(scan_topic(address, self.topic, self.queues, first), whole, begun)
+
+    def settle(self, address):
+        """Judges what was not judged yet."""
+        if self.unjudged:
+            self.verify(address)
+
+    def judge(self, scan, whole=True, begun=None):
+        """The verdict on everything so far, which the reading `scan` ends: Failure with the anomalies, or what was found."""
+        self._note_reading(scan, time.monotonic() if begun is None else begun, whole)
+        self.unjudged = not whole
+        if whole:
+            self._ask()
+        if not self.damaged:
+            check_stays(self.seen, scan)
+        lost = missing(self.acks, scan)
         self.acks, self.begins = [], {queue: what.begin for queue, what in scan.items()}
         self.ends = {queue: what.end for queue, what in scan.items()}
-        for place in list(behind):
-            if place[1] >= scan[place[0]].begin:
-                del self.seen[place]
+        self.seen = {place: i for place, i in self.seen.items() if place[1] < scan[place[0]].begin}
         self.seen.update(((queue, r.offset), r.id) for queue, what in scan.items() for r in what.records)
-        return judgement
+        return Judgement(sum(len(what.records) for what in scan.values()), lost)
+
+    def _note_reading(self, scan, begun, whole):
+        t = _nanoseconds(begun)
+        self.events.sort(key=lambda event: event[0])
+        for at, event in self.events:
+            self.sends.note(event, at)
+        self.events = []
+        if whole:
+            self.sends.note(self._nemesis('scan'), t)
+            self.readings += 1
+            self.reads.append(History(FOLDER / f'{self.name}-reads{self.readings}.jsonl'))
+        elif not self.reads:
+            self.reads.append(History(FOLDER / f'{self.name}-reads0.jsonl'))
+        for queue, what in scan.items():
+            at = what.begin
+            for first in range(0, max(1, len(what.records)), PULL_MESSAGES):
+                records = what.records[first:first + PULL_MESSAGES]
+                following = what.end if first + PULL_MESSAGES >= len(what.records) else records[-1].offset + 1
+                pull = {'w': 'reader', 'op': next(self.operations), 'f': 'pull'}
+                self.reads[-1].note({**pull, 'ph': 'invoke', 'k': f'{self.topic}/{queue}', 'from': at}, t + 1)
+                self.reads[-1].note({**pull, 'ph': 'ok', 'code': 0, 'next': following, 'max': what.end,
+                                     **({'min': what.begin} if whole else {}), 'msgs': [_message(r) for r in records]}, t + 1)
+                at = following
+        self.reads[-1].flush()
+
+    def _ask(self):
+        """history_check over all that was sent and what was read since the last verdict, and for that one."""
+        if not self.checker.exists():
+            raise Failure(f'{self.checker} is not there: ./dev test --fault builds it')
+        options = ['--keeps-all', '--async-window-ms', str(math.ceil(self.window * 1000))]
+        files = [history.path for history in self.reads]
+        verdict = self.sends.check(self.checker, *files, options=options)
+        if not verdict.clean:
+            atexit.unregister(self._forget)
+            command = ' '.join(str(part) for part in (self.checker, *options, self.sends.path, *files))
+            raise Failure(f'{verdict}\nlook again: {command}')
+        for history in self.reads[:-1]:
+            history.close()
+            history.path.unlink()
+        self.reads = self.reads[-1:]
+
+
+def _message(stored):
+    """Of a message that is not what any sender made nobody knows a value: CORRUPT."""
+    return {'off': stored.offset} if stored.id is None else {'off': stored.offset, 'v': stored.id, 'h': hash_of(stored.id.encode())}

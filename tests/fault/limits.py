@@ -70,7 +70,7 @@ def memory_limit(context, rounds, seed, command):
         return plain(*arguments, preexec_fn=group.enter, **more)  # noqa: PLW1509  no threads here
     producers = Producers(4, TOPIC, QUEUES, seed)
     context.own.callback(producers.close)
-    ledger, top = Ledger(TOPIC, QUEUES), 0
+    ledger, top = Ledger(TOPIC, QUEUES, 'ASYNC_FLUSH'), 0
     # In CI what the budgets of today hold; before a release the whole flood (docs/RELIABILITY.md, open).
     largest, in_flight, listeners = (1_000_000, 64, 40) if rounds > 1 else (250_000, 16, 10)
     for number in range(rounds):
@@ -100,6 +100,7 @@ def memory_limit(context, rounds, seed, command):
             ledger.add(*results)
             ledger.verify(server.address)
             server.kill()
+            ledger.happened('kill')
         except Skip:
             raise
         except Exception as error:

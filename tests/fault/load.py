@@ -14,7 +14,7 @@ import zlib
 from typing import NamedTuple
 
 import rawmq
-from fault.verdict import Ack
+from fault.verdict import Ack, Open
 
 IN_FLIGHT = 64
 SIZES = (10, 100, 1000, 1000, 4000)
@@ -133,8 +133,8 @@ def _run(load, name, rng, number, results):
                     time.sleep(load.pause)
     except (rawmq.ConnectionClosed, OSError):  # a TimeoutError is one
         pass
-    for ids, _ in flying.values():
-        maybe += ids
+    for ids, sent in flying.values():
+        maybe += [Open(i, sent) for i in ids]
     return number
 
 
@@ -170,16 +170,16 @@ class Producers:
             pipe.send(load)
 
     def results(self, timeout):
-        """(Acks, ids whose fate is open, Refusals) of all, once each has noticed the end."""
-        acknowledged, open_ids, refused = [], [], []
+        """(Acks, Opens, Refusals) of all, once each has noticed the end."""
+        acknowledged, unanswered, refused = [], [], []
         for pipe in self.pipes:
             if not pipe.poll(timeout):
                 raise TimeoutError('a producer does not come back')
             result = pipe.recv()
             acknowledged += result[0]
-            open_ids += result[1]
+            unanswered += result[1]
             refused += result[2]
-        return acknowledged, open_ids, refused
+        return acknowledged, unanswered, refused
 
     def close(self):
         for pipe in self.pipes:

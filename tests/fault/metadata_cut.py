@@ -14,7 +14,7 @@ from fault.ledger import Ledger
 from fault.load import Producers, message
 from fault.pauses import fake_clock
 from fault.scan import start
-from fault.verdict import Ack
+from fault.verdict import Ack, Open
 from interop.harness import Failure, Skip, check
 from peers.process import StartError
 
@@ -203,15 +203,18 @@ class Bench:
         opaques = {}
         for i in range(200):
             code, header, body = message(f'{name}.{i}', 100_000, TOPIC, i % QUEUES)
-            self.ledger.maybe.add(f'{name}.{i}')
             opaques[connection.submit(code, header, body)] = f'{name}.{i}', time.monotonic()
-        refused = None
-        for opaque, (message_id, sent) in opaques.items():
-            answer = connection.wait(opaque)
-            if answer.code != rawmq.SUCCESS:
-                refused = answer
-                continue
-            self.ledger.add([Ack(message_id, int(answer.ext['queueId']), int(answer.ext['queueOffset']), sent, time.monotonic())])
+        refused, unanswered = None, dict(opaques)
+        try:
+            for opaque, (message_id, sent) in opaques.items():
+                answer = connection.wait(opaque)
+                if answer.code != rawmq.SUCCESS:
+                    refused = answer
+                    continue
+                del unanswered[opaque]
+                self.ledger.add([Ack(message_id, int(answer.ext['queueId']), int(answer.ext['queueOffset']), sent, time.monotonic())])
+        finally:
+            self.ledger.add([], [Open(message_id, sent) for message_id, sent in unanswered.values()])
         if refused is not None:
             raise rawmq.ResponseError(refused)
 
@@ -229,6 +232,7 @@ class Bench:
         check(done or cut, 'the operation failed and the power was there')
         if not cut:
             self.device.cut(how)
+        self.ledger.happened('cut')
         self.server.kill()
         self.device.power_up()
         ack, _, maybe = start(self.server, ALIVE, 0, f'alive.{operation.name}.{number}')

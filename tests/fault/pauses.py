@@ -20,7 +20,7 @@ def _prepared(context, seed):
     server = server_on(context, context.fresh_folder('store'), mappedFileSizeCommitLog=8 << 20)
     producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
     context.own.callback(producers.close)
-    return server, producers, Ledger(TOPIC, QUEUES)
+    return server, producers, Ledger(TOPIC, QUEUES, 'ASYNC_FLUSH')
 
 
 def stopped_process(context, rounds, seed, command):
@@ -38,10 +38,12 @@ def stopped_process(context, rounds, seed, command):
             producers.go(server.address, pause + 0.5)
             time.sleep(0.15)
             server.daemon.process.send_signal(signal.SIGSTOP)
+            ledger.happened('pause')
             time.sleep(pause)
             resumed = time.monotonic()
             if number % 3 == 2:
                 server.kill()
+                ledger.happened('kill')
             else:
                 server.daemon.process.send_signal(signal.SIGCONT)
             results = producers.results(40)
@@ -90,9 +92,11 @@ def clock_steps(context, rounds, seed, command):
             producers.go(server.address, 0.5)
             time.sleep(rng.uniform(0.1, 0.2))
             file.write_text(f'{jump:+d}\n', encoding='ascii')
+            ledger.happened('clock')
             if number % 2:
                 time.sleep(0.1)
                 server.kill()
+                ledger.happened('kill')
             results = producers.results(40)
             check(not results[2], 'refused:', results[2][:1])
             ledger.add(*results)

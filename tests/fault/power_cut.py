@@ -13,7 +13,6 @@ from fault.device import Device, server_on
 from fault.ledger import Ledger
 from fault.load import Producers
 from fault.scan import start
-from fault.verdict import NOTHING, Loss
 from interop.harness import Failure, check
 from peers.process import StartError
 
@@ -32,8 +31,8 @@ SLOW_ASYNC_LOSS_SECONDS_MAX = 0.25
 class Rounds:
     """The broker on its faulty disk, round after round."""
 
-    def __init__(self, context, flush, seed, command):
-        self.context, self.flush, self.seed, self.command = context, flush, seed, command
+    def __init__(self, context, flush, seed, command, window=0.05):
+        self.context, self.flush, self.seed, self.command, self.window = context, flush, seed, command, window
         self.rng = random.Random(seed)
         self.device = Device(context)
         self.producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
@@ -43,6 +42,7 @@ class Rounds:
 
     def new_store(self):
         if self.server is not None:
+            self.ledger.settle(self.server.address)
             self.server.kill()
             self.device.format()
         self.server = server_on(self.context, self.device.folder, flushDiskType=self.flush,
@@ -51,7 +51,7 @@ class Rounds:
         with rawmq.Connection(self.server.address, timeout=30) as connection:
             connection.create_topic(TOPIC, QUEUES)
             connection.create_topic(ALIVE, 1)
-        self.ledger, self.alive = Ledger(TOPIC, QUEUES), Ledger(ALIVE, 1)
+        self.ledger, self.alive = Ledger(TOPIC, QUEUES, self.flush, self.window), Ledger(ALIVE, 1)
 
     def load_and_cut(self, seconds, how):
         """Returns the moment of the cut."""
@@ -61,6 +61,7 @@ class Rounds:
         self.server.kill()
         results = self.producers.results(40)
         self.ledger.add(*results)
+        self.ledger.happened('cut', moment)
         self.acknowledged += len(results[0])
         self.device.power_up()
         return moment
@@ -74,17 +75,19 @@ class Rounds:
             time.sleep(0.002)
         if self.device.event is None:
             self.device.cut(how)
+        self.ledger.happened('cut')
         self.server.kill()
         self.device.power_up()
 
-    def start_and_verify(self, number, allowed=NOTHING):
+    def start_and_verify(self, number):
         """The broker starts, acknowledges within its time, and holds what it must."""
         ack, seconds, maybe = start(self.server, ALIVE, 0, f'alive{number}')
         self.starts.append(seconds)
         if self.context.kind == 'ringmq':
             check(seconds <= SLOW_START_SECONDS_MAX, f'the first acknowledgement came {seconds:.2f} s after the start')
-        judgement = self.ledger.verify(self.server.address, allowed, whole=number % 5 == 4)
-        if allowed == NOTHING:
+        self.ledger.happened('start')
+        judgement = self.ledger.verify(self.server.address, whole=number % 5 == 4)
+        if self.flush == 'SYNC_FLUSH':
             self.alive.add([ack], maybe)
             self.alive.verify(self.server.address)
         return judgement
@@ -95,6 +98,8 @@ class Rounds:
                 if number % ROUNDS_PER_STORE == 0 or self.device.used > 0.6:
                     self.new_store()
                 one_round(number)
+                if number == rounds - 1:
+                    self.ledger.settle(self.server.address)
             except (Failure, StartError, rawmq.ProtocolError, rawmq.ResponseError, TimeoutError, OSError) as error:
                 raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {self.command}') from error
 
@@ -122,12 +127,11 @@ def sync_flush(context, rounds, seed, command):
 def async_flush(context, rounds, seed, command):
     """D4: ASYNC_FLUSH loses a suffix of each queue, of the last 50 ms at most. RocketMQ flushes every 500 ms: it is
     measured, not judged by our figure."""
-    these = Rounds(context, 'ASYNC_FLUSH', seed, command)
-    age, ages = (SLOW_ASYNC_LOSS_SECONDS_MAX if context.kind == 'ringmq' else 60.0), []
+    these, ages = Rounds(context, 'ASYNC_FLUSH', seed, command, SLOW_ASYNC_LOSS_SECONDS_MAX if context.kind == 'ringmq' else 60.0), []
 
     def one(number):
         moment = these.load_and_cut(these.rng.uniform(0.1, 0.3), f'rand {seed + number}' if number % 2 else 'all')
-        lost = these.start_and_verify(number, Loss(suffix_since=moment - age)).lost
+        lost = these.start_and_verify(number).lost
         these.lost += len(lost)
         ages.append(max((moment - a.acked for a in lost), default=0.0))
         time.sleep(0.1)  # what was read back is flushed by now and has to stay

@@ -3,7 +3,7 @@ import time
 
 import rawmq
 from fault.load import id_of_record, message
-from fault.verdict import Ack, QueueScan, Stored
+from fault.verdict import Ack, Open, QueueScan, Stored
 from interop.harness import Failure
 from peers.process import StartError
 
@@ -48,7 +48,7 @@ def scan_topic(address, topic, queues, first=None):
 
 def start(server, topic, queue, name, timeout=60.0):
     """Starts `server` and sends until one message is acknowledged. (that Ack, seconds from the start of the process
-    to it, ids of the attempts that had no answer)."""
+    to it, the attempts that had no answer)."""
     daemon, maybe = server.daemon, []
     begin = time.monotonic()
     daemon.spawn()
@@ -62,7 +62,7 @@ def start(server, topic, queue, name, timeout=60.0):
         sent, this = time.monotonic(), f'{name}.{attempt}'
         try:
             with rawmq.Connection(server.address, timeout=10) as connection:
-                maybe.append(this)
+                maybe.append(Open(this, sent))
                 code, header, body = message(this, 100, topic, queue)
                 answer = connection.call(code, header, body)
         except (OSError, rawmq.ConnectionClosed):

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 
+_encode = json.JSONEncoder(separators=(',', ':')).encode
 REFUSED = (2, 13, 14, 16, 17, 24)  # codes after which a message must never appear
 
 
@@ -59,8 +60,7 @@ class History:
         """Writes one event as of `t` (now unless said), which must not lie before the last one."""
         with self.lock:
             self.last = max(self.last, t if t is not None else now())
-            line = json.dumps({'t': self.last, **event}, separators=(',', ':'))
-            self.file.write(line + '\n')
+            self.file.write(_encode({'t': self.last, **event}) + '\n')
 
     def worker(self, name):
         return Worker(self, name)
