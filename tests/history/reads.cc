@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "core/strings.h"
 
@@ -95,26 +96,12 @@ void Reads::Observe(const Message& message, const Event& event, const OpenOperat
   }
   Value& value = ledger.values[id];
   if (value.outcome == Outcome::kRefused && value.places == 0) {
-    context_.Flag({.kind = Kind::kResurrected,
-                   .queue = open.queue,
-                   .offset = message.offset,
-                   .value = id,
-                   .ops = {value.op, open.op},
-                   .begin = value.invoked,
-                   .end = event.t,
-                   .why = "its send had been refused"});
+    FlagRead(Kind::kResurrected, value, id, message, open, "its send had been refused");
   }
   if (value.unplaced) CheckUnplaced(value, id, message, open);
   if (value.queue != kNoName && value.queue != open.queue && !value.moved && !value.unplaced) {
     value.moved = true;
-    context_.Flag({.kind = Kind::kMoved,
-                   .queue = open.queue,
-                   .offset = message.offset,
-                   .value = id,
-                   .ops = {value.op, open.op},
-                   .begin = value.invoked,
-                   .end = event.t,
-                   .why = "it was sent to queue " + ledger.queue_names.TextOf(value.queue)});
+    FlagRead(Kind::kMoved, value, id, message, open, "it was sent to queue " + ledger.queue_names.TextOf(value.queue));
   }
   CheckHash(value, id, message, open);
   bool fresh = false;
@@ -191,14 +178,19 @@ void Reads::CheckUnplaced(const Value& value, uint32_t id, const Message& messag
 void Reads::CheckHash(Value& value, uint32_t id, const Message& message, const OpenOperation& open) {
   if (value.corrupt || value.hash == 0 || message.hash == 0 || value.hash == message.hash) return;
   value.corrupt = true;
-  context_.Flag({.kind = Kind::kCorrupt,
+  FlagRead(Kind::kCorrupt, value, id, message, open, "its content is not what was sent");
+}
+
+void Reads::FlagRead(Kind kind, const Value& value, uint32_t id, const Message& message, const OpenOperation& open,
+                     std::string why) {
+  context_.Flag({.kind = kind,
                  .queue = open.queue,
                  .offset = message.offset,
                  .value = id,
                  .ops = {value.op, open.op},
                  .begin = value.invoked,
                  .end = context_.now,
-                 .why = "its content is not what was sent"});
+                 .why = std::move(why)});
 }
 
 void Reads::CheckTruncation(const Queue& queue, Sighting& sighting, const Message& message, const OpenOperation& open) {

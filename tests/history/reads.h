@@ -19,6 +19,9 @@ class Reads {
   void Observe(const Message& message, const Event& event, const OpenOperation& open);
   void CheckUnplaced(const Value& value, uint32_t id, const Message& message, const OpenOperation& open);
   void CheckHash(Value& value, uint32_t id, const Message& message, const OpenOperation& open);
+  /// A fatal anomaly of `value` as `open` has read it.
+  void FlagRead(Kind kind, const Value& value, uint32_t id, const Message& message, const OpenOperation& open,
+                std::string why);
   void CheckTruncation(const Queue& queue, Sighting& sighting, const Message& message, const OpenOperation& open);
   void NoteRange(Queue& queue, const Event& event, const OpenOperation& open);
   void NoteTop(Queue& queue, int64_t invoked, int64_t top);

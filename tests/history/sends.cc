@@ -1,6 +1,7 @@
 #include "tests/history/sends.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/strings.h"
 
@@ -64,29 +65,15 @@ absl::Status Sends::Complete(const Event& event, const OpenOperation& open) {
   if (event.phase == Phase::kFail) {
     value.outcome = Outcome::kRefused;
     if (value.places > 0) {
-      context_.Flag({.kind = Kind::kResurrected,
-                     .queue = value.last_queue,
-                     .offset = value.last_offset,
-                     .value = open.value,
-                     .ops = {value.op},
-                     .begin = value.invoked,
-                     .end = event.t,
-                     .why = "it was seen, and then refused"});
+      FlagSend(Kind::kResurrected, value, open.value, value.last_queue, value.last_offset, "it was seen, and then refused");
     }
     return absl::OkStatus();
   }
   if (!event.queue.empty()) {
     const uint32_t queue = context_.ledger.queue_names.IdOf(event.queue);
     if (value.queue != kNoName && value.queue != queue) {
-      context_.Flag({.kind = Kind::kMoved,
-                     .queue = queue,
-                     .offset = event.offset,
-                     .value = open.value,
-                     .ops = {value.op},
-                     .begin = value.invoked,
-                     .end = event.t,
-                     .why = "it was sent to " + context_.ledger.queue_names.TextOf(value.queue) +
-                            " and acknowledged for another queue"});
+      FlagSend(Kind::kMoved, value, open.value, queue, event.offset,
+               "it was sent to " + context_.ledger.queue_names.TextOf(value.queue) + " and acknowledged for another queue");
     }
     value.queue = queue;
   }
@@ -123,18 +110,23 @@ void Sends::CheckDurable(const Value& value, uint32_t id) {
   if (durable == durable_.end()) return;
   const auto check = [&](int64_t end, const char* where) {
     if (end == kAbsent || value.phy < end) return;
-    context_.Flag({.kind = Kind::kAckBeforeDurable,
-                   .queue = value.queue,
-                   .offset = value.offset,
-                   .value = id,
-                   .ops = {value.op},
-                   .begin = value.invoked,
-                   .end = context_.now,
-                   .why = core::StrCat("acknowledged at ", context_.TimeOf(context_.now), " as physical offset ",
-                                       value.phy, " when the ", where, " had flushed up to ", end)});
+    FlagSend(Kind::kAckBeforeDurable, value, id, value.queue, value.offset,
+             core::StrCat("acknowledged at ", context_.TimeOf(context_.now), " as physical offset ", value.phy, " when the ", where,
+                          " had flushed up to ", end));
   };
   check(durable->second.master, "master");
   if (value.copies > 1) check(durable->second.slave, "slave");
+}
+
+void Sends::FlagSend(Kind kind, const Value& value, uint32_t id, uint32_t queue, int64_t offset, std::string why) {
+  context_.Flag({.kind = kind,
+                 .queue = queue,
+                 .offset = offset,
+                 .value = id,
+                 .ops = {value.op},
+                 .begin = value.invoked,
+                 .end = context_.now,
+                 .why = std::move(why)});
 }
 
 void Sends::Flushed(const Event& event) {

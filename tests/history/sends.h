@@ -24,6 +24,8 @@ class Sends {
  private:
   void Acknowledge(const Event& event, const OpenOperation& open, Value& value);
   void CheckDurable(const Value& value, uint32_t id);
+  /// A fatal anomaly that the send of `value` shows, at a place of a queue.
+  void FlagSend(Kind kind, const Value& value, uint32_t id, uint32_t queue, int64_t offset, std::string why);
 
   /// How far one log is durable on the master and on slaves; kAbsent: no trace.
   struct Durable {
