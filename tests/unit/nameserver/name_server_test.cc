@@ -301,7 +301,8 @@ TEST(NameServerTest, ConfigurationFromOutside) {
   });
 }
 
-// On the simulation a process has an address that is not loopback: from there, administration is refused and routes are not.
+// apache/rocketmq#7542: who reached a nameserver could administer it. On the simulation a process has an address that is not
+// loopback: from there, administration is refused and routes are not.
 TEST(NameServerTest, AdministrationIsForTheSameMachineOnly) {
   core::OnSim(1, [](std::string folder) -> core::Task<absl::Status> {
     NameServerConfig config = ConfigIn(folder);

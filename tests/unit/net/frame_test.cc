@@ -146,6 +146,7 @@ TEST(DecodeFrame, BinaryReadsEmptyValuesAsNone) {
 
 class MalformedFrame : public testing::TestWithParam<std::pair<std::string, std::string>> {};
 
+// apache/rocketmq#10832 and #3474: malformed headers threw what nobody caught.
 TEST_P(MalformedFrame, IsRefusedAndSaysWhy) {
   const auto& [bytes, why] = GetParam();
   const auto frame = Decode(bytes);
