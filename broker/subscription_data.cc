@@ -43,7 +43,8 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-/// Every message of a pull is compared with each: beyond this an expression is refused as not parseable.
+/// Every message of a pull is compared with each: beyond this an expression is refused as not parseable, and a heartbeat's list of tags
+/// is not looked at.
 constexpr size_t kTagsMax = 1024;
 /// Duplicates are left out while that is cheap; later ones do no harm.
 constexpr size_t kTagsComparedMax = 64;
@@ -97,6 +98,12 @@ SubscriptionData SubscriptionData::FromJson(const net::JsonValue& json) {
     for (const net::JsonValue& code : json["codeSet"].items()) {
       if (const std::optional<int64_t> number = code.AsInt(); number) data.codes.push_back(static_cast<int32_t>(*number));
     }
+  }
+  if (data.codes.size() > kTagsMax) {
+    // Everything is sent to such a consumer. Clients look at the tags again in any case, since hashes are not unique.
+    data.expression = "*";
+    data.tags.clear();
+    data.codes.clear();
   }
   if (data.tags.empty() && data.codes.empty() && data.is_tag()) {
     // Some clients send only the expression.

@@ -49,5 +49,18 @@ TEST(SubscriptionDataTest, AsClientsSendIt) {
   EXPECT_TRUE(Read(R"({"topic":"T","subString":"a > 1","expressionType":"SQL92"})").codes.empty());
 }
 
+// A heartbeat of 4 MB holds some 500,000 tags, and each message of each pull was compared with all of them.
+TEST(SubscriptionDataTest, WithTooManyTagsEverythingIsSent) {
+  const auto with_tags = [](int count) {
+    std::string json = R"({"topic":"T","subString":"x","tagsSet":["0")";
+    for (int i = 1; i < count; ++i) json += ",\"" + std::to_string(i) + "\"";
+    return Read(json + "]}");
+  };
+  EXPECT_EQ(with_tags(1024).codes.size(), 1024U);
+  const SubscriptionData many = with_tags(1025);
+  EXPECT_TRUE(many.codes.empty() && many.tags.empty());
+  EXPECT_EQ(many.expression, "*");
+}
+
 }  // namespace
 }  // namespace broker
