@@ -112,13 +112,13 @@ core::Task<absl::StatusOr<std::unique_ptr<Segment>>> ReuseSegment(std::string pa
   const std::string new_path = SegmentPath(directory, position);
   CO_RETURN_IF_ERROR(co_await core::fs::Rename(path, new_path));
   status = co_await core::fs::SyncDirectory(directory);
-  absl::StatusOr<core::File> file = status;
-  if (status.ok()) file = co_await core::File::Open(new_path, {.write = true, .direct = true});
-  if (!file.ok()) {
-    (void)co_await core::fs::Remove(new_path);
-    co_return file.status();
+  if (status.ok()) {
+    absl::StatusOr<core::File> file = co_await core::File::Open(new_path, {.write = true, .direct = true});
+    if (file.ok()) co_return NewSegment(std::move(file).value(), header);
+    status = file.status();
   }
-  co_return NewSegment(std::move(file).value(), header);
+  (void)co_await core::fs::Remove(new_path);
+  co_return status;
 }
 
 core::Task<absl::Status> RemoveLargeFile(std::string path, uint64_t bytes) {

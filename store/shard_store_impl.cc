@@ -192,6 +192,7 @@ StoreStats ShardStoreImpl::Stats() const {
   stats.log_end = log_->append_end();
   stats.durable_end = log_->durable_end();
   stats.segments = segments_.size();
+  stats.segments_reused = spares_.reused();
   stats.messages_appended = log_->messages_appended();
   stats.bytes_appended = log_->bytes_appended();
   stats.writes = log_->writes();

@@ -44,7 +44,10 @@ core::Task<absl::StatusOr<std::unique_ptr<Segment>>> SpareSegments::NewSegment(L
     const std::string path = PathOf(positions_.back());
     positions_.pop_back();
     absl::StatusOr<std::unique_ptr<Segment>> segment = co_await ReuseSegment(path, directory_, log, position, segment_bytes_);
-    if (segment.ok()) co_return segment;
+    if (segment.ok()) {
+      ++reused_;
+      co_return segment;
+    }
     core::LogWarning("a spare segment file can't be used: ", segment.status().ToString());
     (void)co_await core::fs::Remove(path);
   }

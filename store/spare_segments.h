@@ -33,7 +33,8 @@ class SpareSegments {
   core::Task<absl::StatusOr<std::unique_ptr<Segment>>> NewSegment(LogIdentity log, uint64_t position);
   /// Gives their room back to the disk.
   core::Task<absl::Status> RemoveAll();
-  size_t size() const { return positions_.size(); }
+  /// New segments so far that a spare file became.
+  uint64_t reused() const { return reused_; }
 
  private:
   std::string PathOf(uint64_t position) const;
@@ -41,6 +42,7 @@ class SpareSegments {
   const std::string directory_;
   const uint64_t segment_bytes_;
   std::vector<uint64_t> positions_;  // that the files' names still say
+  uint64_t reused_ = 0;
 };
 
 }  // namespace store
