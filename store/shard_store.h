@@ -44,6 +44,7 @@ struct StoreStats {
   uint64_t log_end = 0;
   uint64_t durable_end = 0;
   uint64_t segments = 0;
+  uint64_t segments_reused = 0;  // since the start: made of the files of expired ones
   uint64_t messages_appended = 0;
   uint64_t bytes_appended = 0;
   uint64_t writes = 0;
