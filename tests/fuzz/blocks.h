@@ -63,7 +63,8 @@ inline void MendMeta(std::span<std::byte> bytes) {
   if (bytes.size() < store::kMetaRecordHeaderBytes) return;
   const size_t changes = store::LoadLittle<uint32_t>(bytes.data() + 16);
   if (changes <= bytes.size() - store::kMetaRecordHeaderBytes) {
-    store::StoreLittle<uint32_t>(bytes.data() + 4, store::Crc32c(bytes.subspan(8, store::kMetaRecordHeaderBytes - 8 + changes)));
+    store::StoreLittle<uint32_t>(bytes.data() + 4,
+                                 store::Crc32c(bytes.subspan(8, store::kMetaRecordHeaderBytes - 8 + changes)));
   }
 }
 

@@ -28,7 +28,9 @@ using fuzz::Bytes;
 
 constexpr store::LogIdentity kLog{.store_id = {.high = 0x1111111111111111, .low = 0x2222222222222222}, .log_number = 3};
 
-std::string_view TextOf(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string_view TextOf(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 Bytes Block(std::span<const std::byte> bytes) {
   Bytes block(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(std::min(bytes.size(), store::kBlock)));
@@ -93,10 +95,11 @@ void CheckMeta(std::span<const std::byte> bytes) {
   const std::optional<store::MetaRecord> record = store::ParseMetaRecord(bytes, 0);
   if (!record.has_value()) return;
   std::string changes;
-  const bool whole = store::ForEachMetaChange(*record, [&](store::MetaTable table, std::string_view key, std::optional<std::string_view> value) {
-    const std::string text(value.value_or(std::string_view()));
-    store::AppendMetaChange(table, key, value.has_value() ? &text : nullptr, changes);
-  });
+  const bool whole = store::ForEachMetaChange(
+      *record, [&](store::MetaTable table, std::string_view key, std::optional<std::string_view> value) {
+        const std::string text(value.value_or(std::string_view()));
+        store::AppendMetaChange(table, key, value.has_value() ? &text : nullptr, changes);
+      });
   // The bytes of a change that must be zero are not looked at, nor the value of a deletion.
   if (whole && changes.size() > record->changes.size()) abort();
 }
@@ -130,10 +133,14 @@ void MendManifest(std::span<std::byte> bytes) {
 }
 
 constexpr Kind kKinds[] = {
-    {CheckBatch, fuzz::MendBatch},           {CheckSegmentHeader, fuzz::MendSegmentHeader},
-    {CheckIndexHeader, fuzz::MendIndexHeader}, {CheckIndexPage, fuzz::MendIndexPage},
-    {CheckSealedRows, nullptr},              {CheckMark, fuzz::MendMark},
-    {CheckMeta, fuzz::MendMeta},             {CheckText, MendManifest},
+    {CheckBatch, fuzz::MendBatch},
+    {CheckSegmentHeader, fuzz::MendSegmentHeader},
+    {CheckIndexHeader, fuzz::MendIndexHeader},
+    {CheckIndexPage, fuzz::MendIndexPage},
+    {CheckSealedRows, nullptr},
+    {CheckMark, fuzz::MendMark},
+    {CheckMeta, fuzz::MendMeta},
+    {CheckText, MendManifest},
 };
 
 }  // namespace

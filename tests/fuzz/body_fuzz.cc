@@ -16,7 +16,7 @@
 
 namespace {
 
-constexpr int32_t kBrokerVersion = 479;  // MQVersion ordinal of V5_3_3
+constexpr int32_t kBrokerVersion = 479;     // MQVersion ordinal of V5_3_3
 constexpr int32_t kOldBrokerVersion = 100;  // before V3_0_11
 
 template <typename Config>
@@ -53,7 +53,8 @@ void CheckVersion(std::string_view body) {
   }
   const absl::StatusOr<nameserver::DataVersion> other = nameserver::DataVersionFromJson(body);
   if (!other.ok()) return;
-  const absl::StatusOr<nameserver::DataVersion> again = nameserver::DataVersionFromJson(nameserver::DataVersionJson(*other));
+  const absl::StatusOr<nameserver::DataVersion> again =
+      nameserver::DataVersionFromJson(nameserver::DataVersionJson(*other));
   if (!again.ok() || !(*again == *other)) abort();
 }
 

@@ -51,7 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!properties.ok()) return 0;
   std::vector<core::ConfigFinding> findings;
   broker::BrokerConfig broker;
-  if (broker::ApplyBrokerProperties(*properties, "fuzz", broker, findings).ok() && broker::CheckBrokerConfig(broker).ok()) {
+  if (broker::ApplyBrokerProperties(*properties, "fuzz", broker, findings).ok() &&
+      broker::CheckBrokerConfig(broker).ok()) {
     CheckBrokerText(broker);
   }
   nameserver::NameServerConfig nameserver;

@@ -48,7 +48,9 @@ store::StoreOptions Small() {
 
 /// What stands at an offset of a queue; sizes from nothing to several blocks.
 std::string BodyAt(int32_t queue, int64_t offset) {
-  return core::StrCat(queue, "/", offset, std::string(static_cast<size_t>((offset * 1237 + queue * 511) % 9000), 'a' + static_cast<char>(offset % 26)));
+  return core::StrCat(
+      queue, "/", offset,
+      std::string(static_cast<size_t>((offset * 1237 + queue * 511) % 9000), 'a' + static_cast<char>(offset % 26)));
 }
 
 Task<absl::Status> AppendAt(store::ShardStore& store, int32_t queue, int64_t offset) {
@@ -70,8 +72,10 @@ struct Opened {
 
 Task<absl::StatusOr<Opened>> Open() {
   Opened opened;
-  CO_ASSIGN_OR_RETURN(opened.manifest, co_await store::Manifest::Open({.directory = "data", .segment_bytes = store::kSegmentBytesMin}));
-  absl::StatusOr<std::unique_ptr<store::DataFolder>> folder = co_await store::DataFolder::Open("data", opened.manifest.content(), 0, Small());
+  CO_ASSIGN_OR_RETURN(opened.manifest,
+                      co_await store::Manifest::Open({.directory = "data", .segment_bytes = store::kSegmentBytesMin}));
+  absl::StatusOr<std::unique_ptr<store::DataFolder>> folder =
+      co_await store::DataFolder::Open("data", opened.manifest.content(), 0, Small());
   if (!folder.ok()) {
     (void)co_await opened.manifest.Close();
     co_return folder.status();
@@ -168,7 +172,8 @@ bool DamageOnce(Input& input, Files& files) {
     case 0:
     case 1: {
       const std::span<const uint8_t> bytes = input.Take(input.Number(1));
-      for (size_t i = 0; i < bytes.size() && at + i < content.size(); ++i) content[at + i] = static_cast<char>(bytes[i]);
+      for (size_t i = 0; i < bytes.size() && at + i < content.size(); ++i)
+        content[at + i] = static_cast<char>(bytes[i]);
       if (what == 0 || content.empty()) return false;
       MendAt(file->first, content, at);
       return true;
@@ -178,9 +183,11 @@ bool DamageOnce(Input& input, Files& files) {
       return false;
     case 3: {  // a block to where another belongs, maybe in another file
       auto from = std::next(files.begin(), static_cast<ptrdiff_t>(input.Number(1) % files.size()));
-      const std::string block = from->second.substr(std::min(from->second.size(), input.Number(1) * store::kBlock), store::kBlock);
+      const std::string block =
+          from->second.substr(std::min(from->second.size(), input.Number(1) * store::kBlock), store::kBlock);
       const size_t to = at / store::kBlock * store::kBlock;
-      std::copy_n(block.begin(), std::min(block.size(), content.size() - to), content.begin() + static_cast<ptrdiff_t>(to));
+      std::copy_n(block.begin(), std::min(block.size(), content.size() - to),
+                  content.begin() + static_cast<ptrdiff_t>(to));
       return false;
     }
     case 4:
@@ -263,7 +270,9 @@ Task<absl::Status> Look(bool mended, Served* served) {
 Task<absl::Status> LookAgain(bool mended, const Served* before) {
   CO_ASSIGN_OR_RETURN(Opened opened, co_await Open());
   const Served served = co_await ReadAll(opened.folder->store(), mended);
-  if (!mended) Demand(served == *before, core::StrCat(before->size(), " messages at the first start, ", served.size(), " at the second"));
+  if (!mended)
+    Demand(served == *before,
+           core::StrCat(before->size(), " messages at the first start, ", served.size(), " at the second"));
   for (int32_t queue = 0; queue < kQueues; ++queue) {
     const int64_t next = opened.folder->store().MaxOffset({"T", queue}).value();
     if (next < 0 || next > INT32_MAX) continue;  // a checksum put right over nonsense

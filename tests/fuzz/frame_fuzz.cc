@@ -21,7 +21,8 @@ void CheckHeader(const net::Frame& frame) {
   net::HeaderFields fields;
   fields.AddHeader(header);
   net::Frame written;
-  for (const net::HeaderFields::Entry& entry : fields.entries()) written.fields.push_back({entry.name, fields.ValueOf(entry)});
+  for (const net::HeaderFields::Entry& entry : fields.entries())
+    written.fields.push_back({entry.name, fields.ValueOf(entry)});
   Header again;
   if (!net::DecodeHeader(written, again).ok()) abort();
   net::HeaderFields fields_again;

@@ -39,7 +39,8 @@ void Put(sim::SimDisk& disk, const std::string& path, std::string_view content, 
     (void)disk.MakeDirectory(path.substr(0, slash), 0);
   }
   sim::InodeRef inode;
-  if (disk.Open(path, {.write = true, .create = true}, 0, &inode) != 0) return;  // a topic's name that is no name of a folder
+  if (disk.Open(path, {.write = true, .create = true}, 0, &inode) != 0)
+    return;  // a topic's name that is no name of a folder
   (void)disk.Truncate(*inode, bytes, 0);
   (void)disk.Write(*inode, 0, std::as_bytes(std::span(content.data(), content.size())), /*durable=*/true, 0);
   disk.Close(inode);
@@ -56,7 +57,8 @@ void MakeStore(sim::SimDisk& disk, std::string_view input) {
   const std::string_view entries = input.substr(0, entries_bytes / kEntryBytes * kEntryBytes);
   input.remove_prefix(entries.size());
   if (!topic.empty() && topic.find('/') == std::string_view::npos) {
-    Put(disk, core::StrCat("rocketmq/consumequeue/", topic, "/", static_cast<int>(queue), "/00000000000000000000"), entries, entries.size() + 5 * kEntryBytes);
+    Put(disk, core::StrCat("rocketmq/consumequeue/", topic, "/", static_cast<int>(queue), "/00000000000000000000"),
+        entries, entries.size() + 5 * kEntryBytes);
   }
   const size_t file_bytes = input.size() / files + 1;
   for (size_t i = 0; i < files; ++i) {
@@ -66,19 +68,23 @@ void MakeStore(sim::SimDisk& disk, std::string_view input) {
 }
 
 Task<absl::Status> Import() {
-  const store::ManifestContent manifest{.store_id = {.high = 1, .low = 2}, .logs = kLogs, .segment_bytes = store::kSegmentBytesMin};
+  const store::ManifestContent manifest{
+      .store_id = {.high = 1, .low = 2}, .logs = kLogs, .segment_bytes = store::kSegmentBytesMin};
   CO_RETURN_IF_ERROR(co_await store::tools::CheckEmpty("data"));
-  CO_ASSIGN_OR_RETURN(const store::tools::ImportResult result, co_await store::tools::ImportCommitLog({
-      .from = "rocketmq",
-      .directory = "data",
-      .manifest = manifest,
-      .owner = [](const core::QueueKey& key) { return static_cast<uint32_t>(key.queue_id) % kLogs; },
-      .tags_code = [](const store::RecordView&) { return int64_t{0}; },
-      .wanted = [](std::string_view) { return true; }}));
+  CO_ASSIGN_OR_RETURN(
+      const store::tools::ImportResult result,
+      co_await store::tools::ImportCommitLog(
+          {.from = "rocketmq",
+           .directory = "data",
+           .manifest = manifest,
+           .owner = [](const core::QueueKey& key) { return static_cast<uint32_t>(key.queue_id) % kLogs; },
+           .tags_code = [](const store::RecordView&) { return int64_t{0}; },
+           .wanted = [](std::string_view) { return true; }}));
   for (uint32_t log = 0; log < kLogs; ++log) {
     store::StoreOptions options;
     options.append_buffer_bytes = size_t{1} << 20;
-    const absl::StatusOr<std::unique_ptr<store::DataFolder>> folder = co_await store::DataFolder::Open("data", manifest, log, options);
+    const absl::StatusOr<std::unique_ptr<store::DataFolder>> folder =
+        co_await store::DataFolder::Open("data", manifest, log, options);
     Demand(folder.ok(), "what was imported can't be opened: " + folder.status().ToString());
     Demand((*folder)->store().Stats().damaged_records == 0, "what was imported is damaged");
     const absl::Status closed = co_await (*folder)->Close();
@@ -87,7 +93,8 @@ Task<absl::Status> Import() {
   CO_RETURN_IF_ERROR(co_await store::tools::WriteManifest("data", manifest));
   const absl::StatusOr<store::tools::VerifyReport> report = co_await store::tools::VerifyFolder("data");
   Demand(report.ok() && !report->Damaged(), "what was imported has damage");
-  Demand(report->records == result.records, core::StrCat(result.records, " messages imported, ", report->records, " found"));
+  Demand(report->records == result.records,
+         core::StrCat(result.records, " messages imported, ", report->records, " found"));
   co_return absl::OkStatus();
 }
 

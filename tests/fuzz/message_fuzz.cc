@@ -17,7 +17,9 @@
 
 namespace {
 
-std::string_view TextOf(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string_view TextOf(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 bool Inside(std::span<const std::byte> all, const void* begin, size_t bytes) {
   const auto* first = static_cast<const std::byte*>(begin);
@@ -56,9 +58,10 @@ void CheckDraft(std::string_view text) {
   std::vector<std::byte> out(store::RecordBytes(draft));
   store::EncodeRecord(draft, {core::LogicalOffset(7), core::PhysicalOffset(77), 777}, out.data());
   const absl::StatusOr<store::RecordView> record = store::ParseRecord(out);
-  if (!record.ok() || record->bytes != out.size() || record->topic != draft.topic || record->properties != draft.properties ||
-      TextOf(record->body) != text || record->queue_id != draft.queue_id || record->queue_offset.value() != 7 ||
-      record->position.value() != 77 || record->store_timestamp != 777 || !record->BodyIntact()) {
+  if (!record.ok() || record->bytes != out.size() || record->topic != draft.topic ||
+      record->properties != draft.properties || TextOf(record->body) != text || record->queue_id != draft.queue_id ||
+      record->queue_offset.value() != 7 || record->position.value() != 77 || record->store_timestamp != 777 ||
+      !record->BodyIntact()) {
     abort();
   }
 }

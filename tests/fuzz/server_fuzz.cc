@@ -82,7 +82,8 @@ Task<void> ReadAnswers(core::Socket& socket) {
 }
 
 Task<absl::Status> Talk(core::Endpoint server, std::span<const uint8_t> bytes, size_t step) {
-  CO_ASSIGN_OR_RETURN(const std::unique_ptr<core::Socket> socket, co_await core::Socket::Connect(server, absl::Seconds(5)));
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<core::Socket> socket,
+                      co_await core::Socket::Connect(server, absl::Seconds(5)));
   {
     core::Scope scope;
     scope.Spawn(ReadAnswers(*socket));
@@ -101,11 +102,14 @@ Task<absl::Status> Talk(core::Endpoint server, std::span<const uint8_t> bytes, s
 
 /// Both servers answer a client that asks properly.
 Task<absl::Status> Ask(core::Endpoint nameserver, core::Endpoint broker) {
-  CO_ASSIGN_OR_RETURN(const std::unique_ptr<net::Client> names, co_await net::Client::Connect(nameserver, absl::Seconds(5)));
-  const absl::StatusOr<net::Frame> cluster = co_await names->Call(net::GetBrokerClusterInfoRequest(), {}, absl::Seconds(5));
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<net::Client> names,
+                      co_await net::Client::Connect(nameserver, absl::Seconds(5)));
+  const absl::StatusOr<net::Frame> cluster =
+      co_await names->Call(net::GetBrokerClusterInfoRequest(), {}, absl::Seconds(5));
   co_await names->Close();
   CO_RETURN_IF_ERROR(cluster.status());
-  CO_ASSIGN_OR_RETURN(const std::unique_ptr<net::Client> client, co_await net::Client::Connect(broker, absl::Seconds(5)));
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<net::Client> client,
+                      co_await net::Client::Connect(broker, absl::Seconds(5)));
   net::GetMaxOffsetRequest request;
   request.topic = "TBW102";
   const absl::StatusOr<net::Frame> offset = co_await client->Call(request, {}, absl::Seconds(5));

@@ -61,7 +61,8 @@ core::Task<absl::Status> ExpectAll(int count) {
     int64_t next = 0;
     while (next < opened.store->MaxOffset({"T", queue}).value()) {
       const FetchResult found = co_await FetchFrom(*opened.store, "T", queue, next);
-      for (const std::string& body : BodiesOf(found)) EXPECT_EQ(body, BodyOf(static_cast<int>(next++) * kQueues + queue));
+      for (const std::string& body : BodiesOf(found))
+        EXPECT_EQ(body, BodyOf(static_cast<int>(next++) * kQueues + queue));
       if (found.parts.empty()) break;
     }
     EXPECT_EQ(next, count / kQueues) << "queue " << queue;
@@ -254,7 +255,8 @@ TEST(RocketMqBugsTest, Issue10017WhatLiesBehindTheEndFromEarlierDoesNotCount) {
   // All that was ever written, once more behind the end: whole batches of this very log.
   ASSERT_LE(2 * end - kBlock, before.size());
   const std::string_view old = std::string_view(before).substr(kBlock, end - kBlock);
-  ASSERT_EQ(node.disk().Write(*node.disk().Find(path), end, std::as_bytes(std::span(old.data(), old.size())), true, 0), 0);
+  ASSERT_EQ(node.disk().Write(*node.disk().Find(path), end, std::as_bytes(std::span(old.data(), old.size())), true, 0),
+            0);
   Expect(world, node, 22);
 }
 
@@ -262,7 +264,8 @@ core::Task<absl::Status> AppendOver(int first, int count) {
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
   CO_RETURN_IF_ERROR(co_await AppendMany(*opened.store, first, count));
   // By time a message is found whose time is not before; what is asked for need not be sorted.
-  const core::LogicalOffset found = co_await opened.store->OffsetByTime({"T", 0}, core::Reactor::Current().wall_now(), false);
+  const core::LogicalOffset found =
+      co_await opened.store->OffsetByTime({"T", 0}, core::Reactor::Current().wall_now(), false);
   EXPECT_LE(found.value(), opened.store->MaxOffset({"T", 0}).value());
   co_return co_await CloseBoth(opened);
 }
