@@ -80,7 +80,7 @@ class GrowingText {
 
 }  // namespace internal
 
-/// Header fields as text, in one inline buffer. Names are literals (kept by pointer), values are copied.
+/// Header fields as text, in one inline buffer. Names are literals (kept by pointer) that JSON writes as they are: no quotes, no backslashes. Values are copied.
 class HeaderFields {
  public:
   struct Entry {
