@@ -354,10 +354,10 @@ TEST(NameServerTest, BrokersRegisterFromClusterPeersOnly) {
 TEST(NameServerTest, ARegistrationIsBoundedAndItsNamesAreLegal) {
   core::OnBoth(1, [](std::string folder) -> core::Task<absl::Status> {
     NameServerConfig config = ConfigIn(folder);
-    config.topics_per_broker_max = 2;
+    config.topics_per_broker_max = 3;
     CO_ASSIGN_OR_RETURN(const auto server, co_await NameServer::Start(config));
     CO_ASSIGN_OR_RETURN(Caller client, co_await Caller::Connect(server->listening_at()));
-    Answer answer = co_await client.Call(BrokerRequest("b", "a:1"), Report("TUV"));
+    Answer answer = co_await client.Call(BrokerRequest("b", "a:1"), Report("TUVW"));
     EXPECT_EQ(answer.code, 1);
     EXPECT_THAT(answer.remark, HasSubstr("topicsPerBrokerMax"));
     for (const char* name : {"../b", "b\nc", "", "<script>"}) {
@@ -370,7 +370,7 @@ TEST(NameServerTest, ARegistrationIsBoundedAndItsNamesAreLegal) {
       EXPECT_THAT(answer.remark, HasSubstr("is not HOST:PORT"));
     }
     EXPECT_TRUE(server->routes().brokers().empty());
-    answer = co_await client.Call(BrokerRequest("b", "a:1"), Report("T/"));
+    answer = co_await client.Call(BrokerRequest("b", "a:1"), Report("TU/"));
     EXPECT_EQ(answer.code, 0) << answer.remark;
     EXPECT_NE(server->routes().FindTopic("T"), nullptr);
     EXPECT_EQ(server->routes().FindTopic("/"), nullptr) << "no client is told a name that could be a path";
