@@ -1,7 +1,5 @@
 #include "broker/admin_node.h"
 
-#include <algorithm>
-#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,24 +22,6 @@ namespace {
 
 using net::ResponseCode;
 
-/// What may be changed while the broker runs: numbers and switches without consequences for data, addresses or security. No path, no
-/// name, nothing that is executed or opened.
-constexpr std::array<std::string_view, 11> kChangeable = {
-    "channelExpiredTimeout",
-    "litePullMessageEnable",
-    "longPollingEnable",
-    "maxMessageSize",
-    "maxTransferBytesOnMessageInDisk",
-    "maxTransferBytesOnMessageInMemory",
-    "maxTransferCountOnMessageInDisk",
-    "maxTransferCountOnMessageInMemory",
-    "notifyConsumerIdsChangedEnable",
-    "shortPollingTimeMills",
-    "traceOn",
-};
-
-constexpr std::string_view kSource = "request";
-
 void WriteWindow(net::JsonWriter& json, std::string_view name, const StatsWindow& window) {
   json.Key(name).BeginObject().Member("avgpt", window.average());
   json.Member("sum", static_cast<int64_t>(window.sum)).Member("tps", window.tps()).EndObject();
@@ -58,9 +38,8 @@ ShardRuntime RuntimeOf(BrokerShard& here) {
 
 /// The settings were found good on a copy; false would mean that they were not.
 bool ApplyHere(BrokerShard& here, std::vector<core::Property> properties, core::WallMillis now) {
-  std::vector<core::ConfigFinding> findings;
   here.config_version().Next(now);
-  return ApplyBrokerProperties(properties, kSource, here.live_config(), findings).ok();
+  return ApplyLiveBrokerProperties(properties, here.live_config()).ok();
 }
 
 }  // namespace
@@ -83,23 +62,15 @@ core::Task<net::Reply> AdminNodeHandlers::RuntimeInfo(net::RequestContext, net::
 core::Task<net::Reply> AdminNodeHandlers::GetConfig(net::RequestContext, net::GetBrokerConfigRequest) {
   net::Reply reply;
   reply.Add("version", shard_.config_version().ToJson());
-  reply.SetBody(BrokerConfigText(shard_.config()));
+  reply.SetBody(BrokerConfigText(shard_.config(), /*important_only=*/false, core::Reader::kPeer));
   co_return reply;
 }
 
 core::Task<net::Reply> AdminNodeHandlers::UpdateConfig(net::RequestContext context, net::UpdateBrokerConfigRequest) {
   const absl::StatusOr<std::vector<core::Property>> properties = core::ParseProperties(context.frame.body.text());
   if (!properties.ok()) co_return ReplyFromStatus(properties.status());
-  for (const core::Property& property : *properties) {
-    if (std::find(kChangeable.begin(), kChangeable.end(), property.key) == kChangeable.end()) {
-      co_return net::Reply(ResponseCode::kNoPermission,
-                           core::StrCat("Can not update config: ", property.key, " can't be changed while the broker runs"));
-    }
-  }
   BrokerConfig trial = shard_.config();
-  std::vector<core::ConfigFinding> findings;
-  absl::Status legal = ApplyBrokerProperties(*properties, kSource, trial, findings);
-  if (legal.ok()) legal = CheckBrokerConfig(trial);
+  const absl::Status legal = ApplyLiveBrokerProperties(*properties, trial);
   if (!legal.ok()) co_return ReplyFromStatus(legal);
   const std::vector<bool> applied = co_await OnEveryShard(
       shard_.peers(),

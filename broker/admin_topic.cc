@@ -9,7 +9,6 @@
 #include "broker/config.h"
 #include "broker/consumer_groups.h"
 #include "broker/gather.h"
-#include "broker/name_rules.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
 #include "broker/queue_facts.h"

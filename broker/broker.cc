@@ -22,6 +22,10 @@ CatalogOptions CatalogOptionsOf(const BrokerConfig& config) {
   options.default_topic_queues = config.default_topic_queue_nums;
   options.cluster_topic_enable = config.cluster_topic_enable;
   options.broker_topic_enable = config.broker_topic_enable;
+  options.limits = {.topics = config.topics_max,
+                    .groups = config.subscription_groups_max,
+                    .queues = config.queues_max,
+                    .automatic_topics_per_minute = config.auto_create_topics_per_minute};
   options.trace_topic_enable = config.trace_topic_enable;
   options.trace_topic = config.msg_trace_topic_name;
   return options;

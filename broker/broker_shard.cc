@@ -7,6 +7,7 @@
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
 #include "broker/producer_groups.h"
+#include "core/assert.h"
 #include "core/log.h"
 #include "core/reactor.h"
 #include "core/status.h"
@@ -15,6 +16,13 @@
 
 namespace broker {
 namespace {
+
+/// Of a configuration that CheckBrokerConfig has found good.
+net::AccessPolicy PolicyOf(const BrokerConfig& config) {
+  const absl::StatusOr<net::PeerList> peers = net::PeerList::Parse(config.cluster_peers);
+  CORE_ASSERT(peers.ok());
+  return net::AccessPolicy("broker", *peers, "clusterPeers");
+}
 
 /// Commits what consumers have confirmed, now and then, until the shard stops.
 core::Task<void> FlushOffsetsForever(OffsetTable& offsets, absl::Duration interval, core::StopToken stop) {
@@ -41,7 +49,9 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
       catalog_writer_(catalog_writer),
       producer_groups_(std::make_unique<ProducerGroups>()),
       order_locks_(std::make_unique<OrderLocks>()),
-      stats_(std::make_unique<BrokerStats>(core::Reactor::Current().now())) {
+      stats_(std::make_unique<BrokerStats>(core::Reactor::Current().now())),
+      router_(PolicyOf(config)),
+      vip_router_(PolicyOf(config)) {
   if (!config.broker_ip1.empty()) {
     const absl::StatusOr<core::Endpoint> advertised = core::Endpoint::Parse(config.broker_ip1, 0);
     if (advertised.ok()) advertised_ = std::make_unique<core::Endpoint>(*advertised);

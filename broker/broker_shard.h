@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "broker/admin_plane.h"
 #include "broker/catalog.h"
 #include "broker/config.h"
 #include "broker/held_pulls.h"
@@ -65,15 +64,9 @@ class BrokerShard {
   store::ShardStore& store() { return *store_; }
   store::MetaStore& meta() { return *meta_; }
   OffsetTable& offsets() { return *offsets_; }
-  /// Adds the handler to both ports; one of the admin plane behind its guard (admin_plane.h).
+  /// Adds the handler to both ports, behind the access policy (net/access.h).
   template <typename Service, typename Request>
   void On(Service& service, core::Task<net::Reply> (Service::*method)(net::RequestContext, Request)) {
-    if (IsAdminRequest(Request::kCode)) {
-      auto& guard = Adopt(std::make_unique<AdminGuard<Service, Request>>(service, method));
-      router_.On(guard, &AdminGuard<Service, Request>::Handle);
-      vip_router_.On(guard, &AdminGuard<Service, Request>::Handle);
-      return;
-    }
     router_.On(service, method);
     vip_router_.On(service, method);
   }

@@ -13,6 +13,14 @@
 
 namespace broker {
 
+/// How much is in a catalog.
+struct CatalogCounts {
+  int64_t topics = 0;           // without the internal ones
+  int64_t internal_topics = 0;  // %RETRY% and %DLQ%
+  int64_t queues = 0;           // of all topics
+  int64_t groups = 0;
+};
+
 /// The topics and subscription groups of the broker at one moment. Immutable once published; the same object on every shard.
 class Catalog {
  public:
@@ -26,22 +34,39 @@ class Catalog {
   std::vector<std::shared_ptr<const GroupConfig>> Groups() const { return groups_.Sorted(); }
   const DataVersion& topics_version() const { return topics_version_; }
   const DataVersion& groups_version() const { return groups_version_; }
+  const CatalogCounts& counts() const { return counts_; }
 
   /// How CatalogWriter makes the next one from this one.
   void PutTopic(TopicConfig config) {
     const std::string name = config.name;
+    Count(FindTopic(name), -1);
+    Count(&config, 1);
     topics_.Put(name, std::move(config));
   }
-  void EraseTopic(std::string_view name) { topics_.Erase(name); }
+  void EraseTopic(std::string_view name) {
+    Count(FindTopic(name), -1);
+    topics_.Erase(name);
+  }
   void PutGroup(GroupConfig config) {
     const std::string name = config.name;
     groups_.Put(name, std::move(config));
+    counts_.groups = static_cast<int64_t>(groups_.size());
   }
-  void EraseGroup(std::string_view name) { groups_.Erase(name); }
+  void EraseGroup(std::string_view name) {
+    groups_.Erase(name);
+    counts_.groups = static_cast<int64_t>(groups_.size());
+  }
   void set_topics_version(DataVersion version) { topics_version_ = version; }
   void set_groups_version(DataVersion version) { groups_version_ = version; }
 
  private:
+  void Count(const TopicConfig* topic, int64_t direction) {
+    if (topic == nullptr) return;
+    (IsInternalTopic(topic->name) ? counts_.internal_topics : counts_.topics) += direction;
+    counts_.queues += direction * topic->queues();
+  }
+
+  CatalogCounts counts_;
   SnapshotMap<TopicConfig> topics_;
   SnapshotMap<GroupConfig> groups_;
   DataVersion topics_version_;

@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "broker/catalog_draft.h"
-#include "broker/name_rules.h"
 #include "broker/system_topics.h"
 #include "broker/topic_attributes.h"
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "net/name_rules.h"
 
 namespace broker {
 namespace {
@@ -39,7 +39,10 @@ struct CatalogWriter::Change {
 };
 
 CatalogWriter::CatalogWriter(CatalogOptions options, const core::Sharded<CatalogView>& views)
-    : options_(std::move(options)), views_(views), current_(std::make_shared<const Catalog>()) {}
+    : options_(std::move(options)),
+      automatic_topics_(options_.limits.automatic_topics_per_minute),
+      views_(views),
+      current_(std::make_shared<const Catalog>()) {}
 
 CatalogWriter::~CatalogWriter() = default;
 
@@ -180,7 +183,7 @@ core::Task<absl::Status> CatalogWriter::Submit(Apply apply) {
 }
 
 core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopicForSend(AutoCreate request) {
-  if (const std::optional<std::string> wrong = WrongTopicName(request.topic); wrong) {
+  if (const std::optional<std::string> wrong = net::WrongTopicName(request.topic); wrong) {
     co_return absl::InvalidArgumentError(*wrong);
   }
   const auto made = std::make_shared<TopicConfig>();
@@ -194,12 +197,14 @@ core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopicForSend(AutoCr
     RETURN_IF_ERROR(CheckNotReserved(request.topic));
     TopicConfig topic;
     topic.name = request.topic;
+    bool of_known_group = false;
     if (IsRetryTopic(request.topic)) {
       const GroupConfig* group = catalog.FindGroup(std::string_view(request.topic).substr(kRetryTopicPrefix.size()));
       const int32_t queues = group != nullptr ? std::max(1, group->retry_queues) : 1;
       topic.read_queues = queues;
       topic.write_queues = queues;
       topic.sys_flag = request.unit_mode ? kTopicSysFlagUnitSub : 0;
+      of_known_group = group != nullptr;
     } else {
       const TopicConfig* blueprint = catalog.FindTopic(request.default_topic);
       if (blueprint == nullptr || !blueprint->inherits()) {
@@ -216,6 +221,13 @@ core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopicForSend(AutoCr
       topic.filter_type = blueprint->filter_type;
       topic.sys_flag = request.unit_mode ? kTopicSysFlagUnit : 0;
     }
+    RETURN_IF_ERROR(CheckRoomForTopic(catalog, topic, options_.limits));
+    if (!of_known_group && !automatic_topics_.Take(core::Reactor::Current().now())) {
+      return absl::ResourceExhaustedError(core::StrCat(
+          "sends have made as many topics in the last minute as autoCreateTopicsPerMinute of this broker allows, ",
+          options_.limits.automatic_topics_per_minute, ": try again later, or make topic[", request.topic,
+          "] with mqadmin updateTopic"));
+    }
     *made = topic;
     draft.PutTopic(std::move(topic));
     return absl::OkStatus();
@@ -225,7 +237,7 @@ core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopicForSend(AutoCr
 }
 
 core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopic(TopicConfig config) {
-  if (const std::optional<std::string> wrong = WrongTopicName(config.name); wrong) {
+  if (const std::optional<std::string> wrong = net::WrongTopicName(config.name); wrong) {
     co_return absl::InvalidArgumentError(*wrong);
   }
   const auto made = std::make_shared<TopicConfig>(std::move(config));
@@ -235,6 +247,7 @@ core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopic(TopicConfig c
       return absl::OkStatus();
     }
     RETURN_IF_ERROR(CheckNotReserved(made->name));
+    RETURN_IF_ERROR(CheckRoomForTopic(draft.catalog(), *made, options_.limits));
     draft.PutTopic(*made);
     return absl::OkStatus();
   };
@@ -243,11 +256,11 @@ core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopic(TopicConfig c
 }
 
 core::Task<absl::StatusOr<GroupConfig>> CatalogWriter::EnsureGroup(std::string group) {
-  if (const std::optional<std::string> wrong = WrongGroupName(group); wrong) co_return absl::NotFoundError(*wrong);
+  if (const std::optional<std::string> wrong = net::WrongGroupName(group); wrong) co_return absl::NotFoundError(*wrong);
   const bool automatic = options_.auto_create_group || group.starts_with(kSystemGroupPrefix);
   const auto made = std::make_shared<GroupConfig>();
   made->name = std::move(group);
-  Apply apply = [made, automatic](CatalogDraft& draft) -> absl::Status {
+  Apply apply = [this, made, automatic](CatalogDraft& draft) -> absl::Status {
     if (const GroupConfig* present = draft.catalog().FindGroup(made->name); present != nullptr) {
       *made = *present;
       return absl::OkStatus();
@@ -256,6 +269,7 @@ core::Task<absl::StatusOr<GroupConfig>> CatalogWriter::EnsureGroup(std::string g
       return absl::NotFoundError(
           core::StrCat("subscription group [", made->name, "] does not exist (autoCreateSubscriptionGroup is false)"));
     }
+    RETURN_IF_ERROR(CheckRoomForGroup(draft.catalog(), *made, options_.limits));
     draft.PutGroup(*made);
     return absl::OkStatus();
   };
@@ -264,7 +278,8 @@ core::Task<absl::StatusOr<GroupConfig>> CatalogWriter::EnsureGroup(std::string g
 }
 
 absl::Status CatalogWriter::CheckForAdministrator(const TopicConfig& topic) const {
-  if (const std::optional<std::string> wrong = WrongTopicName(topic.name); wrong) return absl::InvalidArgumentError(*wrong);
+  if (const std::optional<std::string> wrong = net::WrongTopicName(topic.name); wrong)
+    return absl::InvalidArgumentError(*wrong);
   if (IsSystemTopicOf(options_, topic.name)) {
     return absl::InvalidArgumentError(core::StrCat("The topic[", topic.name, "] is conflict with system topic."));
   }
@@ -291,6 +306,11 @@ core::Task<absl::Status> CatalogWriter::PutTopics(std::vector<TopicConfig> topic
           AlterAttributes(present != nullptr ? present->attributes : TopicAttributes{}, topic.attributes, present == nullptr);
       if (!attributes.ok()) return absl::FailedPreconditionError(attributes.status().message());
       topic.attributes = *std::move(attributes);
+    }
+    Catalog after = draft.catalog();  // all or none: the limits are checked on a copy first
+    for (const TopicConfig& topic : altered) {
+      RETURN_IF_ERROR(CheckRoomForTopic(after, topic, options_.limits));
+      after.PutTopic(topic);
     }
     for (TopicConfig& topic : altered) draft.PutTopic(std::move(topic));
     return absl::OkStatus();
@@ -339,7 +359,7 @@ absl::Status CatalogWriter::CheckNotReserved(const std::string& topic) const {
 
 core::Task<absl::Status> CatalogWriter::PutGroups(std::vector<GroupConfig> groups) {
   for (const GroupConfig& group : groups) {
-    if (const std::optional<std::string> wrong = WrongGroupName(group.name); wrong) {
+    if (const std::optional<std::string> wrong = net::WrongGroupName(group.name); wrong) {
       co_return absl::InvalidArgumentError(*wrong);
     }
     if (group.retry_queues < 0 || group.retry_queues > kQueuesMax) {
@@ -347,7 +367,12 @@ core::Task<absl::Status> CatalogWriter::PutGroups(std::vector<GroupConfig> group
           core::StrCat("The group[", group.name, "] can't have ", group.retry_queues, " retry queues: 0 to ", kQueuesMax));
     }
   }
-  Apply apply = [groups = std::move(groups)](CatalogDraft& draft) {
+  Apply apply = [this, groups = std::move(groups)](CatalogDraft& draft) -> absl::Status {
+    Catalog after = draft.catalog();
+    for (const GroupConfig& group : groups) {
+      RETURN_IF_ERROR(CheckRoomForGroup(after, group, options_.limits));
+      after.PutGroup(group);
+    }
     for (const GroupConfig& group : groups) draft.PutGroup(group);
     return absl::OkStatus();
   };

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "broker/catalog.h"
+#include "broker/creation_limits.h"
 #include "core/scope.h"
 #include "core/sharded.h"
 #include "core/sync.h"
@@ -30,6 +31,7 @@ struct CatalogOptions {
   bool broker_topic_enable = true;
   bool trace_topic_enable = false;
   std::string trace_topic = "RMQ_SYS_TRACE_TOPIC";
+  CreationLimits limits;
 };
 
 /// A send to a topic that this broker does not know. Source: RocketMQ 5.3.3 AbstractSendMessageProcessor.msgCheck.
@@ -47,7 +49,8 @@ struct AutoCreate {
 /// EnsureX, PutX and DeleteX may be called on any shard; they travel to shard 0 by themselves.
 ///
 /// Errors: kInvalidArgument (INVALID_PARAMETER), kNotFound (TOPIC_NOT_EXIST, SUBSCRIPTION_GROUP_NOT_EXIST), kUnavailable (the
-/// metadata log takes no more, or the broker is stopping: SERVICE_NOT_AVAILABLE). The message is the remark.
+/// metadata log takes no more, or the broker is stopping: SERVICE_NOT_AVAILABLE), kResourceExhausted (a limit of creation_limits.h; to a send
+/// TOPIC_NOT_EXIST, so that it goes to another broker). The message is the remark.
 class CatalogWriter {
  public:
   /// Topics whose configuration has changed or that are new; deleted ones are not named. Runs on shard 0, one call at a time, and returns when
@@ -105,6 +108,7 @@ class CatalogWriter {
   absl::Status CheckNotReserved(const std::string& topic) const;
 
   const CatalogOptions options_;
+  CreationRate automatic_topics_;  // on shard 0
   const core::Sharded<CatalogView>& views_;
   store::MetaStore* meta_ = nullptr;
   Announcer announcer_;

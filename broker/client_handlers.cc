@@ -8,19 +8,20 @@
 #include "broker/broker_stats.h"
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
-#include "broker/name_rules.h"
 #include "core/log.h"
 #include "core/reactor.h"
 #include "core/strings.h"
+#include "net/name_rules.h"
 #include "net/requests/to_client.h"
 
 namespace broker {
 namespace {
 
 constexpr absl::Duration kMaintenanceInterval = absl::Seconds(10);
-/// Both far above what a client has; each group keeps a copy of what is known of the client.
-constexpr size_t kClientIdBytesMax = 1024;
+/// All far above what a client has; each group keeps a copy of what is known of the client.
 constexpr size_t kGroupsPerHeartbeatMax = 1024;
+constexpr size_t kSubscriptionsMax = 1024;
+constexpr size_t kQueuesPerLockMax = 65536;
 
 net::Reply BodyIsNoJson(const absl::Status& status) {
   return net::Reply(net::ResponseCode::kSystemError, core::StrCat("the request's body is not understood: ", core::ToStd(status.message())));
@@ -37,11 +38,23 @@ std::map<core::ShardId, std::vector<core::QueueKey>> QueuesByOwner(const net::Js
   std::map<core::ShardId, std::vector<core::QueueKey>> by_owner;
   for (const net::JsonValue& queue : queues.items()) {
     core::QueueKey key{std::string(queue["topic"].text()), queue["queueId"].Int32Or(-1)};
-    if (key.topic.empty() || key.queue_id < 0) continue;
+    if (net::WrongTopicName(key.topic).has_value() || key.queue_id < 0) continue;
     const core::ShardId owner = placement.OwnerOf(key);
     by_owner[owner].push_back(std::move(key));
   }
   return by_owner;
+}
+
+/// What is wrong with the names in the body of a lock or unlock, if anything.
+std::optional<net::Reply> RefuseLock(const net::JsonValue& body) {
+  std::optional<std::string> wrong = net::WrongGroupName(body["consumerGroup"].text());
+  if (!wrong.has_value()) wrong = net::WrongClientId(body["clientId"].text());
+  if (!wrong.has_value() && body["mqSet"].items().size() > kQueuesPerLockMax) {
+    wrong =
+        core::StrCat("a lock of ", body["mqSet"].items().size(), " queues; at most ", kQueuesPerLockMax, " are taken");
+  }
+  if (!wrong.has_value()) return std::nullopt;
+  return net::Reply(net::ResponseCode::kInvalidParameter, *std::move(wrong));
 }
 
 std::vector<core::QueueKey> LockHere(BrokerShard& there, std::string group, std::string client_id, net::Connection::Id connection,
@@ -79,9 +92,8 @@ core::Task<net::Reply> ClientHandlers::Heartbeat(net::RequestContext context, ne
   if (client.client_id.empty()) {
     co_return net::Reply(net::ResponseCode::kSystemError, "a heartbeat without clientID");
   }
-  if (client.client_id.size() > kClientIdBytesMax) {
-    co_return net::Reply(net::ResponseCode::kInvalidParameter,
-                         absl::StrCat("a clientID of ", client.client_id.size(), " bytes; at most ", kClientIdBytesMax, " are taken"));
+  if (std::optional<std::string> wrong = net::WrongClientId(client.client_id)) {
+    co_return net::Reply(net::ResponseCode::kInvalidParameter, *std::move(wrong));
   }
   const size_t groups = beat["producerDataSet"].items().size() + beat["consumerDataSet"].items().size();
   if (groups > kGroupsPerHeartbeatMax) {
@@ -90,7 +102,7 @@ core::Task<net::Reply> ClientHandlers::Heartbeat(net::RequestContext context, ne
   }
   for (const net::JsonValue& producer : beat["producerDataSet"].items()) {
     const std::string_view group = producer["groupName"].text();
-    if (!group.empty() && group.size() <= kGroupNameBytesMax) producers_.Heartbeat(group, client);
+    if (!net::WrongLabel("producer group", group).has_value()) producers_.Heartbeat(group, client);
   }
   const bool without_subscriptions = beat["withoutSub"].BoolOr(false);
   for (const net::JsonValue& consumer : beat["consumerDataSet"].items()) {
@@ -132,7 +144,7 @@ core::Task<void> ClientHandlers::ConsumerBeat(net::JsonValue consumer, bool with
   registration.without_subscriptions = without_subscriptions;
   for (const net::JsonValue& one : consumer["subscriptionDataSet"].items()) {
     SubscriptionData data = SubscriptionData::FromJson(one);
-    if (data.topic.empty()) continue;
+    if (net::WrongTopicName(data.topic).has_value() || registration.subscriptions.size() >= kSubscriptionsMax) continue;
     std::string topic = data.topic;
     registration.subscriptions.insert_or_assign(std::move(topic), std::move(data));
   }
@@ -180,6 +192,7 @@ core::Task<net::Reply> ClientHandlers::Lock(net::RequestContext context, net::Lo
   absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
   if (!document.ok()) co_return BodyIsNoJson(document.status());
   const net::JsonValue body = document->root();
+  if (std::optional<net::Reply> refusal = RefuseLock(body)) co_return *std::move(refusal);
   const std::string group(body["consumerGroup"].text());
   const std::string client_id(body["clientId"].text());
   const net::Connection::Id connection = context.connection.id();
@@ -213,6 +226,7 @@ core::Task<net::Reply> ClientHandlers::Unlock(net::RequestContext context, net::
   absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(context.frame.body.text());
   if (!document.ok()) co_return BodyIsNoJson(document.status());
   const net::JsonValue body = document->root();
+  if (std::optional<net::Reply> refusal = RefuseLock(body)) co_return *std::move(refusal);
   const std::string group(body["consumerGroup"].text());
   const std::string client_id(body["clientId"].text());
   std::map<core::ShardId, std::vector<core::QueueKey>> held = QueuesByOwner(body["mqSet"], shard_.placement());

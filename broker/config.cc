@@ -7,6 +7,7 @@
 #include "core/io.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "net/peer_list.h"
 
 namespace broker {
 
@@ -29,11 +30,14 @@ constexpr absl::Duration kSecond = absl::Seconds(1);
 constexpr absl::Duration kHour = absl::Hours(1);
 
 constexpr Setting kSettings[] = {
-    Setting("brokerClusterName", &Config::broker_cluster_name, Range{1, 127}, "Cluster this broker belongs to.").Important(),
-    Setting("brokerName", &Config::broker_name, Range{1, 127}, "Name of the broker; default: the host's.").Important(),
-    Setting(kBrokerId, &Config::broker_id, Range{0, std::numeric_limits<int32_t>::max()}, "0, the master; no slaves yet.")
+    Setting("brokerClusterName", &Config::broker_cluster_name, Range{1, 127}, "Cluster this broker belongs to.")
         .Important(),
-    Setting::Choice<&Config::broker_role>(kBrokerRole, kBrokerRoles, "ASYNC_MASTER; no slaves yet that a send could wait for.")
+    Setting("brokerName", &Config::broker_name, Range{1, 127}, "Name of the broker; default: the host's.").Important(),
+    Setting(kBrokerId, &Config::broker_id, Range{0, std::numeric_limits<int32_t>::max()},
+            "0, the master; no slaves yet.")
+        .Important(),
+    Setting::Choice<&Config::broker_role>(kBrokerRole, kBrokerRoles,
+                                          "ASYNC_MASTER; no slaves yet that a send could wait for.")
         .Important(),
     Setting("brokerPermission", &Config::broker_permission, Range{0, 7}, "Sum of 4 read, 2 write; of all its topics.")
         .Important(),
@@ -46,12 +50,16 @@ constexpr Setting kSettings[] = {
         .Important(),
     Setting("namesrvAddr", &Config::namesrv_addr, Range{0, 4096}, "Nameservers, host:port;host:port.").Important(),
 
-    Setting("storePathRootDir", &Config::store_path_root_dir, Range{1, 4000}, "Data folder.").Important(),
-    Setting::Choice<&Config::flush_disk_type>("flushDiskType", kFlushDiskTypes, "When a send is acknowledged.").Important(),
-    Setting("mappedFileSizeCommitLog", &Config::segment_bytes, Range{8 << 20, int64_t{1} << 40}, "Bytes of a log segment."),
-    Setting("deleteWhen", &Config::delete_when, Range{1, 127}, "Hours of the day at which old segments go, 04 or 04;16.")
+    Setting("storePathRootDir", &Config::store_path_root_dir, Range{1, 4000}, "Data folder.").Important().Private(),
+    Setting::Choice<&Config::flush_disk_type>("flushDiskType", kFlushDiskTypes, "When a send is acknowledged.")
         .Important(),
-    Setting("fileReservedTime", &Config::file_reserved_time, kHour, Range{1, 24 * 36500}, "Hours a message is kept at least.")
+    Setting("mappedFileSizeCommitLog", &Config::segment_bytes, Range{8 << 20, int64_t{1} << 40},
+            "Bytes of a log segment."),
+    Setting("deleteWhen", &Config::delete_when, Range{1, 127},
+            "Hours of the day at which old segments go, 04 or 04;16.")
+        .Important(),
+    Setting("fileReservedTime", &Config::file_reserved_time, kHour, Range{1, 24 * 36500},
+            "Hours a message is kept at least.")
         .Important(),
     Setting("diskMaxUsedSpaceRatio", &Config::disk_max_used_space_ratio, Range{10, 95},
             "Percent of the disk: above, old segments go at any hour."),
@@ -62,40 +70,67 @@ constexpr Setting kSettings[] = {
     Setting("diskSpaceWarningLevelRatio", &Config::disk_space_warning_level_ratio, Range{35, 100},
             "Percent of the disk: above, sends are refused."),
 
-    Setting("autoCreateTopicEnable", &Config::auto_create_topic_enable, "A send to an unknown topic makes it.").Important(),
-    Setting("autoCreateSubscriptionGroup", &Config::auto_create_subscription_group, "An unknown group is made.").Important(),
-    Setting("defaultTopicQueueNums", &Config::default_topic_queue_nums, Range{1, 65535}, "Queues of the template TBW102."),
+    Setting("autoCreateTopicEnable", &Config::auto_create_topic_enable, "A send to an unknown topic makes it.")
+        .Important(),
+    Setting("autoCreateSubscriptionGroup", &Config::auto_create_subscription_group, "An unknown group is made.")
+        .Important(),
+    Setting("defaultTopicQueueNums", &Config::default_topic_queue_nums, Range{1, 65535},
+            "Queues of the template TBW102."),
+    Setting("topicsMax", &Config::topics_max, Range{1, 10'000'000},
+            "Topics, beside those for retries and dead letters."),
+    Setting("subscriptionGroupsMax", &Config::subscription_groups_max, Range{1, 10'000'000}, "Subscription groups."),
+    Setting("queuesMax", &Config::queues_max, Range{1, 100'000'000}, "Queues of all topics."),
+    Setting("autoCreateTopicsPerMinute", &Config::auto_create_topics_per_minute, Range{0, 1'000'000},
+            "Topics that sends may make."),
     Setting("clusterTopicEnable", &Config::cluster_topic_enable, "The topic named like the cluster can be used."),
     Setting("brokerTopicEnable", &Config::broker_topic_enable, "The topic named like the broker can be used."),
     Setting("traceTopicEnable", &Config::trace_topic_enable, "Make the topic for message traces."),
     Setting("msgTraceTopicName", &Config::msg_trace_topic_name, Range{1, 127}, "Name of the topic for message traces."),
 
-    Setting("maxMessageSize", &Config::max_message_size, Range{1, 15 << 20}, "Bytes of a message's body at most."),
-    Setting("traceOn", &Config::trace_on, "Tell clients that they may trace (TRACE_ON)."),
+    Setting("maxMessageSize", &Config::max_message_size, Range{1, 15 << 20}, "Bytes of a message's body at most.")
+        .Live(),
+    Setting("traceOn", &Config::trace_on, "Tell clients that they may trace (TRACE_ON).").Live(),
 
-    Setting("longPollingEnable", &Config::long_polling_enable, "Hold a pull that finds nothing until a message comes."),
+    Setting("longPollingEnable", &Config::long_polling_enable, "Hold a pull that finds nothing until a message comes.")
+        .Live(),
     Setting("shortPollingTimeMills", &Config::short_polling_time, kMillisecond, Range{1, 3600'000},
-            "How long a pull is held without long polling."),
-    Setting("litePullMessageEnable", &Config::lite_pull_message_enable, "Serve LITE_PULL_MESSAGE."),
+            "How long a pull is held without long polling.")
+        .Live(),
+    Setting("litePullMessageEnable", &Config::lite_pull_message_enable, "Serve LITE_PULL_MESSAGE.").Live(),
     Setting("notifyConsumerIdsChangedEnable", &Config::notify_consumer_ids_changed_enable,
-            "Tell a group's members at once that members have changed."),
+            "Tell a group's members at once that members have changed.")
+        .Live(),
     Setting("maxTransferCountOnMessageInMemory", &Config::max_transfer_count_in_memory, Range{1, 100'000},
-            "Messages of one pull at most, from memory."),
+            "Messages of one pull at most, from memory.")
+        .Live(),
     Setting("maxTransferBytesOnMessageInMemory", &Config::max_transfer_bytes_in_memory, Range{1, 15 << 20},
-            "Bytes of one pull at most, from memory; one message in any case."),
+            "Bytes of one pull at most, from memory; one message in any case.")
+        .Live(),
     Setting("maxTransferCountOnMessageInDisk", &Config::max_transfer_count_on_disk, Range{1, 100'000},
-            "Messages of one pull at most, from disk."),
+            "Messages of one pull at most, from disk.")
+        .Live(),
     Setting("maxTransferBytesOnMessageInDisk", &Config::max_transfer_bytes_on_disk, Range{1, 15 << 20},
-            "Bytes of one pull at most, from disk; one message in any case."),
+            "Bytes of one pull at most, from disk; one message in any case.")
+        .Live(),
     Setting("flushConsumerOffsetInterval", &Config::flush_consumer_offset_interval, kMillisecond, Range{10, 3600'000},
             "ms between writes of consumer offsets."),
 
     Setting("channelExpiredTimeout", &Config::channel_expired_timeout, kMillisecond, Range{1000, 3600'000},
-            "ms without heartbeat until a client is gone."),
+            "ms without heartbeat until a client is gone.")
+        .Live(),
     Setting("serverChannelMaxIdleTimeSeconds", &Config::server_channel_max_idle, kSecond, Range{1, 86400},
             "Seconds without a byte until a connection is closed."),
     Setting("registerNameServerPeriod", &Config::register_name_server_period, kMillisecond, Range{1, 3600'000},
             "ms between registrations, held between 10,000 and 60,000."),
+    Setting("clusterPeers", &Config::cluster_peers, Range{0, 4096},
+            "standalone: addresses whose brokers may register, beside this machine's: 10.0.0.5;10.1.0.0/16, private, "
+            "any, or nothing."),
+    Setting(
+        "confinementReadable", &Config::confinement_readable, Range{0, 4096},
+        "Folders that a confined process may read beside its own, ';' between them; for tools that are loaded into it.")
+        .Private(),
+    Setting::Choice<&Config::confinement>("confinement", core::kConfinementNames,
+                                          "on: the process gives up what it does not need; off: for debugging."),
 };
 
 bool IsNameCharacter(char c) {
@@ -151,6 +186,9 @@ absl::Status CheckBrokerConfig(BrokerConfig& config) {
   if (config.listen_port == 1 || config.listen_port == 2) {
     return absl::InvalidArgumentError("listenPort: the VIP port is listenPort - 2, so the least is 3");
   }
+  if (const absl::Status peers = net::PeerList::Parse(config.cluster_peers).status(); !peers.ok()) {
+    return core::Annotate(peers, "clusterPeers");
+  }
   if (!DeleteWhenHours(config.delete_when).ok()) return DeleteWhenHours(config.delete_when).status();
   if (config.segment_bytes < 2 * int64_t{config.max_message_size}) {
     return absl::InvalidArgumentError(core::StrCat("mappedFileSizeCommitLog=", config.segment_bytes,
@@ -166,8 +204,15 @@ absl::Status CheckBrokerConfig(BrokerConfig& config) {
   return absl::OkStatus();
 }
 
-std::string BrokerConfigText(const BrokerConfig& config, bool important_only) {
-  return core::ToProperties<BrokerConfig>(BrokerSettings(), config, important_only);
+absl::Status ApplyLiveBrokerProperties(std::span<const core::Property> properties, BrokerConfig& config) {
+  BrokerConfig trial = config;
+  RETURN_IF_ERROR(core::ApplyLive<BrokerConfig>(properties, BrokerSettings(), IgnoredBrokerKeys(), trial));
+  RETURN_IF_ERROR(CheckBrokerConfig(trial));
+  return core::ApplyLive<BrokerConfig>(properties, BrokerSettings(), IgnoredBrokerKeys(), config);
+}
+
+std::string BrokerConfigText(const BrokerConfig& config, bool important_only, core::Reader reader) {
+  return core::ToProperties<BrokerConfig>(BrokerSettings(), config, important_only, reader);
 }
 
 absl::StatusOr<std::vector<int>> DeleteWhenHours(std::string_view delete_when) {

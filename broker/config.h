@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "core/confinement.h"
 #include "core/settings.h"
 #include "store/log_options.h"
 
@@ -50,6 +51,11 @@ struct BrokerConfig {
   int32_t default_topic_queue_nums = 8;
   bool cluster_topic_enable = true;
   bool broker_topic_enable = true;
+  /// RingMQ's own: creation_limits.h.
+  int32_t topics_max = 10'000;
+  int32_t subscription_groups_max = 10'000;
+  int32_t queues_max = 100'000;
+  int32_t auto_create_topics_per_minute = 64;
   bool trace_topic_enable = false;
   std::string msg_trace_topic_name = "RMQ_SYS_TRACE_TOPIC";
 
@@ -73,6 +79,10 @@ struct BrokerConfig {
   absl::Duration channel_expired_timeout = absl::Seconds(120);
   absl::Duration server_channel_max_idle = absl::Seconds(120);
   absl::Duration register_name_server_period = absl::Seconds(30);  // held between 10 s and 60 s
+
+  std::string cluster_peers = "private";  // as a nameserver's; also of the one inside standalone
+  core::Confinement confinement = core::Confinement::kOn;
+  std::string confinement_readable;
 
   // --- Not in files: set by the command line, or by who starts the broker.
   /// What routes say where brokerIP1 is not set; empty: the local address of the connection to the nameserver.
@@ -105,8 +115,14 @@ absl::Status ApplyBrokerProperties(std::span<const core::Property> properties, s
 /// master has brokerId 0, as in RocketMQ, and is ASYNC_MASTER while there are no slaves). kInvalidArgument names the keys and what to write.
 absl::Status CheckBrokerConfig(BrokerConfig& config);
 
-/// All settings as `key=value` lines, by key: the body of GET_BROKER_CONFIG, and --print-config.
-std::string BrokerConfigText(const BrokerConfig& config, bool important_only = false);
+/// Changes a running broker's settings: all of `properties` or none. Only those that CheckBrokerConfig would find good with the others, and that
+/// are live (config.cc): numbers and switches without consequences for data, addresses or security. kPermissionDenied, kInvalidArgument: see
+/// core::ApplyLive.
+absl::Status ApplyLiveBrokerProperties(std::span<const core::Property> properties, BrokerConfig& config);
+
+/// All settings as `key=value` lines, by key: --print-config, and without paths the body of GET_BROKER_CONFIG.
+std::string BrokerConfigText(const BrokerConfig& config, bool important_only = false,
+                             core::Reader reader = core::Reader::kOperator);
 
 /// The hours of deleteWhen ("04", "04;16"), each 0..23. kInvalidArgument otherwise.
 absl::StatusOr<std::vector<int>> DeleteWhenHours(std::string_view delete_when);

@@ -6,8 +6,8 @@
 #include "broker/catalog.h"
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
-#include "broker/name_rules.h"
 #include "broker/order_locks.h"
+#include "broker/system_topics.h"
 #include "broker/wire_status.h"
 #include "core/reactor.h"
 #include "core/strings.h"
@@ -53,11 +53,6 @@ std::optional<SendRefusal> CheckSendTopic(const BrokerShard& shard, const net::S
     return Refuse(ResponseCode::kNoPermission,
                   core::StrCat("the broker[", config.broker_name, "] sending message is forbidden"));
   }
-  if (found == nullptr) {  // names in the catalog are legal
-    if (std::optional<std::string> wrong = WrongTopicName(header.topic)) {
-      return Refuse(ResponseCode::kInvalidParameter, std::move(*wrong));
-    }
-  }
   if (IsForbiddenToSend(header.topic)) {
     return Refuse(ResponseCode::kNoPermission,
                   core::StrCat("Sending message to topic[", header.topic, "] is forbidden."));
@@ -92,6 +87,10 @@ core::Task<std::optional<SendRefusal>> MakeTopicForSend(BrokerShard& shard, cons
   }
   if (made.ok()) co_return std::nullopt;
   if (absl::IsNotFound(made.status())) co_return NotExist(header.topic);
+  if (absl::IsResourceExhausted(made.status())) {
+    co_return Refuse(ResponseCode::kTopicNotExist,
+                     core::StrCat("topic[", header.topic, "] not exist: ", core::ToStd(made.status().message())));
+  }
   co_return Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
 }
 

@@ -1,15 +1,36 @@
 #include "broker/system_topics.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "broker/catalog_writer.h"
-#include "broker/name_rules.h"
 #include "core/strings.h"
 
 namespace broker {
 namespace {
 
 constexpr std::string_view kReplyTopicSuffix = "_REPLY_TOPIC";
+
+// Source: RocketMQ 5.3.3 TopicValidator.SYSTEM_TOPIC_SET.
+constexpr std::array<std::string_view, 9> kSystemTopics = {
+    "TBW102",
+    "SCHEDULE_TOPIC_XXXX",
+    "BenchmarkTest",
+    "RMQ_SYS_TRANS_HALF_TOPIC",
+    "RMQ_SYS_TRACE_TOPIC",
+    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
+    "TRANS_CHECK_MAX_TIME_TOPIC",
+    "SELF_TEST_TOPIC",
+    "OFFSET_MOVED_EVENT",
+};
+constexpr std::string_view kSystemTopicPrefix = "rmq_sys_";
+
+// Source: RocketMQ 5.3.3 TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET.
+constexpr std::array<std::string_view, 6> kForbiddenToSend = {
+    "SCHEDULE_TOPIC_XXXX",        "RMQ_SYS_TRANS_HALF_TOPIC", "RMQ_SYS_TRANS_OP_HALF_TOPIC",
+    "TRANS_CHECK_MAX_TIME_TOPIC", "SELF_TEST_TOPIC",          "OFFSET_MOVED_EVENT",
+};
 
 TopicConfig Make(std::string name, int32_t queues, int32_t perm = kPermReadWrite) {
   TopicConfig config;
@@ -60,6 +81,17 @@ std::vector<GroupConfig> SystemGroups() {
 bool IsSystemTopicOf(const CatalogOptions& options, std::string_view name) {
   if (IsSystemTopic(name) || name == options.cluster_name || name == options.broker_name) return true;
   return name == options.trace_topic || name == core::StrCat(options.cluster_name, kReplyTopicSuffix);
+}
+
+std::span<const std::string_view> FixedSystemTopics() { return kSystemTopics; }
+
+bool IsSystemTopic(std::string_view name) {
+  return std::find(kSystemTopics.begin(), kSystemTopics.end(), name) != kSystemTopics.end() ||
+         name.starts_with(kSystemTopicPrefix);
+}
+
+bool IsForbiddenToSend(std::string_view name) {
+  return std::find(kForbiddenToSend.begin(), kForbiddenToSend.end(), name) != kForbiddenToSend.end();
 }
 
 }  // namespace broker

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,5 +18,15 @@ std::vector<TopicConfig> SystemTopics(const CatalogOptions& options);
 std::vector<GroupConfig> SystemGroups();
 /// Whether administrators must leave the topic alone: those of IsSystemTopic and those named after this broker and its cluster.
 bool IsSystemTopicOf(const CatalogOptions& options, std::string_view name);
+
+/// Topics that the broker itself lives on: an administrator may not change or delete them. The fixed list, and every name that begins with
+/// rmq_sys_; topics named like the cluster and the broker are added by the broker itself.
+bool IsSystemTopic(std::string_view name);
+/// The fixed list of them.
+std::span<const std::string_view> FixedSystemTopics();
+/// Topics that nobody may send to: "Sending message to topic[x] is forbidden." (NO_PERMISSION).
+bool IsForbiddenToSend(std::string_view name);
+/// Groups with this prefix exist without being made.
+inline constexpr std::string_view kSystemGroupPrefix = "CID_RMQ_SYS_";
 
 }  // namespace broker

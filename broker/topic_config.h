@@ -58,5 +58,9 @@ std::string RetryTopicOf(std::string_view group);
 /// "%DLQ%group".
 std::string DlqTopicOf(std::string_view group);
 inline bool IsRetryTopic(std::string_view topic) { return topic.starts_with(kRetryTopicPrefix); }
+/// A topic that belongs to a group.
+inline bool IsInternalTopic(std::string_view topic) {
+  return IsRetryTopic(topic) || topic.starts_with(kDlqTopicPrefix);
+}
 
 }  // namespace broker

@@ -153,6 +153,13 @@ void AddFinding(ConfigFinding finding, std::vector<ConfigFinding>& findings) {
   findings.push_back(std::move(finding));
 }
 
+std::string ShownKey(std::string_view text) {
+  std::string shown(text.substr(0, 100));
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return shown;
+}
+
 std::string WhereOf(std::string_view source, int line) {
   return line > 0 ? StrCat(source, ":", line) : std::string(source);
 }

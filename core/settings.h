@@ -52,9 +52,24 @@ class Setting {
     return copy;
   }
 
+  /// It may be changed while the server runs (ApplyLive). All others are for who starts it.
+  constexpr Setting Live() const {
+    Setting copy = *this;
+    copy.live_ = true;
+    return copy;
+  }
+  /// A path or a secret: shown to the operator, not to who asks over the network.
+  constexpr Setting Private() const {
+    Setting copy = *this;
+    copy.private_ = true;
+    return copy;
+  }
+
   constexpr std::string_view key() const { return key_; }
   constexpr std::string_view help() const { return help_; }
   constexpr bool important() const { return important_; }
+  constexpr bool live() const { return live_; }
+  constexpr bool is_private() const { return private_; }
 
   /// Parses `text` into `config`. kInvalidArgument "expected ...".
   absl::Status Set(std::string_view text, Config& config) const;
@@ -85,6 +100,8 @@ class Setting {
   Range range_;
   Member member_;
   bool important_ = false;
+  bool live_ = false;
+  bool private_ = false;
 };
 
 /// A key of RocketMQ's that is known and has no effect here, and why.
@@ -112,9 +129,20 @@ absl::Status ApplyProperties(std::span<const Property> properties, std::string_v
                              std::span<const Setting<Config>> settings, std::span<const IgnoredKey> ignored,
                              Config& config, std::vector<ConfigFinding>& findings);
 
-/// All settings as `key=value` lines, by key.
+/// Changes a running server's settings: all of them or none. Only live ones may be named, once each; kPermissionDenied names the first key that
+/// is none and says why, kInvalidArgument the value that does not fit. What a server was started with (paths, addresses, roles, durability,
+/// security) is not to be changed by who reaches its port: CVE-2023-33246 and CVE-2023-37582.
 template <typename Config>
-std::string ToProperties(std::span<const Setting<Config>> settings, const Config& config, bool important_only = false);
+absl::Status ApplyLive(std::span<const Property> properties, std::span<const Setting<Config>> settings,
+                       std::span<const IgnoredKey> ignored, Config& config);
+
+/// Who reads a printed configuration.
+enum class Reader { kOperator, kPeer };
+
+/// All settings as `key=value` lines, by key; for a peer without the private ones.
+template <typename Config>
+std::string ToProperties(std::span<const Setting<Config>> settings, const Config& config, bool important_only = false,
+                         Reader reader = Reader::kOperator);
 
 /// A line each: what is used, replaced, ignored and why, unknown and what it may mean. Empty for none.
 std::string FormatFindings(std::span<const ConfigFinding> findings);
@@ -134,6 +162,8 @@ std::string FormatProperties(std::vector<std::pair<std::string, std::string>> li
 /// The findings of one source; marks earlier ones of the same key as replaced.
 void AddFinding(ConfigFinding finding, std::vector<ConfigFinding>& findings);
 std::string WhereOf(std::string_view source, int line);
+/// `text` without control characters, cut short: of a key that a peer has sent.
+std::string ShownKey(std::string_view text);
 }  // namespace internal
 
 }  // namespace core

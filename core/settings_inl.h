@@ -107,10 +107,47 @@ absl::Status ApplyProperties(std::span<const Property> properties, std::string_v
 }
 
 template <typename Config>
-std::string ToProperties(std::span<const Setting<Config>> settings, const Config& config, bool important_only) {
+absl::Status ApplyLive(std::span<const Property> properties, std::span<const Setting<Config>> settings,
+                       std::span<const IgnoredKey> ignored, Config& config) {
+  Config trial = config;
+  std::vector<const Setting<Config>*> named;
+  for (const Property& property : properties) {
+    const std::string key = internal::ShownKey(property.key);
+    const auto setting =
+        std::find_if(settings.begin(), settings.end(), [&](const auto& one) { return one.key() == property.key; });
+    if (setting == settings.end()) {
+      const bool known =
+          std::any_of(ignored.begin(), ignored.end(), [&](const auto& one) { return one.key == property.key; });
+      return absl::PermissionDeniedError(
+          StrCat("can't change ", key, known ? ": it has no effect on this server" : ": there is no such setting"));
+    }
+    if (!setting->live()) {
+      return absl::PermissionDeniedError(
+          StrCat("can't change ", key, " while the server runs: write it into the configuration file and start anew"));
+    }
+    if (std::find(named.begin(), named.end(), &*setting) != named.end()) {
+      return absl::InvalidArgumentError(StrCat(key, " is given twice"));
+    }
+    named.push_back(&*setting);
+    const absl::Status status = setting->Set(property.value, trial);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(
+          StrCat(key, ": ", ToStd(status.message()), ", not '", internal::ShownKey(property.value), "'"));
+    }
+  }
+  // One by one, so that nothing else of the running configuration moves.
+  for (size_t i = 0; i < named.size(); ++i) RETURN_IF_ERROR(named[i]->Set(properties[i].value, config));
+  return absl::OkStatus();
+}
+
+template <typename Config>
+std::string ToProperties(std::span<const Setting<Config>> settings, const Config& config, bool important_only,
+                         Reader reader) {
   std::vector<std::pair<std::string, std::string>> lines;
   for (const Setting<Config>& setting : settings) {
-    if (!important_only || setting.important()) lines.emplace_back(setting.key(), setting.Get(config));
+    if (important_only && !setting.important()) continue;
+    if (reader == Reader::kPeer && setting.is_private()) continue;
+    lines.emplace_back(setting.key(), setting.Get(config));
   }
   return internal::FormatProperties(std::move(lines));
 }

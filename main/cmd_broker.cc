@@ -35,7 +35,7 @@ class BrokerServer final : public Server {
     co_return absl::OkStatus();
   }
 
-  void PrintReady() override;
+  void PrintReady(std::string_view confinement) override;
 
   core::Task<absl::Status> Stop() override {
     const absl::Status status = co_await broker_->Stop();
@@ -61,7 +61,7 @@ class BrokerServer final : public Server {
   std::unique_ptr<broker::Broker> broker_;
 };
 
-void BrokerServer::PrintReady() {
+void BrokerServer::PrintReady(std::string_view confinement) {
   const core::Endpoint at = broker_->listening_at();
   const std::string listening = at.Text();
   ReadyReport report(standalone_ ? "standalone" : "broker");
@@ -90,6 +90,7 @@ void BrokerServer::PrintReady() {
     report.Line("registered", core::StrCat("with ", broker_->registered_count(), " of ", nameservers.size(),
                                            nameservers.size() == 1 ? " nameserver: " : " nameservers: ", addresses));
   }
+  report.Line("confinement", confinement);
   report.Findings(setup_.findings).ReadyIn(core::MonotonicNow() - options_.started);
   std::string boot = report.text();
   if (nameserver_ != nullptr) {
@@ -110,8 +111,12 @@ int RunBrokerServer(const ServerOptions& options, bool standalone) {
     return 0;
   }
   const core::RuntimeOptions runtime = setup->runtime;
+  std::optional<int32_t> nameserver_port;
+  if (standalone) nameserver_port = NameServerBeside(setup->config, options).listen_port;
+  const core::ConfinementPlan plan = PlanOf(*setup, nameserver_port);
+  const bool confined = setup->config.confinement == core::Confinement::kOn;
   BrokerServer server(options, *std::move(setup), standalone);
-  return RunServer(name, runtime, server);
+  return RunServer(name, runtime, confined ? &plan : nullptr, server);
 }
 
 }  // namespace

@@ -22,10 +22,14 @@ class NamesrvServer final : public Server {
     CO_ASSIGN_OR_RETURN(server_, co_await nameserver::NameServer::Start(setup_.config));
     co_return absl::OkStatus();
   }
-  void PrintReady() override {
+  void PrintReady(std::string_view confinement) override {
     const std::string address = server_->listening_at().Text();
     ReadyReport report("namesrv");
-    report.Line("listening", address).Line("KV file", setup_.config.kv_config_path).Findings(setup_.findings);
+    report.Line("listening", address).Line("KV file", setup_.config.kv_config_path);
+    report.Line("peers", core::StrCat("brokers may register from this machine",
+                                      setup_.config.cluster_peers.empty() ? "" : " and clusterPeers=",
+                                      setup_.config.cluster_peers));
+    report.Line("confinement", confinement).Findings(setup_.findings);
     report.ReadyIn(core::MonotonicNow() - options_.started);
     std::printf("%sThe Name Server boot success. serializeType=JSON, address %s\n", report.text().c_str(), address.c_str());
     std::fflush(stdout);
@@ -48,12 +52,14 @@ int RunNamesrv(const ServerOptions& options) {
   absl::StatusOr<NameServerSetup> setup = PrepareNameServer(options);
   if (!setup.ok()) return Fail("namesrv", setup.status());
   if (options.print_config) {
-    std::fputs(nameserver::NameServerConfigText(setup->config).c_str(), stdout);
+    std::fputs(nameserver::NameServerConfigText(setup->config, core::Reader::kOperator).c_str(), stdout);
     return 0;
   }
   const core::RuntimeOptions runtime = setup->runtime;
+  const core::ConfinementPlan plan = PlanOf(setup->config);
+  const bool confined = setup->config.confinement == core::Confinement::kOn;
   NamesrvServer server(options, *std::move(setup));
-  return RunServer("namesrv", runtime, server);
+  return RunServer("namesrv", runtime, confined ? &plan : nullptr, server);
 }
 
 }  // namespace ringmq

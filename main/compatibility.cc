@@ -112,6 +112,18 @@ std::string_view NoteOf(int32_t code, bool handled) {
   return "";
 }
 
+std::string_view PlaneName(net::RequestPlane plane) {
+  switch (plane) {
+    case net::RequestPlane::kData:
+      return "data";
+    case net::RequestPlane::kAdmin:
+      return "administration";
+    case net::RequestPlane::kCluster:
+      return "cluster";
+  }
+  return "";
+}
+
 void AppendTable(std::string_view title, uint8_t server, const std::set<int32_t>& handled, std::string& page) {
   size_t all = 0;
   size_t answered = 0;
@@ -122,9 +134,8 @@ void AppendTable(std::string_view title, uint8_t server, const std::set<int32_t>
     const bool works = handled.contains(code);
     ++all;
     answered += works ? 1 : 0;
-    rows += core::StrCat("| ", code, " | ", info.name, " | ", std::string(1, info.tier), " | ",
-                         info.plane == net::RequestPlane::kAdmin ? "administration" : "data", " | ", StateOf(code, works),
-                         " | ", NoteOf(code, works), " |\n");
+    rows += core::StrCat("| ", code, " | ", info.name, " | ", std::string(1, info.tier), " | ", PlaneName(info.plane),
+                         " | ", StateOf(code, works), " | ", NoteOf(code, works), " |\n");
   }
   page += core::StrCat("\n## ", title, "\n\n", answered, " of ", all, " request codes are answered.\n\n",
                        "| code | name | tier | plane | state | note |\n|---|---|---|---|---|---|\n", rows);
@@ -149,11 +160,27 @@ absl::StatusOr<HandledCodes> FindHandledCodes() {
 std::string CompatibilityPage(const HandledCodes& handled) {
   std::string page =
       "# Compatibility\n\n"
-      "What RingMQ answers of RocketMQ's remoting protocol. Tested with the Java clients 4.9.7 and 5.3.3, and with the broker, the nameserver and\n"
-      "mqadmin of 5.3.3; the benchmark runs beside a broker of 5.5.0. Written by `ringmq compatibility` from the request table and the\n"
-      "handlers of the servers; a test holds this page to it. A code without a handler is answered with REQUEST_CODE_NOT_SUPPORTED and its\n"
-      "name. Tier: A every producer and consumer, B full client features, C administration, D high availability and the rare.\n"
-      "Administration is answered to the server's own machine only, until there is access control.\n"
+      "What RingMQ answers of RocketMQ's remoting protocol. Tested with the Java clients 4.9.7 and 5.3.3, and with the "
+      "broker, the nameserver and\n"
+      "mqadmin of 5.3.3; the benchmark runs beside a broker of 5.5.0. Written by `ringmq compatibility` from the "
+      "request table and the\n"
+      "handlers of the servers; a test holds this page to it. A code without a handler is answered with "
+      "REQUEST_CODE_NOT_SUPPORTED and its\n"
+      "name. Tier: A every producer and consumer, B full client features, C administration, D high availability and "
+      "the rare.\n"
+      "\n## Where RingMQ is stricter\n\n"
+      "- Administration is answered to the server's own machine only, until there is access control; the cluster plane "
+      "to the addresses of\n"
+      "  `clusterPeers` (private networks unless set). Others get NO_PERMISSION.\n"
+      "- UPDATE_BROKER_CONFIG and UPDATE_NAMESRV_CONFIG change a list of harmless settings, all that are named or "
+      "none, until the next start; the\n"
+      "  configuration file is never written. GET_BROKER_CONFIG and GET_NAMESRV_CONFIG show no paths.\n"
+      "- Names are judged in every request, not only where something is made.\n"
+      "- A broker has at most `topicsMax` topics (10,000), `subscriptionGroupsMax` groups (10,000) and `queuesMax` "
+      "queues (100,000), and sends make\n"
+      "  at most `autoCreateTopicsPerMinute` topics (64).\n"
+      "- A broker's name at a nameserver belongs to the host that registered it, until that is gone.\n"
+      "\nWhy, and what each is tested by: [SECURITY.md](SECURITY.md).\n"
       "\n## Features\n\n| feature | state |\n|---|---|\n";
   for (const Feature& feature : kFeatures) page += core::StrCat("| ", feature.name, " | ", feature.state, " |\n");
   AppendTable("Broker", net::kBroker, handled.broker, page);

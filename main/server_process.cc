@@ -50,13 +50,16 @@ core::Task<void> LimitStop(core::StopToken done) {
   }
 }
 
-core::Task<absl::Status> Serve(Server& server) {
+// `plan`: null when the process is not to be confined; `confinement` is what is on so far.
+core::Task<absl::Status> Serve(Server& server, const core::ConfinementPlan* plan, std::string confinement) {
+  // Every shard has its ring by now, and nobody has been answered yet.
+  if (plan != nullptr) confinement += core::StrCat(", ", core::ConfineSystemCalls(), ", io_uring limited");
   Signals signals;
   core::Scope scope;
   scope.Spawn(Follow(signals));
   absl::Status status = co_await server.Start();
   if (status.ok()) {
-    server.PrintReady();
+    server.PrintReady(confinement);
     signals.phase = Phase::kServing;
     while (!signals.stop_wanted) co_await signals.arrived.Wait();
     signals.phase = Phase::kStopping;
@@ -71,9 +74,12 @@ core::Task<absl::Status> Serve(Server& server) {
 
 }  // namespace
 
-int RunServer(std::string_view name, const core::RuntimeOptions& options, Server& server) {
+int RunServer(std::string_view name, const core::RuntimeOptions& options, const core::ConfinementPlan* plan,
+              Server& server) {
   absl::Status status = core::CheckMachine();
-  if (status.ok()) status = core::RunShards(options, [&server] { return Serve(server); });
+  std::string confinement = "off (confinement=off)";
+  if (status.ok() && plan != nullptr) confinement = core::ConfineFiles(*plan);
+  if (status.ok()) status = core::RunShards(options, [&] { return Serve(server, plan, confinement); });
   core::FlushLog();
   return status.ok() ? 0 : Fail(name, status);
 }

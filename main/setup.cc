@@ -130,7 +130,40 @@ nameserver::NameServerConfig NameServerBeside(const broker::BrokerConfig& broker
   config.listen_address = broker.listen_address;
   config.listen_port = options.namesrv_port.value_or(config.listen_port);
   config.kv_config_path = core::StrCat(broker.store_path_root_dir, "/namesrv/kvConfig.json");
+  config.cluster_peers = broker.cluster_peers;
   return config;
+}
+
+core::ConfinementPlan PlanOf(const BrokerSetup& setup, std::optional<int32_t> nameserver_port) {
+  const broker::BrokerConfig& config = setup.config;
+  core::ConfinementPlan plan;
+  plan.writable = {config.store_path_root_dir};
+  plan.readable = broker::SplitAddresses(config.confinement_readable);
+  // Port 0 is "any free one", which can't be known before the process is confined.
+  if (config.listen_port > 0 && nameserver_port != 0) {
+    plan.bind_ports = {static_cast<uint16_t>(config.listen_port)};
+    if (config.listen_port > 2) plan.bind_ports->push_back(static_cast<uint16_t>(config.listen_port - 2));
+    if (nameserver_port.has_value()) plan.bind_ports->push_back(static_cast<uint16_t>(*nameserver_port));
+  }
+  if (nameserver_port != 0) {
+    plan.connect_ports.emplace();
+    for (const std::string& address : config.namesrv_endpoints) {
+      const absl::StatusOr<core::Endpoint> nameserver = core::Endpoint::Parse(address);
+      if (nameserver.ok()) plan.connect_ports->push_back(nameserver->port);
+    }
+    if (nameserver_port.has_value()) plan.connect_ports->push_back(static_cast<uint16_t>(*nameserver_port));
+  }
+  return plan;
+}
+
+core::ConfinementPlan PlanOf(const nameserver::NameServerConfig& config) {
+  core::ConfinementPlan plan;
+  const size_t slash = config.kv_config_path.rfind('/');
+  plan.writable = {slash == std::string::npos ? "." : slash == 0 ? "/" : config.kv_config_path.substr(0, slash)};
+  plan.readable = broker::SplitAddresses(config.confinement_readable);
+  if (config.listen_port > 0) plan.bind_ports = {static_cast<uint16_t>(config.listen_port)};
+  plan.connect_ports.emplace();  // it calls nobody
+  return plan;
 }
 
 absl::StatusOr<std::vector<core::Endpoint>> ResolveNameServers(const broker::BrokerConfig& config) {

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "broker/config.h"
+#include "core/confinement.h"
 #include "core/io.h"
 #include "core/properties.h"
 #include "core/runtime.h"
@@ -40,6 +41,10 @@ struct NameServerSetup {
 absl::StatusOr<NameServerSetup> PrepareNameServer(const ServerOptions& options);
 /// The nameserver inside standalone: its data beside the broker's, the same address to listen on.
 nameserver::NameServerConfig NameServerBeside(const broker::BrokerConfig& broker, const ServerOptions& options);
+
+/// What the process keeps once it serves; `nameserver_port` is set in standalone.
+core::ConfinementPlan PlanOf(const BrokerSetup& setup, std::optional<int32_t> nameserver_port);
+core::ConfinementPlan PlanOf(const nameserver::NameServerConfig& config);
 
 /// The nameservers of namesrvAddr, resolved; none when it is empty.
 absl::StatusOr<std::vector<core::Endpoint>> ResolveNameServers(const broker::BrokerConfig& config);

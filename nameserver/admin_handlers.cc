@@ -8,9 +8,13 @@
 #include "core/strings.h"
 #include "nameserver/name_server.h"
 #include "net/json.h"
+#include "net/name_rules.h"
 
 namespace nameserver {
 namespace {
+
+constexpr size_t kKvNameBytesMax = 255;
+constexpr size_t kKvValueBytesMax = 65536;
 
 template <typename Names>
 net::Reply TopicList(const Names& names, std::string_view broker_address = {}) {
@@ -89,6 +93,17 @@ NameServer::ReplyTask NameServer::DeleteTopic(Context, net::DeleteTopicInNamesrv
 NameServer::ReplyTask NameServer::RegisterTopic(Context context, net::RegisterTopicInNamesrvRequest request) {
   const auto queues = DecodeQueueDatas(context.frame.body.text());
   if (!queues.ok()) co_return Failed("the body of REGISTER_TOPIC_IN_NAMESRV: ", queues.status());
+  const std::string host = context.connection.peer().HostText();
+  for (const auto& [broker_name, data] : *queues) {
+    if (table_.MayChangeName(broker_name, host)) continue;
+    co_return net::Reply(net::ResponseCode::kNoPermission,
+                         core::StrCat("the broker ", net::Quoted(broker_name), " was not registered from ", host));
+  }
+  if (table_.snapshot().FindTopic(request.topic) == nullptr &&
+      table_.snapshot().topic_count() >= static_cast<size_t>(config_.topics_max)) {
+    co_return net::Reply(net::ResponseCode::kSystemError,
+                         "as many topics as topicsMax of this nameserver allows are there already");
+  }
   table_.RegisterTopic(request.topic, *queues);
   co_return net::Reply();
 }
@@ -108,6 +123,12 @@ NameServer::ReplyTask NameServer::AddWritePerm(Context, net::AddWritePermRequest
 NameServer::ReplyTask NameServer::PutKvConfig(Context, net::PutKvConfigRequest request) {
   if (request.name_space.empty() || request.key.empty()) {
     co_return net::Reply(net::ResponseCode::kSystemError, "namespace or key is null");
+  }
+  if (request.name_space.size() > kKvNameBytesMax || request.key.size() > kKvNameBytesMax ||
+      request.value.size() > kKvValueBytesMax) {
+    co_return net::Reply(
+        net::ResponseCode::kInvalidParameter,
+        core::StrCat("a namespace and a key may have ", kKvNameBytesMax, " bytes each, a value ", kKvValueBytesMax));
   }
   const absl::Status status = co_await kv_.Put(std::string(request.name_space), std::string(request.key), std::string(request.value));
   if (!status.ok()) co_return Failed("the KV configuration was not written: ", status);
@@ -148,22 +169,18 @@ NameServer::ReplyTask NameServer::GetKvList(Context, net::GetKvListRequest reque
 }
 
 NameServer::ReplyTask NameServer::UpdateConfig(Context context, net::UpdateNamesrvConfigRequest) {
-  if (!context.connection.peer().IsLoopback()) {
-    co_return net::Reply(net::ResponseCode::kNoPermission, "the configuration can be changed from this machine only");
-  }
   const absl::Status status = UpdateLiveSettings(context.frame.body.text(), config_);
   if (absl::IsPermissionDenied(status)) {
     co_return net::Reply(net::ResponseCode::kNoPermission, std::string(status.message()));
   }
   if (!status.ok()) co_return Failed("", status);
   table_.ForgetAnswers();
-  core::LogInfo("nameserver: configuration changed by ", context.connection.peer_text());
   co_return net::Reply();
 }
 
 NameServer::ReplyTask NameServer::GetConfig(Context, net::GetNamesrvConfigRequest) {
   net::Reply reply;
-  reply.SetBody(NameServerConfigText(config_));
+  reply.SetBody(NameServerConfigText(config_, core::Reader::kPeer));
   co_return reply;
 }
 

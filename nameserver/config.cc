@@ -1,10 +1,9 @@
 #include "nameserver/config.h"
 
-#include <algorithm>
-
 #include "core/io.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "net/peer_list.h"
 
 namespace nameserver {
 namespace {
@@ -16,21 +15,32 @@ using core::Range;
 constexpr Setting kSettings[] = {
     Setting("bindAddress", &Config::listen_address, Range{1, 64}, "Address to listen on."),
     Setting("listenPort", &Config::listen_port, Range{0, 65535}, "TCP port."),
-    Setting("kvConfigPath", &Config::kv_config_path, Range{1, 4000}, "File of the KV configuration."),
+    Setting("kvConfigPath", &Config::kv_config_path, Range{1, 4000}, "File of the KV configuration.").Private(),
     Setting("scanNotActiveBrokerInterval", &Config::scan_not_active_broker_interval, absl::Milliseconds(1),
             Range{100, 3600'000}, "ms between looks for silent brokers."),
     Setting("serverChannelMaxIdleTimeSeconds", &Config::server_channel_max_idle, absl::Seconds(1), Range{1, 86400},
             "Seconds without a byte until a connection is closed."),
-    Setting("orderMessageEnable", &Config::order_message_enable, "Routes carry the topic's ORDER_TOPIC_CONFIG."),
+    Setting("orderMessageEnable", &Config::order_message_enable, "Routes carry the topic's ORDER_TOPIC_CONFIG.").Live(),
     Setting("returnOrderTopicConfigToBroker", &Config::return_order_topic_config_to_broker,
-            "Registering brokers are told ORDER_TOPIC_CONFIG."),
-    Setting("enableAllTopicList", &Config::enable_all_topic_list, "Answer GET_ALL_TOPIC_LIST_FROM_NAMESERVER."),
+            "Registering brokers are told ORDER_TOPIC_CONFIG.")
+        .Live(),
+    Setting("enableAllTopicList", &Config::enable_all_topic_list, "Answer GET_ALL_TOPIC_LIST_FROM_NAMESERVER.").Live(),
     Setting("deleteTopicWithBrokerRegistration", &Config::delete_topic_with_broker_registration,
-            "A topic that a broker no longer reports is gone."),
+            "A topic that a broker no longer reports is gone.")
+        .Live(),
+    Setting(
+        "clusterPeers", &Config::cluster_peers, Range{0, 4096},
+        "Addresses whose brokers may register, beside this machine's: 10.0.0.5;10.1.0.0/16, private, any, or nothing."),
+    Setting("brokersMax", &Config::brokers_max, Range{1, 1'000'000}, "Brokers that may be registered at a time."),
+    Setting("topicsPerBrokerMax", &Config::topics_per_broker_max, Range{1, 10'000'000}, "Topics of one registration."),
+    Setting("topicsMax", &Config::topics_max, Range{1, 10'000'000}, "Topics of all brokers."),
+    Setting(
+        "confinementReadable", &Config::confinement_readable, Range{0, 4096},
+        "Folders that a confined process may read beside its own, ';' between them; for tools that are loaded into it.")
+        .Private(),
+    Setting::Choice<&Config::confinement>("confinement", core::kConfinementNames,
+                                          "on: the process gives up what it does not need; off: for debugging."),
 };
-
-constexpr std::string_view kLive[] = {"orderMessageEnable", "returnOrderTopicConfigToBroker", "enableAllTopicList",
-                                      "deleteTopicWithBrokerRegistration"};
 
 constexpr std::string_view kThreads = "one thread serves all, no thread pools";
 constexpr std::string_view kNetwork = "the network layer is io_uring and has its own limits";
@@ -85,25 +95,22 @@ absl::Status ApplyNameServerProperties(std::span<const core::Property> propertie
 }
 
 absl::Status CheckNameServerConfig(const NameServerConfig& config) {
-  if (core::Endpoint::Parse(config.listen_address, 0).ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      core::StrCat("bindAddress='", config.listen_address, "' is not an IPv4 or IPv6 address, e.g. 0.0.0.0"));
+  if (!core::Endpoint::Parse(config.listen_address, 0).ok()) {
+    return absl::InvalidArgumentError(
+        core::StrCat("bindAddress='", config.listen_address, "' is not an IPv4 or IPv6 address, e.g. 0.0.0.0"));
+  }
+  const absl::StatusOr<net::PeerList> peers = net::PeerList::Parse(config.cluster_peers);
+  return peers.ok() ? absl::OkStatus() : core::Annotate(peers.status(), "clusterPeers");
 }
 
-std::string NameServerConfigText(const NameServerConfig& config) {
-  return core::ToProperties<NameServerConfig>(kSettings, config);
+std::string NameServerConfigText(const NameServerConfig& config, core::Reader reader) {
+  return core::ToProperties<NameServerConfig>(kSettings, config, /*important_only=*/false, reader);
 }
 
 absl::Status UpdateLiveSettings(std::string_view properties_text, NameServerConfig& config) {
   ASSIGN_OR_RETURN(const std::vector<core::Property> properties, core::ParseProperties(properties_text));
-  for (const core::Property& property : properties) {
-    if (std::find(std::begin(kLive), std::end(kLive), property.key) == std::end(kLive)) {
-      return absl::PermissionDeniedError(core::StrCat("the setting ", property.key, " can't be changed from outside"));
-    }
-  }
-  Config changed = config;
-  std::vector<core::ConfigFinding> findings;
-  RETURN_IF_ERROR(ApplyNameServerProperties(properties, "request", changed, findings));
+  NameServerConfig changed = config;
+  RETURN_IF_ERROR(core::ApplyLive<NameServerConfig>(properties, kSettings, kIgnored, changed));
   config = std::move(changed);
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "core/confinement.h"
 #include "core/settings.h"
 
 namespace nameserver {
@@ -23,6 +24,14 @@ struct NameServerConfig {
   bool return_order_topic_config_to_broker = true;        // live
   bool enable_all_topic_list = true;                      // live
   bool delete_topic_with_broker_registration = false;     // live
+  /// RingMQ's own: whose registrations are taken, beside those of this machine. Brokers live in networks of one's own; whoever has
+  /// others names them.
+  std::string cluster_peers = "private";
+  int32_t brokers_max = 4096;
+  int32_t topics_per_broker_max = 100'000;
+  int32_t topics_max = 200'000;
+  core::Confinement confinement = core::Confinement::kOn;
+  std::string confinement_readable;
 };
 
 std::span<const core::Setting<NameServerConfig>> NameServerSettings();
@@ -35,10 +44,11 @@ absl::Status ApplyNameServerProperties(std::span<const core::Property> propertie
 /// kInvalidArgument names the key and what to write.
 absl::Status CheckNameServerConfig(const NameServerConfig& config);
 
-/// All settings as `key=value` lines: the body of GET_NAMESRV_CONFIG, and --print-config.
-std::string NameServerConfigText(const NameServerConfig& config);
+/// All settings as `key=value` lines, for --print-config; without paths the body of GET_NAMESRV_CONFIG.
+std::string NameServerConfigText(const NameServerConfig& config, core::Reader reader);
 
-/// Applies the body of UPDATE_NAMESRV_CONFIG: all of it or nothing. kPermissionDenied names a key that is not one of the live ones.
+/// Applies the body of UPDATE_NAMESRV_CONFIG: all of it or nothing, until the next start. kPermissionDenied names a key that is not one of the live
+/// ones, and says why.
 absl::Status UpdateLiveSettings(std::string_view properties_text, NameServerConfig& config);
 
 }  // namespace nameserver

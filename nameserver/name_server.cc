@@ -8,8 +8,6 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "core/sync.h"
-#include "net/header.h"
-#include "net/request_table.h"
 
 namespace nameserver {
 namespace {
@@ -20,11 +18,19 @@ net::ServerLimits LimitsOf(const NameServerConfig& config) {
   return limits;
 }
 
+/// Of a configuration that CheckNameServerConfig has found good.
+net::PeerList PeersOf(const NameServerConfig& config) {
+  const absl::StatusOr<net::PeerList> peers = net::PeerList::Parse(config.cluster_peers);
+  CORE_ASSERT(peers.ok());
+  return *peers;
+}
+
 }  // namespace
 
 NameServer::NameServer(NameServerConfig config)
     : config_(std::move(config)),
       kv_(config_.kv_config_path),
+      router_(net::AccessPolicy("nameserver", PeersOf(config_), "clusterPeers")),
       server_(router_, LimitsOf(config_), [this](net::Connection& connection) { OnClose(connection); }) {
   AddHandlers();
 }
@@ -48,50 +54,30 @@ core::Task<void> NameServer::Stop() {
   co_await scope_.Join();
 }
 
-// Until authentication is configured, administration is for who sits on the same machine.
-template <typename Request>
-void NameServer::On(ReplyTask (NameServer::*method)(Context, Request)) {
-  const net::RequestInfo* info = net::FindRequest(static_cast<int32_t>(Request::kCode));
-  CORE_ASSERT(info != nullptr);
-  const bool admin = info->plane == net::RequestPlane::kAdmin;
-  router_.Add(Request::kCode, [this, method, admin, name = info->name](Context context) -> ReplyTask {  // no coroutine
-    if (admin && !context.connection.peer().IsLoopback()) {
-      return net::Router::Answer(net::Reply(
-          net::ResponseCode::kNoPermission,
-          core::StrCat(name, " is administration, which this nameserver answers only from its own machine; you are ",
-                       context.connection.peer_text())));
-    }
-    Request header;
-    const net::HeaderError error = net::DecodeHeader(context.frame, header);
-    if (!error.ok()) return net::Router::Answer(net::Reply(net::ResponseCode::kSystemError, error.Text()));
-    return (this->*method)(context, header);
-  });
-}
-
 void NameServer::AddHandlers() {
-  On(&NameServer::GetRouteInfo);
-  On(&NameServer::RegisterBroker);
-  On(&NameServer::UnregisterBroker);
-  On(&NameServer::QueryDataVersion);
-  On(&NameServer::BrokerHeartbeat);
-  On(&NameServer::GetBrokerMemberGroup);
-  On(&NameServer::GetBrokerClusterInfo);
-  On(&NameServer::GetAllTopicList);
-  On(&NameServer::GetTopicsByCluster);
-  On(&NameServer::GetSystemTopicList);
-  On(&NameServer::GetUnitTopicList);
-  On(&NameServer::GetHasUnitSubTopicList);
-  On(&NameServer::GetHasUnitSubUnunitTopicList);
-  On(&NameServer::DeleteTopic);
-  On(&NameServer::RegisterTopic);
-  On(&NameServer::WipeWritePerm);
-  On(&NameServer::AddWritePerm);
-  On(&NameServer::PutKvConfig);
-  On(&NameServer::GetKvConfig);
-  On(&NameServer::DeleteKvConfig);
-  On(&NameServer::GetKvList);
-  On(&NameServer::UpdateConfig);
-  On(&NameServer::GetConfig);
+  router_.On(*this, &NameServer::GetRouteInfo);
+  router_.On(*this, &NameServer::RegisterBroker);
+  router_.On(*this, &NameServer::UnregisterBroker);
+  router_.On(*this, &NameServer::QueryDataVersion);
+  router_.On(*this, &NameServer::BrokerHeartbeat);
+  router_.On(*this, &NameServer::GetBrokerMemberGroup);
+  router_.On(*this, &NameServer::GetBrokerClusterInfo);
+  router_.On(*this, &NameServer::GetAllTopicList);
+  router_.On(*this, &NameServer::GetTopicsByCluster);
+  router_.On(*this, &NameServer::GetSystemTopicList);
+  router_.On(*this, &NameServer::GetUnitTopicList);
+  router_.On(*this, &NameServer::GetHasUnitSubTopicList);
+  router_.On(*this, &NameServer::GetHasUnitSubUnunitTopicList);
+  router_.On(*this, &NameServer::DeleteTopic);
+  router_.On(*this, &NameServer::RegisterTopic);
+  router_.On(*this, &NameServer::WipeWritePerm);
+  router_.On(*this, &NameServer::AddWritePerm);
+  router_.On(*this, &NameServer::PutKvConfig);
+  router_.On(*this, &NameServer::GetKvConfig);
+  router_.On(*this, &NameServer::DeleteKvConfig);
+  router_.On(*this, &NameServer::GetKvList);
+  router_.On(*this, &NameServer::UpdateConfig);
+  router_.On(*this, &NameServer::GetConfig);
 }
 
 core::Task<void> NameServer::WatchSilence() {

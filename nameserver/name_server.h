@@ -40,9 +40,6 @@ class NameServer {
 
   explicit NameServer(NameServerConfig config);
   void AddHandlers();
-  /// Adds a handler, behind the check of who may ask where the request table puts it on the admin plane.
-  template <typename Request>
-  void On(ReplyTask (NameServer::*method)(Context, Request));
   core::Task<void> WatchSilence();
   void OnClose(net::Connection& connection);
 

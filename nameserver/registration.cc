@@ -7,6 +7,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "net/json.h"
+#include "net/name_rules.h"
 #include "net/zlib.h"
 
 namespace nameserver {
@@ -135,6 +136,12 @@ absl::StatusOr<TopicReport> DecodeTopicReport(std::string_view body, bool compre
   ASSIGN_OR_RETURN(const net::JsonDocument json, net::JsonDocument::Parse(body));
   ReadWrapper(broker_version >= kV3_0_11 ? json.root()["topicConfigSerializeWrapper"] : json.root(), report);
   return report;
+}
+
+size_t DropIllegalTopics(TopicReport& report) {
+  std::erase_if(report.mappings, [](const auto& entry) { return net::WrongRouteName(entry.first).has_value(); });
+  return std::erase_if(report.topics,
+                       [](const TopicReport::Topic& topic) { return net::WrongRouteName(topic.name).has_value(); });
 }
 
 std::string DataVersionJson(const DataVersion& version) {

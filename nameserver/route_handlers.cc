@@ -1,5 +1,8 @@
 // Requests of brokers and clients: who serves what. The order of checks and the remarks are RocketMQ's: 5.3.3 DefaultRequestProcessor
 // and ClientRequestProcessor.
+#include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -8,15 +11,30 @@
 #include "core/strings.h"
 #include "nameserver/name_server.h"
 #include "net/json.h"
+#include "net/name_rules.h"
 #include "net/zlib.h"
 
 namespace nameserver {
 namespace {
 
+/// How long a broker may ask to be remembered in silence.
+constexpr int64_t kHeartbeatTimeoutMillisMax = 3600'000;
+
 /// From this version on Java clients want standard JSON. RocketMQ 5.3.3 ClientRequestProcessor.
 constexpr int32_t kV4_9_4 = 401;
 
 net::Reply Failed(std::string remark) { return net::Reply(net::ResponseCode::kSystemError, std::move(remark)); }
+
+/// An address is put into the answers that clients dial: "host:port".
+std::optional<std::string> WrongBrokerAddress(std::string_view address) {
+  const size_t colon = address.rfind(':');
+  const bool port = colon != std::string_view::npos && colon > 0 && colon + 1 < address.size() &&
+                    address.size() - colon <= 6 &&
+                    std::all_of(address.begin() + static_cast<std::ptrdiff_t>(colon) + 1, address.end(),
+                                [](char c) { return c >= '0' && c <= '9'; });
+  if (port && !net::WrongLabel("brokerAddr", address).has_value()) return std::nullopt;
+  return core::StrCat("brokerAddr '", net::Quoted(address), "' is not HOST:PORT");
+}
 
 std::string KvTableJson(const KvConfig::Table& table) {
   net::JsonWriter json;
@@ -55,6 +73,12 @@ NameServer::ReplyTask NameServer::RegisterBroker(Context context, net::RegisterB
   if (request.body_crc32 != 0 && request.body_crc32 != net::Crc32Masked(body)) co_return Failed("crc32 not match");
   absl::StatusOr<TopicReport> report = DecodeTopicReport(body, request.compressed, context.frame.version);
   if (!report.ok()) co_return Failed(core::StrCat("the body of REGISTER_BROKER: ", core::ToStd(report.status().message())));
+  if (report->topics.size() > static_cast<size_t>(config_.topics_per_broker_max)) {
+    co_return Failed(core::StrCat("a registration of ", report->topics.size(),
+                                  " topics; topicsPerBrokerMax of this nameserver is ", config_.topics_per_broker_max));
+  }
+  if (std::optional<std::string> wrong = WrongBrokerAddress(request.broker_addr)) co_return Failed(*std::move(wrong));
+  const size_t dropped = DropIllegalTopics(*report);
 
   Registration registration;
   registration.broker = {std::string(request.cluster_name), std::string(request.broker_name),
@@ -62,16 +86,26 @@ NameServer::ReplyTask NameServer::RegisterBroker(Context context, net::RegisterB
   registration.ha_address = std::string(request.ha_server_addr);
   registration.zone = std::string(request.zone_name.value_or(""));
   if (request.heartbeat_timeout_millis.has_value() && *request.heartbeat_timeout_millis > 0) {
-    registration.timeout = absl::Milliseconds(*request.heartbeat_timeout_millis);
+    registration.timeout = absl::Milliseconds(std::min(*request.heartbeat_timeout_millis, kHeartbeatTimeoutMillisMax));
   }
   registration.enable_acting_master = request.enable_acting_master;
   registration.report = *std::move(report);
   registration.connection = context.connection.id();
+  registration.host = context.connection.peer().HostText();
   const bool known = table_.VersionOf(request.cluster_name, request.broker_addr).has_value();
-  const RouteTable::Options options{.delete_topic_with_registration = config_.delete_topic_with_broker_registration};
+  const RouteTable::Options options{.delete_topic_with_registration = config_.delete_topic_with_broker_registration,
+                                    .brokers_max = static_cast<size_t>(config_.brokers_max),
+                                    .topics_max = static_cast<size_t>(config_.topics_max)};
   const RegistrationAnswer answer =
       table_.Register(std::move(registration), core::Reactor::Current().now(), options);
-  if (!answer.accepted) co_return Failed("register broker failed");
+  if (!answer.accepted) {
+    if (answer.refusal.empty()) co_return Failed("register broker failed");
+    co_return net::Reply(net::ResponseCode::kNoPermission, answer.refusal);
+  }
+  if (!known && dropped > 0) {
+    core::LogWarning("nameserver: ", dropped, " topics of the broker ", request.broker_name,
+                     " have illegal names and no routes");
+  }
   if (!known) {
     core::LogInfo("nameserver: new broker ", request.broker_name, " id ", request.broker_id, " of ", request.cluster_name,
                   " at ", request.broker_addr);
@@ -87,7 +121,12 @@ NameServer::ReplyTask NameServer::RegisterBroker(Context context, net::RegisterB
   co_return reply;
 }
 
-NameServer::ReplyTask NameServer::UnregisterBroker(Context, net::UnregisterBrokerRequest request) {
+NameServer::ReplyTask NameServer::UnregisterBroker(Context context, net::UnregisterBrokerRequest request) {
+  if (!table_.MayChange(request.cluster_name, request.broker_addr, context.connection.peer().HostText())) {
+    co_return net::Reply(net::ResponseCode::kNoPermission,
+                         core::StrCat("the broker ", request.broker_name, " was not registered from ",
+                                      context.connection.peer().HostText()));
+  }
   table_.Unregister({std::string(request.cluster_name), std::string(request.broker_name), std::string(request.broker_addr),
                      request.broker_id});
   core::LogInfo("nameserver: the broker ", request.broker_name, " at ", request.broker_addr, " has said goodbye");
@@ -97,7 +136,9 @@ NameServer::ReplyTask NameServer::UnregisterBroker(Context, net::UnregisterBroke
 NameServer::ReplyTask NameServer::QueryDataVersion(Context context, net::QueryDataVersionRequest request) {
   const absl::StatusOr<DataVersion> theirs = DataVersionFromJson(context.frame.body.text());
   if (!theirs.ok()) co_return Failed(core::StrCat("the body of QUERY_DATA_VERSION: ", core::ToStd(theirs.status().message())));
-  table_.Heartbeat(request.cluster_name, request.broker_addr, core::Reactor::Current().now());
+  if (table_.MayChange(request.cluster_name, request.broker_addr, context.connection.peer().HostText())) {
+    table_.Heartbeat(request.cluster_name, request.broker_addr, core::Reactor::Current().now());
+  }
   const std::optional<DataVersion> ours = table_.VersionOf(request.cluster_name, request.broker_addr);
   net::Reply reply;
   reply.AddHeader(net::QueryDataVersionResponse{.changed = ours != *theirs});
@@ -105,7 +146,11 @@ NameServer::ReplyTask NameServer::QueryDataVersion(Context context, net::QueryDa
   co_return reply;
 }
 
-NameServer::ReplyTask NameServer::BrokerHeartbeat(Context, net::BrokerHeartbeatRequest request) {
+NameServer::ReplyTask NameServer::BrokerHeartbeat(Context context, net::BrokerHeartbeatRequest request) {
+  if (!table_.MayChange(request.cluster_name, request.broker_addr, context.connection.peer().HostText())) {
+    co_return net::Reply(net::ResponseCode::kNoPermission,
+                         core::StrCat("another host has registered ", request.broker_addr));
+  }
   table_.Heartbeat(request.cluster_name, request.broker_addr, core::Reactor::Current().now());
   co_return net::Reply();
 }

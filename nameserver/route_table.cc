@@ -2,11 +2,63 @@
 
 #include <algorithm>
 
+#include "core/strings.h"
+
 namespace nameserver {
+
+bool RouteTable::MayChange(std::string_view cluster, std::string_view address, std::string_view host) const {
+  const auto live = live_.find(LiveKey(cluster, address));
+  return live == live_.end() || live->second.host == host;
+}
+
+bool RouteTable::MayChangeName(std::string_view broker_name, std::string_view host) const {
+  const BrokerGroup* group = snapshot_.FindBroker(broker_name);
+  return group == nullptr || std::all_of(group->addresses.begin(), group->addresses.end(), [&](const auto& entry) {
+           return MayChange(group->cluster, entry.second, host);
+         });
+}
+
+std::string RouteTable::Refusal(const Registration& registration, const Options& options) const {
+  const BrokerIdentity& broker = registration.broker;
+  const auto same_address = live_.find(LiveKey(broker.cluster, broker.address));
+  if (same_address == live_.end() && live_.size() >= options.brokers_max) {
+    return core::StrCat("there are ", live_.size(), " brokers already, as many as brokersMax allows");
+  }
+  size_t fresh = 0;
+  for (const TopicReport::Topic& topic : registration.report.topics)
+    fresh += snapshot_.FindTopic(topic.name) == nullptr ? 1 : 0;
+  if (fresh > 0 && snapshot_.topic_count() + fresh > options.topics_max) {
+    return core::StrCat("there are ", snapshot_.topic_count(), " topics already, and ", fresh,
+                        " more would be more than topicsMax, ", options.topics_max);
+  }
+  if (same_address != live_.end() && same_address->second.host != registration.host) {
+    return core::StrCat("the address ", broker.address, " belongs to a broker at ", same_address->second.host,
+                        " until that is gone");
+  }
+  const BrokerGroup* known = snapshot_.FindBroker(broker.name);
+  if (known == nullptr) return "";
+  if (known->cluster != broker.cluster) {
+    return core::StrCat("the broker ", broker.name, " belongs to the cluster ", known->cluster, " until it is gone");
+  }
+  const auto same_id = known->addresses.find(broker.id);
+  if (same_id == known->addresses.end() || same_id->second == broker.address) return "";
+  const auto owner = live_.find(LiveKey(broker.cluster, same_id->second));
+  if (owner == live_.end() || owner->second.host == registration.host) return "";
+  // Epochs are counted from 1 by a controller; without one they are all 0.
+  const int64_t epoch = owner->second.version.state_version;
+  if (epoch > 0 && registration.report.version.state_version != epoch) return "";
+  return core::StrCat("the broker ", broker.name, " with the id ", broker.id, " belongs to ", owner->second.host,
+                      " until that is gone; give this one another name or id");
+}
 
 RegistrationAnswer RouteTable::Register(Registration registration, core::MonoTime now, const Options& options) {
   const BrokerIdentity& broker = registration.broker;
   RegistrationAnswer answer;
+  answer.refusal = Refusal(registration, options);
+  if (!answer.refusal.empty()) {
+    answer.accepted = false;
+    return answer;
+  }
   const BrokerGroup* known = snapshot_.FindBroker(broker.name);
   BrokerGroup group = known != nullptr ? *known : BrokerGroup{broker.cluster, broker.name, {}, false, {}};
   group.acting_master = registration.enable_acting_master.value_or(false);
@@ -47,6 +99,7 @@ RegistrationAnswer RouteTable::Register(Registration registration, core::MonoTim
   live.version = registration.report.version;
   live.connection = registration.connection;
   live.ha_address = registration.ha_address;
+  live.host = registration.host;
   connections_[registration.connection].push_back(key);
 
   if (broker.id != kMasterId) {

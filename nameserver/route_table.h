@@ -34,11 +34,13 @@ struct Registration {
   std::optional<bool> enable_acting_master; // absent: a broker of 4.9, whose slaves' topics do not count
   TopicReport report;
   uint64_t connection = 0;                  // net::Connection::Id; its end is the broker's
+  std::string host;                         // from where it was made: the owner, until the broker is gone
 };
 
 struct RegistrationAnswer {
-  /// False: a single topic of a broker that has not registered its table yet. Code 1 "register broker failed".
+  /// False: a single topic of a broker that has not registered its table yet (code 1 "register broker failed"), or `refusal` says why.
   bool accepted = true;
+  std::string refusal;
   std::string ha_address;      // of the master, for slaves
   std::string master_address;
 };
@@ -52,13 +54,21 @@ class RouteTable {
  public:
   struct Options {
     bool delete_topic_with_registration = false;
+    size_t brokers_max = 4096;    // addresses
+    size_t topics_max = 200'000;  // of all brokers
   };
 
   /// The routes as they are now; good until the next change.
   const RoutingSnapshot& snapshot() const { return snapshot_; }
 
+  /// A broker (name and id) belongs to the host that registered it, as long as that registration lives: another host is refused. So is an address
+  /// that another host has registered. Where a controller decides who is master, the later epoch (stateVersion) wins as in RocketMQ.
   RegistrationAnswer Register(Registration registration, core::MonoTime now, const Options& options);
   void Unregister(const BrokerIdentity& broker);
+  /// Whether `host` may speak for the broker: it registered it, or nobody did.
+  bool MayChange(std::string_view cluster, std::string_view address, std::string_view host) const;
+  /// The same for all brokers of that name.
+  bool MayChangeName(std::string_view broker_name, std::string_view host) const;
   /// The brokers that registered through it are gone, unless they have registered through another since. Returns their addresses.
   std::vector<std::string> ConnectionClosed(uint64_t connection);
   /// Removes the brokers that have been silent for too long; returns each with its connection, which is to be closed.
@@ -88,9 +98,12 @@ class RouteTable {
     DataVersion version;
     uint64_t connection = 0;
     std::string ha_address;
+    std::string host;
   };
   using LiveTable = std::map<LiveKey, Live, std::less<>>;
 
+  /// Why the registration can't be taken; empty when it can.
+  std::string Refusal(const Registration& registration, const Options& options) const;
   void ApplyReport(const Registration& registration, bool first, bool wipe_write, const Options& options);
   void SetQueues(std::string_view topic, std::string_view broker_name, const QueueData* queues, const QueueMapping* mapping);
   void EraseQueues(std::string_view topic, std::string_view broker_name);

@@ -8,9 +8,45 @@ namespace net {
 
 namespace {
 
+// The words of the column "resource".
+
+using Where = RequestResource::Where;
+
+constexpr RequestResource NoRule() { return {}; }
+constexpr RequestResource Server() { return {.where = Where::kServer}; }
+constexpr RequestResource InBody() { return {.where = Where::kBody}; }
+constexpr RequestResource Named(NameField first, NameField second = {}) {
+  return {.where = Where::kHeader, .names = {first, second}};
+}
+constexpr RequestResource Topic(std::string_view field) { return Named({field, NameKind::kTopic}); }
+constexpr RequestResource PerhapsTopic(std::string_view field) { return Named({field, NameKind::kTopic, false}); }
+constexpr RequestResource Route(std::string_view field) { return Named({field, NameKind::kRoute}); }
+constexpr RequestResource Group(std::string_view field) { return Named({field, NameKind::kConsumerGroup}); }
+constexpr RequestResource Both(std::string_view topic, std::string_view group) {
+  return Named({topic, NameKind::kTopic}, {group, NameKind::kConsumerGroup});
+}
+constexpr RequestResource AdminGroup(std::string_view field) { return Named({field, NameKind::kGroup}); }
+constexpr RequestResource AdminGroups(std::string_view one, std::string_view other) {
+  return Named({one, NameKind::kGroup}, {other, NameKind::kGroup});
+}
+constexpr RequestResource AdminBoth(std::string_view topic, std::string_view group) {
+  return Named({topic, NameKind::kTopic}, {group, NameKind::kGroup});
+}
+constexpr RequestResource Label(std::string_view field) { return Named({field, NameKind::kLabel}); }
+constexpr RequestResource Broker(std::string_view name, std::string_view cluster) {
+  return Named({name, NameKind::kLabel}, {cluster, NameKind::kLabel});
+}
+/// A client may have only one of both; a producer's group is anything that a producer calls itself.
+constexpr RequestResource Either(std::string_view consumers, std::string_view producers) {
+  RequestResource resource = Named({consumers, NameKind::kConsumerGroup, false}, {producers, NameKind::kLabel, false});
+  resource.any_will_do = true;
+  return resource;
+}
+
 constexpr RequestInfo kRequests[] = {
-#define REQUEST(name, code, text, servers, plane, tier) \
-  {RequestCode::k##name, text, static_cast<uint8_t>(servers), RequestPlane::plane, tier},
+#define REQUEST(name, code, text, servers, plane, tier, resource, action)                          \
+  {RequestCode::k##name, text, static_cast<uint8_t>(servers), RequestPlane::plane, tier, resource, \
+   RequestAction::action},
 #include "net/request_codes.inc"
 #undef REQUEST
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -18,8 +19,40 @@ enum RequestServer : uint8_t {
   kContainer = 16,
 };
 
-/// Messages and what clients need for them, or the administration of it.
-enum class RequestPlane : uint8_t { kData, kAdmin };
+/// Messages and what clients need for them; the administration of it; what brokers and nameservers say to each other.
+enum class RequestPlane : uint8_t { kData, kAdmin, kCluster };
+
+/// What a request does to its resource. Source: RocketMQ 5.3.3 Action.
+enum class RequestAction : uint8_t { kPub, kSub, kCreate, kUpdate, kDelete, kGet, kList, kAny };
+
+/// How a name is judged (name_rules.h), and the answer to one that is not legal.
+enum class NameKind : uint8_t {
+  kTopic,          // of a broker: INVALID_PARAMETER
+  kRoute,          // a topic as nameservers know it: TOPIC_NOT_EXIST
+  kConsumerGroup,  // of a consumer that is told so: SUBSCRIPTION_GROUP_NOT_EXIST
+  kGroup,          // INVALID_PARAMETER
+  kLabel,          // of brokers, clusters and producer groups: INVALID_PARAMETER
+};
+
+/// A header field that names a resource.
+struct NameField {
+  std::string_view field;  // empty: none
+  NameKind kind = NameKind::kLabel;
+  bool required = true;
+};
+
+/// What a request is about.
+struct RequestResource {
+  enum class Where : uint8_t {
+    kNoRule,  // nobody has said: refused
+    kServer,  // the server itself: no name
+    kHeader,  // the header fields `names`
+    kBody,    // names in the body: whoever decodes it judges each with name_rules.h
+  };
+  Where where = Where::kNoRule;
+  std::array<NameField, 2> names{};
+  bool any_will_do = false;  // one of `names` is enough
+};
 
 /// What is known of a request code beside its header struct.
 struct RequestInfo {
@@ -28,6 +61,8 @@ struct RequestInfo {
   uint8_t servers;        // RequestServer bits
   RequestPlane plane;
   char tier;  // 'A' .. 'D'
+  RequestResource resource;
+  RequestAction action;
 };
 
 /// All of request_codes.inc, in its order.

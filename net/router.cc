@@ -4,13 +4,45 @@
 
 #include "core/assert.h"
 #include "core/strings.h"
+#include "net/audit.h"
+#include "net/connection.h"
 #include "net/request_table.h"
 
 namespace net {
+namespace {
+
+/// What administrators change is worth a line; what they and their dashboards look at, every few seconds, is not.
+bool IsAudited(const RequestInfo& info) {
+  return info.plane == RequestPlane::kAdmin && info.action != RequestAction::kGet &&
+         info.action != RequestAction::kList;
+}
+
+}  // namespace
+
+Router::Router(AccessPolicy policy) : policy_(std::move(policy)), audit_(std::make_unique<Audit>()) {}
+Router::~Router() = default;
 
 void Router::Add(RequestCode code, Handler handler) {
-  const bool inserted = handlers_.emplace(static_cast<int32_t>(code), std::move(handler)).second;
+  const RequestInfo* info = FindRequest(static_cast<int32_t>(code));
+  Handler guarded = [this, info,
+                     handler = std::move(handler)](RequestContext context) -> core::Task<Reply> {  // no coroutine
+    if (std::optional<Reply> refusal = policy_.Refuse(info, context.connection.peer(), context.frame)) {
+      if (refusal->code() == ResponseCode::kNoPermission && info != nullptr) {
+        audit_->Write(context.connection.peer_text(), info->name, ResourceText(*info, context.frame), *refusal);
+      }
+      return Answer(*std::move(refusal));
+    }
+    return IsAudited(*info) ? Audited(*info, handler, context) : handler(context);
+  };
+  const bool inserted = handlers_.emplace(static_cast<int32_t>(code), std::move(guarded)).second;
   CORE_ASSERT(inserted);
+}
+
+core::Task<Reply> Router::Audited(const RequestInfo& info, const Handler& handler, RequestContext context) {
+  const std::string resource = ResourceText(info, context.frame);  // the handler may let go of the frame
+  Reply reply = co_await handler(context);
+  audit_->Write(context.connection.peer_text(), info.name, resource, reply);
+  co_return reply;
 }
 
 const Router::Handler* Router::Find(int32_t code) const {

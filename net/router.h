@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "core/task.h"
+#include "net/access.h"
 #include "net/frame.h"
 #include "net/header.h"
 #include "net/reply.h"
@@ -15,6 +17,7 @@
 
 namespace net {
 
+class Audit;
 class Connection;
 
 /// What a handler knows of the request beside its typed header. References stay valid until the handler returns: the connection
@@ -32,10 +35,16 @@ struct RequestContext {
 };
 
 /// The request codes that one server (a nameserver, a broker) answers on one shard. Codes of the request table without a handler
-/// are answered with REQUEST_CODE_NOT_SUPPORTED and their name; unknown ones likewise with their number.
+/// are answered with REQUEST_CODE_NOT_SUPPORTED and their name; unknown ones likewise with their number. No handler is reached but through the
+/// access policy; refusals and what administrators change are written to the log (Audit).
 class Router {
  public:
   using Handler = std::function<core::Task<Reply>(RequestContext)>;
+
+  explicit Router(AccessPolicy policy = AccessPolicy());
+  ~Router();
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
 
   /// `service` outlives the router. The typed form decodes and validates the header first: a missing required field or a
   /// malformed number is answered without calling the handler (code 1 as RocketMQ does, naming the field).
@@ -67,6 +76,10 @@ class Router {
   static Reply NotSupported(int32_t code);
 
  private:
+  core::Task<Reply> Audited(const RequestInfo& info, const Handler& handler, RequestContext context);
+
+  const AccessPolicy policy_;
+  const std::unique_ptr<Audit> audit_;
   absl::flat_hash_map<int32_t, Handler> handlers_;
 };
 

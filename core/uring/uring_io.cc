@@ -18,6 +18,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "core/uring/file_mappings.h"
+#include "core/uring/ring_limits.h"
 #include "core/uring/ring_worker.h"
 #include "core/uring/tags.h"
 
@@ -216,8 +217,8 @@ absl::StatusOr<std::unique_ptr<UringIo>> UringIo::Create(ShardId shard, UringGro
 
 absl::Status UringIo::Init(const UringOptions& options) {
   io_uring_params params{};
-  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP |
-                 IORING_SETUP_CQSIZE;
+  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+                 IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
   params.cq_entries = options.completion_entries;
   const int result = io_uring_queue_init_params(options.submission_entries, &ring_, &params);
   if (result < 0) return ErrnoStatus(-result, "set up io_uring");
@@ -228,6 +229,7 @@ absl::Status UringIo::Init(const UringOptions& options) {
   io_uring_register_iowq_max_workers(&ring_, workers);
   receive_buffers_ = std::make_unique<ReceiveBuffers>();
   RETURN_IF_ERROR(receive_buffers_->Register(ring_, options.receive_buffers, options.receive_buffer_bytes));
+  RETURN_IF_ERROR(uring::LimitAndEnable(ring_));
   if (::getrandom(random_, sizeof random_, 0) != static_cast<ssize_t>(sizeof random_)) {
     return ErrnoStatus(errno, "read random numbers from the kernel");
   }

@@ -82,6 +82,7 @@ def clock_steps(context, rounds, seed, command):
     server, producers, ledger = _prepared(context, seed)
     environment, file = fake_clock(context)
     server.daemon.env.update(environment)
+    server.daemon.command.append(f'confinementReadable={file.parent}')
     rng = random.Random(seed)
     server.start()
     with rawmq.Connection(server.address, timeout=30) as connection:

@@ -15,7 +15,8 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from fault import bad_input, damage, disk_errors, kill, limits, metadata_cut, others, pauses, power_cut, restart  # noqa: E402
+from fault import (bad_input, confinement, damage, disk_errors, kill, limits, metadata_cut, others, pauses, power_cut,  # noqa: E402
+                   restart)
 from interop import harness  # noqa: E402
 from peers import ringmq, rocketmq  # noqa: E402
 
@@ -72,7 +73,7 @@ def all_tests(options):
         sized('clock_steps', pauses.clock_steps),
         sized('nameservers_lost', others.nameservers_lost),
         sized('consumers_killed', others.consumers_killed),
-        *bad_input.TESTS]
+        *bad_input.TESTS, *confinement.TESTS]
 
 
 def main():

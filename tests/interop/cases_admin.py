@@ -67,6 +67,36 @@ def mqadmin(context):
     check(answer.code == rawmq.TOPIC_NOT_EXIST, 'a pull of the deleted topic says', answer)
 
 
+@test
+def mqadmin_configuration(context):
+    """getBrokerConfig, updateBrokerConfig: a setting of the allow-list changes at once, everything else is refused by its name and
+    changes nothing; a path is neither shown nor taken (CVE-2023-33246)."""
+    server = context.server
+    admin = context.own.enter_context(Admin(VERSION, context.fresh_folder('mqadmin'), server.namesrv))
+
+    def settings():
+        text = admin.run('getBrokerConfig', '-b', server.address)
+        return dict(re.split(r'\s*=\s*', line.strip(), maxsplit=1) for line in text.splitlines() if '=' in line)
+    before = settings()
+    check(before['shortPollingTimeMills'] == '1000', 'getBrokerConfig:', before)
+    check(context.kind != 'ringmq' or 'storePathRootDir' not in before, 'getBrokerConfig shows a path:', before)
+    text = admin.run('updateBrokerConfig', '-b', server.address, '-k', 'shortPollingTimeMills', '-v', '900')
+    check('success' in text, 'updateBrokerConfig:', text)
+    check(settings()['shortPollingTimeMills'] == '900', 'the setting is as before')
+    admin.run('updateBrokerConfig', '-b', server.address, '-k', 'shortPollingTimeMills', '-v', '1000')
+    if context.kind != 'ringmq':
+        return
+    with rawmq.Connection(server.address) as raw:
+        for key, value in (('rocketmqHome', '/tmp/$(touch x)'), ('storePathRootDir', '/tmp'), ('flushDiskType', 'SYNC_FLUSH'),
+                           ('namesrvAddr', '10.0.0.1:1'), ('confinement', 'off'), ('brokerRole', 'SLAVE'), ('nonsense', '1')):
+            answer = raw.call(25, {}, f'shortPollingTimeMills=5\n{key}={value}\n'.encode())
+            check(answer.code == 16 and key in answer.remark, 'update of', key, answer)
+        for value in ('0', '3600001', 'x', '', '7\\n8', '1000\nshortPollingTimeMills=5'):
+            answer = raw.call(25, {}, f'traceOn=false\nshortPollingTimeMills={value}\n'.encode())
+            check(answer.code != 0 and 'shortPollingTimeMills' in answer.remark, 'the value', value, answer)
+    check(settings() == before, 'something of what was refused has changed')
+
+
 def table(text):
     """The rows of an mqadmin table, split at blanks; its heading begins with '#'."""
     lines = text.splitlines()

@@ -21,11 +21,11 @@ struct Config {
 };
 
 constexpr Setting<Config> kSettings[] = {
-    Setting<Config>("on", &Config::on, "A switch."),
+    Setting<Config>("on", &Config::on, "A switch.").Live(),
     Setting<Config>("port", &Config::port, Range{1, 65535}, "A port.").Important(),
-    Setting<Config>("bytes", &Config::bytes, Range{0}, "A size."),
+    Setting<Config>("bytes", &Config::bytes, Range{0}, "A size.").Live(),
     Setting<Config>("ratio", &Config::ratio, Range{0, 1}, "A share."),
-    Setting<Config>("name", &Config::name, Range{1, 4}, "A name."),
+    Setting<Config>("name", &Config::name, Range{1, 4}, "A name.").Private(),
     Setting<Config>("periodMillis", &Config::period, absl::Milliseconds(1), Range{10, 60000}, "A time."),
     Setting<Config>::Choice<&Config::mode>("mode", kModes, "A choice."),
 };
@@ -108,6 +108,40 @@ TEST(SettingsTest, NearestKeyIgnoresCaseAndGivesUpOnStrangers) {
   EXPECT_EQ(NearestKey("brokername", kKeys), "brokerName");
   EXPECT_EQ(NearestKey("listnePort", kKeys), "listenPort");
   EXPECT_EQ(NearestKey("x", kKeys), "");
+}
+
+// CVE-2023-33246: what a peer may change is a short list, and a change is whole or not at all.
+TEST(SettingsTest, OnlyLiveSettingsChangeWhileRunning) {
+  Config config;
+  const auto change = [&](std::vector<Property> properties) {
+    return ApplyLive<Config>(properties, kSettings, kIgnored, config);
+  };
+  EXPECT_TRUE(change({{"on", "false", 1}, {"bytes", "7", 2}}).ok());
+  EXPECT_FALSE(config.on);
+  EXPECT_EQ(config.bytes, 7);
+
+  absl::Status status = change({{"bytes", "8", 1}, {"port", "1", 2}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(ToStd(status.message()),
+            "can't change port while the server runs: write it into the configuration file and start anew");
+  status = change({{"bytes", "9", 1}, {"threads", "2", 2}});
+  EXPECT_EQ(ToStd(status.message()), "can't change threads: it has no effect on this server");
+  status = change({{"bytes", "9", 1}, {"b\nytes", "2", 2}});
+  EXPECT_EQ(ToStd(status.message()), "can't change b?ytes: there is no such setting");
+  status = change({{"on", "true", 1}, {"bytes", "-1", 2}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ToStd(status.message()), "bytes: expected a whole number of at least 0, not '-1'");
+  EXPECT_EQ(change({{"bytes", "9", 1}, {"bytes", "8", 2}}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(config.on) << "one bad line, and none of them counts";
+  EXPECT_EQ(config.bytes, 7);
+}
+
+TEST(SettingsTest, PeersDoNotSeePrivateSettings) {
+  const Config config;
+  EXPECT_NE(ToProperties<Config>(kSettings, config).find("name=n"), std::string::npos);
+  const std::string shown = ToProperties<Config>(kSettings, config, false, Reader::kPeer);
+  EXPECT_EQ(shown.find("name="), std::string::npos);
+  EXPECT_NE(shown.find("port=9876"), std::string::npos);
 }
 
 }  // namespace

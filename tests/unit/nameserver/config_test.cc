@@ -11,12 +11,12 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(NameServerConfigTest, ThePrintedConfigurationLoadsAndIsTheSame) {
-  const std::string text = NameServerConfigText(NameServerConfig());
+  const std::string text = NameServerConfigText(NameServerConfig(), core::Reader::kOperator);
   NameServerConfig loaded;
   std::vector<core::ConfigFinding> findings;
   const absl::Status status = ApplyNameServerProperties(*core::ParseProperties(text), "printed", loaded, findings);
   ASSERT_TRUE(status.ok()) << status;
-  EXPECT_EQ(NameServerConfigText(loaded), text);
+  EXPECT_EQ(NameServerConfigText(loaded, core::Reader::kOperator), text);
   EXPECT_TRUE(CheckNameServerConfig(loaded).ok());
 }
 
@@ -29,14 +29,14 @@ TEST(NameServerConfigTest, EveryKeyIsListedOnce) {
 // One forbidden key among allowed ones, or one bad value, must leave everything as it was.
 TEST(NameServerConfigTest, AnUpdateFromOutsideIsHarmlessAndWhole) {
   NameServerConfig config;
-  const std::string before = NameServerConfigText(config);
+  const std::string before = NameServerConfigText(config, core::Reader::kOperator);
   EXPECT_EQ(UpdateLiveSettings("orderMessageEnable=true\nkvConfigPath=/etc/passwd\n", config).code(),
             absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(UpdateLiveSettings("orderMessageEnable=true\nlistenPort=1\n", config).code(),
             absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(UpdateLiveSettings("orderMessageEnable=true\nenableAllTopicList=maybe\n", config).code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(NameServerConfigText(config), before);
+  EXPECT_EQ(NameServerConfigText(config, core::Reader::kOperator), before);
   EXPECT_TRUE(UpdateLiveSettings("orderMessageEnable=true\nenableAllTopicList=false\n", config).ok());
   EXPECT_TRUE(config.order_message_enable);
   EXPECT_FALSE(config.enable_all_topic_list);

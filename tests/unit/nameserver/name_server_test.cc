@@ -280,12 +280,18 @@ TEST(NameServerTest, ConfigurationFromOutside) {
     EXPECT_EQ(answer.code, 16);
     answer = co_await client.Call(net::UpdateNamesrvConfigRequest(), "enableAllTopicList=perhaps\n");
     EXPECT_EQ(answer.code, 1);
+    answer = co_await client.Call(net::UpdateNamesrvConfigRequest(), "orderMessageEnable=true\nclusterPeers=any\n");
+    EXPECT_EQ(answer.code, 16);
+    EXPECT_THAT(answer.remark, HasSubstr("clusterPeers"));
+    answer = co_await client.Call(net::GetNamesrvConfigRequest());
+    EXPECT_THAT(answer.body, HasSubstr("orderMessageEnable=false\n")) << "all of it or nothing";
     answer = co_await client.Call(net::UpdateNamesrvConfigRequest(), "enableAllTopicList=false\norderMessageEnable=true\n");
     EXPECT_EQ(answer.code, 0) << answer.remark;
     answer = co_await client.Call(net::GetAllTopicListRequest());
     EXPECT_EQ(answer.code, 1);
     answer = co_await client.Call(net::GetNamesrvConfigRequest());
     EXPECT_THAT(answer.body, HasSubstr("orderMessageEnable=true\n"));
+    EXPECT_THAT(answer.body, Not(HasSubstr("kvConfigPath"))) << "paths are nobody's business";
 
     answer = co_await client.Call(BrokerRequest("b", "a:1"), Report("TU"));
     EXPECT_EQ(answer.code, 0);
@@ -320,6 +326,55 @@ TEST(NameServerTest, AdministrationIsForTheSameMachineOnly) {
     answer = co_await client.Call(net::UpdateNamesrvConfigRequest(), "enableAllTopicList=false\n");
     EXPECT_EQ(answer.code, 16);
     EXPECT_NE(server->routes().FindTopic("T"), nullptr);
+    co_await client.Close();
+    co_await server->Stop();
+    co_return absl::OkStatus();
+  });
+}
+
+// On the simulation a process has an address that is not loopback.
+TEST(NameServerTest, BrokersRegisterFromClusterPeersOnly) {
+  core::OnSim(1, [](std::string folder) -> core::Task<absl::Status> {
+    NameServerConfig config = ConfigIn(folder);
+    config.listen_address = "0.0.0.0";
+    config.cluster_peers = "192.168.0.0/16";
+    CO_ASSIGN_OR_RETURN(const auto server, co_await NameServer::Start(config));
+    core::Endpoint at = *core::Endpoint::Parse("10.0.0.1", server->listening_at().port);
+    CO_ASSIGN_OR_RETURN(Caller client, co_await Caller::Connect(at));
+    Answer answer = co_await client.Call(BrokerRequest("b", "10.0.0.1:10911"), Report("TU"));
+    EXPECT_EQ(answer.code, 16);
+    EXPECT_THAT(answer.remark, HasSubstr("REGISTER_BROKER is for the brokers of the cluster"));
+    answer = co_await client.Call(RouteOf("T"));
+    EXPECT_EQ(answer.code, 17);
+    co_await client.Close();
+    co_await server->Stop();
+    co_return absl::OkStatus();
+  });
+}
+
+TEST(NameServerTest, ARegistrationIsBoundedAndItsNamesAreLegal) {
+  core::OnBoth(1, [](std::string folder) -> core::Task<absl::Status> {
+    NameServerConfig config = ConfigIn(folder);
+    config.topics_per_broker_max = 3;
+    CO_ASSIGN_OR_RETURN(const auto server, co_await NameServer::Start(config));
+    CO_ASSIGN_OR_RETURN(Caller client, co_await Caller::Connect(server->listening_at()));
+    Answer answer = co_await client.Call(BrokerRequest("b", "a:1"), Report("TUVW"));
+    EXPECT_EQ(answer.code, 1);
+    EXPECT_THAT(answer.remark, HasSubstr("topicsPerBrokerMax"));
+    for (const char* name : {"../b", "b\nc", "", "<script>"}) {
+      answer = co_await client.Call(BrokerRequest(name, "a:1"), Report("TU"));
+      EXPECT_EQ(answer.code, 29) << name;
+    }
+    for (const char* address : {"a", "a:", ":1", "a:b", "a b:1", "a:123456"}) {
+      answer = co_await client.Call(BrokerRequest("b", address), Report("TU"));
+      EXPECT_EQ(answer.code, 1) << address;
+      EXPECT_THAT(answer.remark, HasSubstr("is not HOST:PORT"));
+    }
+    EXPECT_TRUE(server->routes().brokers().empty());
+    answer = co_await client.Call(BrokerRequest("b", "a:1"), Report("TU/"));
+    EXPECT_EQ(answer.code, 0) << answer.remark;
+    EXPECT_NE(server->routes().FindTopic("T"), nullptr);
+    EXPECT_EQ(server->routes().FindTopic("/"), nullptr) << "no client is told a name that could be a path";
     co_await client.Close();
     co_await server->Stop();
     co_return absl::OkStatus();

@@ -278,5 +278,66 @@ TEST_F(RouteTableTest, ACopyOfTheSnapshotStaysAsItWas) {
   EXPECT_EQ(table_.snapshot().topic_count(), 2u);
 }
 
+// Route hijack: who registers a name that lives elsewhere gets nothing, until its owner is gone.
+TEST_F(RouteTableTest, ABrokerBelongsToTheHostThatRegisteredIt) {
+  Registration owner = BrokerAt("b", 0, "a:1", 1, {"T", "U"}, 1);
+  owner.host = "10.0.0.1";
+  EXPECT_TRUE(Register(owner).accepted);
+  Registration thief = BrokerAt("b", 0, "x:1", 9, {"T", "U"}, 2);
+  thief.host = "10.0.0.9";
+  RegistrationAnswer answer = Register(thief);
+  EXPECT_FALSE(answer.accepted);
+  EXPECT_THAT(answer.refusal, HasSubstr("the broker b with the id 0 belongs to 10.0.0.1"));
+  thief.broker.address = "a:1";
+  answer = Register(thief);
+  EXPECT_THAT(answer.refusal, HasSubstr("the address a:1 belongs to a broker at 10.0.0.1"));
+  EXPECT_THAT(Route("T"), HasSubstr("a:1"));
+  EXPECT_THAT(Route("T"), Not(HasSubstr("x:1")));
+  EXPECT_FALSE(table_.MayChange("C", "a:1", "10.0.0.9"));
+  EXPECT_FALSE(table_.MayChangeName("b", "10.0.0.9"));
+  EXPECT_TRUE(table_.MayChange("C", "a:1", "10.0.0.1"));
+  EXPECT_TRUE(table_.MayChange("C", "unknown:1", "10.0.0.9"));
+
+  Registration slave = BrokerAt("b", 1, "s:1", 1, {"T", "U"}, 3);
+  slave.host = "10.0.0.2";
+  EXPECT_TRUE(Register(slave).accepted) << "slaves live on other hosts";
+  owner.broker.address = "a:2";
+  owner.connection = 4;
+  EXPECT_TRUE(Register(owner).accepted) << "its own host may give it another port";
+
+  table_.ConnectionClosed(4);
+  thief.broker.address = "x:1";
+  EXPECT_TRUE(Register(thief).accepted) << "nobody's any more: this is how a broker moves to another machine";
+}
+
+TEST_F(RouteTableTest, AMasterOfALaterEpochTakesOverFromAnotherHost) {
+  Registration before = BrokerAt("b", 0, "a:1", 1, {"T", "U"}, 1);
+  before.host = "10.0.0.1";
+  before.report.version.state_version = 3;
+  Register(before);
+  Registration after = BrokerAt("b", 0, "a:2", 1, {"T", "U"}, 2);
+  after.host = "10.0.0.2";
+  after.report.version.state_version = 4;
+  EXPECT_TRUE(Register(after).accepted);
+  EXPECT_THAT(Route("T"), HasSubstr("a:2"));
+}
+
+TEST_F(RouteTableTest, AnotherClusterCantTakeAName) {
+  Register(BrokerAt("b", 0, "a:1", 1, {"T", "U"}));
+  Registration other = BrokerAt("b", 1, "a:2", 1, {"T", "U"}, 2);
+  other.broker.cluster = "D";
+  EXPECT_THAT(Register(std::move(other)).refusal, HasSubstr("belongs to the cluster C"));
+}
+
+TEST_F(RouteTableTest, BrokersAndTopicsHaveALimit) {
+  const RouteTable::Options options{.brokers_max = 2, .topics_max = 3};
+  const auto put = [&](Registration registration) { return table_.Register(std::move(registration), At(0), options); };
+  EXPECT_TRUE(put(BrokerAt("b", 0, "a:1", 1, {"T", "U"}, 1)).accepted);
+  EXPECT_THAT(put(BrokerAt("c", 0, "a:2", 1, {"V", "W"}, 2)).refusal, HasSubstr("topicsMax, 3"));
+  EXPECT_TRUE(put(BrokerAt("c", 0, "a:2", 1, {"T", "V"}, 2)).accepted);
+  EXPECT_THAT(put(BrokerAt("d", 0, "a:3", 1, {"T", "U"}, 3)).refusal, HasSubstr("brokersMax"));
+  EXPECT_TRUE(put(BrokerAt("b", 0, "a:1", 2, {"T", "U"}, 1)).accepted) << "who is in may register again";
+}
+
 }  // namespace
 }  // namespace nameserver

@@ -1,0 +1,109 @@
+#include "net/access.h"
+
+#include <utility>
+
+#include "core/strings.h"
+#include "net/name_rules.h"
+
+namespace net {
+namespace {
+
+using Where = RequestResource::Where;
+
+constexpr size_t kAuditedBodyBytes = 200;
+
+std::optional<std::string> WrongOf(const NameField& field, std::string_view name) {
+  switch (field.kind) {
+    case NameKind::kTopic:
+      return WrongTopicName(name);
+    case NameKind::kRoute:
+      return WrongRouteName(name);
+    case NameKind::kConsumerGroup:
+    case NameKind::kGroup:
+      return WrongGroupName(name);
+    case NameKind::kLabel:
+      return WrongLabel(field.field, name);
+  }
+  return "a name of no kind";
+}
+
+ResponseCode CodeOf(NameKind kind) {
+  switch (kind) {
+    case NameKind::kRoute:
+      return ResponseCode::kTopicNotExist;
+    case NameKind::kConsumerGroup:
+      return ResponseCode::kSubscriptionGroupNotExist;
+    default:
+      return ResponseCode::kInvalidParameter;
+  }
+}
+
+}  // namespace
+
+AccessPolicy::AccessPolicy(std::string_view server, PeerList cluster_peers, std::string_view peers_key)
+    : server_(server), cluster_peers_(std::move(cluster_peers)), peers_key_(peers_key) {}
+
+std::optional<Reply> AccessPolicy::RefusePlane(const RequestInfo& info, const core::Endpoint& peer) const {
+  switch (info.plane) {
+    case RequestPlane::kData:
+      return std::nullopt;
+    case RequestPlane::kAdmin:
+      if (peer.IsLoopback()) return std::nullopt;
+      return Reply(ResponseCode::kNoPermission,
+                   core::StrCat(info.name, " is administration, which this ", server_,
+                                " answers only from its own machine; you are ", peer.Text(), ": run the tool there"));
+    case RequestPlane::kCluster:
+      if (cluster_peers_.Contains(peer)) return std::nullopt;
+      return Reply(ResponseCode::kNoPermission,
+                   core::StrCat(info.name, " is for the brokers of the cluster, and ", peer.HostText(), " is none of ",
+                                peers_key_, " of this ", server_, ": add it there and start it anew"));
+  }
+  return Reply(ResponseCode::kNoPermission, "a request of no plane");
+}
+
+std::optional<Reply> RefuseNames(const RequestInfo& info, const Frame& frame) {
+  if (info.resource.where != Where::kHeader) return std::nullopt;
+  bool any = false;
+  for (const NameField& field : info.resource.names) {
+    if (field.field.empty()) continue;
+    std::string_view name;
+    const bool there = frame.Find(field.field, &name);
+    if (!there && field.required) {
+      return Reply(ResponseCode::kSystemError, HeaderError{.field = field.field, .value = {}, .missing = true}.Text());
+    }
+    if (name.empty() && !field.required) continue;
+    if (std::optional<std::string> wrong = WrongOf(field, name)) return Reply(CodeOf(field.kind), *std::move(wrong));
+    any = true;
+  }
+  if (info.resource.any_will_do && !any) {
+    return Reply(ResponseCode::kNoPermission, core::StrCat(info.name, " names neither ", info.resource.names[0].field,
+                                                           " nor ", info.resource.names[1].field));
+  }
+  return std::nullopt;
+}
+
+std::optional<Reply> AccessPolicy::Refuse(const RequestInfo* info, const core::Endpoint& peer,
+                                          const Frame& frame) const {
+  if (info == nullptr || info->resource.where == Where::kNoRule) {
+    return Reply(ResponseCode::kNoPermission,
+                 core::StrCat("nobody has said who may ask this ", server_, " for ",
+                              info == nullptr ? core::StrCat(frame.code) : std::string(info->name)));
+  }
+  if (std::optional<Reply> refusal = RefusePlane(*info, peer)) return refusal;
+  return RefuseNames(*info, frame);
+}
+
+std::string ResourceText(const RequestInfo& info, const Frame& frame) {
+  if (info.resource.where == Where::kBody || (info.resource.where == Where::kServer && !frame.body.empty())) {
+    return core::StrCat("body ", Quoted(frame.body.text(), kAuditedBodyBytes));
+  }
+  std::string text;
+  for (const NameField& field : info.resource.names) {
+    std::string_view name;
+    if (field.field.empty() || !frame.Find(field.field, &name)) continue;
+    text += core::StrCat(text.empty() ? "" : " ", field.field, "=", Quoted(name));
+  }
+  return text.empty() ? "the server" : text;
+}
+
+}  // namespace net

@@ -1,0 +1,25 @@
+#include "net/audit.h"
+
+#include <cstdint>
+#include <string>
+
+#include "core/log.h"
+#include "core/reactor.h"
+#include "core/strings.h"
+#include "net/name_rules.h"
+
+namespace net {
+
+void Audit::Write(std::string_view peer, std::string_view request, std::string_view resource, const Reply& reply) {
+  uint64_t suppressed = 0;
+  if (!limiter_.Admit(core::Reactor::Current().now(), &suppressed)) return;
+  const std::string others = suppressed == 0 ? std::string() : core::StrCat(" (and ", suppressed, " others unsaid)");
+  if (reply.code() == ResponseCode::kSuccess) {
+    core::LogInfo("audit: ", peer, " ", request, " ", resource, ": done", others);
+    return;
+  }
+  core::LogWarning("audit: ", peer, " ", request, " ", resource, ": refused, code ", static_cast<int32_t>(reply.code()),
+                   ": ", Quoted(reply.remark(), 300), others);
+}
+
+}  // namespace net
