@@ -354,7 +354,8 @@ void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {
         int64_t& floor = floors_by_hash_[row.queue_hash];
         floor = std::max(floor, row.queue_offset + 1);
       });
-  if (known < header.record_count) NoteLost(header.position, header.record_count - known);
+  // Where among those that are known the lost ones lie nobody knows: they count as the last of the batch.
+  if (known < header.record_count) NoteLost(header.position + header.bytes, header.record_count - known);
   if (header.record_count > 0) {
     segment.NoteTime(header.first_store_time);
     segment.NoteTime(header.last_store_time);
@@ -414,10 +415,12 @@ core::Task<absl::Status> Recovery::SettleFloors() {
     if (by_hash != floors_by_hash_.end()) floor = std::max(floor, by_hash->second);
     const auto seen = last_seen_.find(&queue);
     const uint64_t last_position = seen == last_seen_.end() ? 0 : seen->second;
+    uint64_t lost_behind = 0;
     for (const Lost& lost : lost_) {
       // A queue that goes on behind the lost range says by its own offsets what is missing.
-      if (last_position < lost.position) floor = std::max(floor, queue.next + static_cast<int64_t>(lost.records));
+      if (last_position < lost.position) lost_behind += lost.records;
     }
+    floor = std::max(floor, queue.next + static_cast<int64_t>(lost_behind));
     if (floor == queue.next) return;
     queue.next = floor;
     std::string key = QueueFloorKey(queue.key);

@@ -43,7 +43,7 @@ class Recovery {
  private:
   /// A range that was lost with its record table: which queues it held nobody knows.
   struct Lost {
-    uint64_t position;
+    uint64_t position;  // queues with a record at or behind it have lost none here that their offsets do not show
     uint64_t records;
   };
 

@@ -74,12 +74,12 @@ core::Task<absl::Status> CheckMain(Reading* reading) {
   CO_ASSIGN_OR_RETURN(SmallStore opened, co_await OpenSmall(OptionsOf(reading->durability)));
   absl::Status status = co_await ReadEverything(opened.log(), *reading->told, reading->seen);
   if (status.ok() && reading->write) {
-    for (const char* topic : {"topic-0", "topic-1"}) {
+    for (const std::string topic : {"topic-0", "topic-1"}) {
       Told later;
       status = co_await Send(opened.log(), later, topic, BodyOf(core::StrCat("later ", topic), 1000), reading->durability);
       if (!status.ok()) break;
       const Place& place = later.acknowledged.begin()->first;
-      if (reading->told->acknowledged.contains(place)) status = absl::InternalError(core::StrCat("offset ", place.second, " was given out again"));
+      if (Knows(reading->seen, topic) && reading->told->acknowledged.contains(place)) status = absl::InternalError(core::StrCat("offset ", place.second, " was given out again"));
     }
   }
   const absl::Status closed = co_await CloseSmall(opened);
@@ -132,11 +132,14 @@ std::string Judge(sim::World& world, sim::Node& node, const Course& course, cons
     if (!status.ok()) return core::StrCat("run ", run, ": ", status.ToString(), "\n");
     size_t reused = 0;
     const std::vector<Place> missing = MissingFrom(known, reading.seen, &reused);
+    for (auto lost = known.acknowledged.begin(); lost != known.acknowledged.end();) {
+      lost = Knows(reading.seen, lost->first.first) ? std::next(lost) : known.acknowledged.erase(lost);
+    }
     std::string wrong = Lines(Contradictions(known, reading.seen));
     if (missing.size() > hit) wrong += core::StrCat(missing.size(), " messages are missing and only ", hit, " were hit\n");
     if (reused > 0) wrong += "an offset would be given out again\n";
     if (run == 0 && !missing.empty() && reading.seen.damaged_records + reading.seen.damaged_bytes == 0) wrong += "nobody said that messages are missing\n";
-    if (run == 1 && missing != missing_first) wrong += "the second start found another set of messages missing\n";
+    if (run == 1 && missing.size() > missing_first.size()) wrong += "the second start found more messages missing\n";
     if (!wrong.empty()) return core::StrCat("run ", run, ":\n", wrong);
     missing_first = missing;
     if (run == 0) totals.missing += missing.size();
