@@ -99,12 +99,15 @@ core::Task<std::vector<core::QueueKey>> ShardStoreImpl::QueuesIn(const Segment& 
 core::Task<absl::Status> ShardStoreImpl::DeleteOldest(const char* why) {
   Segment& oldest = segments_.front();
   const std::vector<core::QueueKey> keys = co_await QueuesIn(oldest);
-  // Queues that lose their last message here must remember where they were.
+  // Queues that lose their last message here must remember where they were; so must those whose later ones may not survive.
   std::vector<MetaChange> floors;
   for (const core::QueueKey& key : keys) {
     const Queue* queue = FindQueue(key);
-    if (queue == nullptr || queue->runs.empty() || queue->runs.back().segment != &oldest) continue;
-    floors.push_back({MetaTable::kQueueFloors, QueueFloorKey(key), absl::StrCat(queue->next)});
+    if (queue == nullptr) continue;
+    const auto later = std::find_if(queue->runs.begin(), queue->runs.end(), [&](const Run& run) { return run.segment != &oldest; });
+    if (later == queue->runs.begin()) continue;
+    const bool goes_on = later != queue->runs.end() && (later->entries == nullptr || later->entries->at(0).position < log_->durable_end());
+    if (!goes_on) floors.push_back({MetaTable::kQueueFloors, QueueFloorKey(key), absl::StrCat(std::prev(later)->end())});
   }
   if (!floors.empty()) CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(floors)));
   for (const core::QueueKey& key : keys) {
