@@ -80,7 +80,7 @@ core::Task<absl::Status> Recovery::Run() {
       if (!absl::IsNotFound(rows.status())) core::LogWarning("index to be rebuilt: ", rows.status().ToString());
       if (!co_await Scan(i)) break;
     }
-    CO_RETURN_IF_ERROR(take_over_failure_);
+    CO_RETURN_IF_ERROR(failure_);
     CO_RETURN_IF_ERROR(co_await CutAfter(last));
   }
   if (taken_over_ > 0) core::LogInfo("recovery: log ", identity_.log_number, ": ", taken_over_, " batches come from the append buffer");
@@ -209,19 +209,24 @@ core::Task<bool> Recovery::ContinuesIn(size_t index) {
 
 /// Writes the batch that continues the log to `position`, if the append buffer has it.
 core::Task<bool> Recovery::TakeOver(Segment& segment, uint64_t position) {
-  if (remains_ == nullptr || chain_ == Chain::kLost || !take_over_failure_.ok()) co_return false;
+  if (remains_ == nullptr || chain_ == Chain::kLost || !failure_.ok()) co_return false;
   const std::optional<uint32_t> previous = chain_ == Chain::kKnown ? std::optional<uint32_t>(tail_.previous_crc) : std::nullopt;
   if (taken_over_ > 0 && taken_over_position_ == position) {
-    take_over_failure_ = absl::DataLossError(core::StrCat(segment.log.path(), ": what was written at ", position - segment.position, " can't be read back"));
+    failure_ = absl::DataLossError(core::StrCat(segment.log.path(), ": what was written at ", position - segment.position, " can't be read back"));
     co_return false;
   }
-  const core::Slice batch = co_await remains_->BatchAt(position, previous, mark_);
+  const absl::StatusOr<core::Slice> found = co_await remains_->BatchAt(position, previous, mark_);
+  if (!found.ok()) {
+    failure_ = found.status();
+    co_return false;
+  }
+  const core::Slice& batch = *found;
   if (batch.empty() || position >= segment.limit() || batch.size() > segment.limit() - position) co_return false;
-  take_over_failure_ = co_await segment.log.WriteAt(position - segment.position, batch.bytes(), false);
+  failure_ = co_await segment.log.WriteAt(position - segment.position, batch.bytes(), false);
   reader_.Forget();
   ++taken_over_;
   taken_over_position_ = position;
-  co_return take_over_failure_.ok();
+  co_return failure_.ok();
 }
 
 core::Task<bool> Recovery::DurableBeyond(size_t index, uint64_t position) {
@@ -268,8 +273,16 @@ core::Task<bool> Recovery::Scan(size_t index) {
       }
     }
     if (co_await TakeOver(segment, position)) continue;
-    if (!take_over_failure_.ok() || kMutant == Mutant::kTruncateAtBadCrc) co_return false;
-    if (!co_await DurableBeyond(index, position)) co_return false;
+    if (!failure_.ok() || kMutant == Mutant::kTruncateAtBadCrc) co_return false;
+    if (!co_await DurableBeyond(index, position)) {
+      // What can't be read is not torn: a power cut leaves sectors that can.
+      if (reader_.Unreadable(position, damaged ? kBlock : header->bytes)) {
+        failure_ = absl::DataLossError(core::StrCat(segment.log.path(), " can't be read at ", position - segment.position,
+                                                    ", where the log ends: what lies there may have been acknowledged. Mend the disk, or write zeros to these ",
+                                                    kBlock, " bytes to go on without it"));
+      }
+      co_return false;
+    }
     if (damaged) {
       BatchHeader found;
       const uint64_t next = co_await SkipDamage(segment, position, found);
