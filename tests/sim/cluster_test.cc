@@ -4,13 +4,16 @@
 // clients were told. A failing seed replays exactly:
 //     RINGMQ_SIM_FIRST=SEED RINGMQ_SIM_SEEDS=1 sim_test --gtest_filter=ClusterTest.*
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -163,12 +166,18 @@ std::string WhereTheyPart(const std::vector<std::string>& a, const std::vector<s
   return text;
 }
 
-TEST(ClusterTest, WhatWasAcknowledgedIsThereOnceAndInItsPlace) {
-  const uint64_t first = FromEnvironment("RINGMQ_SIM_FIRST", 1);
-  const uint64_t count = FromEnvironment("RINGMQ_SIM_SEEDS", 1000);
-  size_t acknowledged = 0;
-  uint64_t event_count = 0;
-  for (uint64_t seed = first; seed < first + count; ++seed) {
+/// What a number of seeds have come to.
+struct Sums {
+  uint64_t seeds = 0;
+  uint64_t events = 0;
+  uint64_t acknowledged = 0;
+  uint64_t failed = 0;
+};
+
+/// Runs `first`, `first` + `step`, ... below `end`, reports each problem, and ends with the first one unless RINGMQ_SIM_GO_ON is set.
+Sums RunSeeds(uint64_t first, uint64_t end, uint64_t step) {
+  Sums sums;
+  for (uint64_t seed = first; seed < end; seed += step) {
     std::vector<std::string> events;  // RINGMQ_SIM_EVENTS=FILE: the whole history of the last seed
     const char* events_file = std::getenv("RINGMQ_SIM_EVENTS");
     const Outcome outcome = RunSeed(seed, events_file == nullptr ? nullptr : &events);
@@ -176,17 +185,70 @@ TEST(ClusterTest, WhatWasAcknowledgedIsThereOnceAndInItsPlace) {
       std::ofstream file(events_file);
       for (const std::string& event : events) file << event;
     }
-    acknowledged += outcome.acknowledged;
-    event_count += outcome.event_count;
+    ++sums.seeds;
+    sums.events += outcome.event_count;
+    sums.acknowledged += outcome.acknowledged;
     if (outcome.problems.empty()) continue;
+    ++sums.failed;
     std::string all;
     for (size_t i = 0; i < outcome.problems.size() && i < 10; ++i) all += outcome.problems[i] + "\n";
     ADD_FAILURE() << outcome.problems.size() << " problems with seed " << seed << ":\n" << all << outcome.description;
-    if (testing::Test::HasFailure() && FromEnvironment("RINGMQ_SIM_GO_ON", 0) == 0) break;
+    if (FromEnvironment("RINGMQ_SIM_GO_ON", 0) == 0) break;
   }
-  std::printf("%llu seeds, %llu events, %zu acknowledged messages\n", static_cast<unsigned long long>(count),
-              static_cast<unsigned long long>(event_count), acknowledged);
-  EXPECT_GT(acknowledged, count * 20) << "the clients did next to nothing";
+  return sums;
+}
+
+/// The same in a process of its own, which leaves its sums in a pipe. Its failures are printed as it goes.
+struct Part {
+  pid_t process;
+  int sums;
+};
+Part StartPart(uint64_t first, uint64_t end, uint64_t step) {
+  int ends[2];
+  if (pipe(ends) != 0) std::abort();
+  std::fflush(stdout);
+  const pid_t process = fork();
+  if (process != 0) {
+    close(ends[1]);
+    return {process, ends[0]};
+  }
+  const Sums sums = RunSeeds(first, end, step);
+  std::fflush(stdout);
+  const bool written = write(ends[1], &sums, sizeof(sums)) == static_cast<ssize_t>(sizeof(sums));
+  _exit(written ? 0 : 1);
+}
+
+// One world at a time in a process, so the seeds are dealt out to as many processes as there are cores, or RINGMQ_SIM_PROCESSES.
+TEST(ClusterTest, WhatWasAcknowledgedIsThereOnceAndInItsPlace) {
+  const uint64_t first = FromEnvironment("RINGMQ_SIM_FIRST", 1);
+  const uint64_t count = FromEnvironment("RINGMQ_SIM_SEEDS", 1000);
+  const uint64_t cores = std::max<uint64_t>(1, std::thread::hardware_concurrency());
+  const uint64_t processes = std::min(count, FromEnvironment("RINGMQ_SIM_PROCESSES", cores));
+  const auto begun = std::chrono::steady_clock::now();
+  Sums all;
+  std::vector<Part> parts;
+  for (uint64_t i = 0; i < processes; ++i) parts.push_back(StartPart(first + i, first + count, processes));
+  for (const Part& part : parts) {
+    Sums sums;
+    const bool ended = read(part.sums, &sums, sizeof(sums)) == static_cast<ssize_t>(sizeof(sums));
+    int status = 0;
+    waitpid(part.process, &status, 0);
+    close(part.sums);
+    if (!ended || status != 0) {
+      ADD_FAILURE() << "a process died; what it wrote is above";
+      continue;
+    }
+    all.seeds += sums.seeds;
+    all.events += sums.events;
+    all.acknowledged += sums.acknowledged;
+    all.failed += sums.failed;
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  std::printf("%llu seeds, %llu events, %llu acknowledged messages; %.1f seeds/s in %llu processes\n", static_cast<unsigned long long>(all.seeds),
+              static_cast<unsigned long long>(all.events), static_cast<unsigned long long>(all.acknowledged),
+              static_cast<double>(all.seeds) / seconds, static_cast<unsigned long long>(processes));
+  EXPECT_EQ(all.failed, 0U) << "seeds failed; what was wrong with them is above";
+  if (all.failed == 0) EXPECT_GT(all.acknowledged, count * 20) << "the clients did next to nothing";
 }
 
 // Catches everything in broker, store, net and nameserver that depends on an address, on real time or on what ran before in the process.
