@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "core/settings.h"
+#include "store/log_options.h"
 
 namespace broker {
 
@@ -35,7 +36,7 @@ struct BrokerConfig {
   // --- Storage.
   std::string store_path_root_dir = "./data";
   FlushDiskType flush_disk_type = FlushDiskType::kAsyncFlush;
-  int64_t segment_bytes = int64_t{1} << 30;  // mappedFileSizeCommitLog
+  int64_t segment_bytes = int64_t{store::kSegmentBytesDefault};  // mappedFileSizeCommitLog
   std::string delete_when = "04";  // hours of the day, ';' between them
   absl::Duration file_reserved_time = absl::Hours(72);
   int32_t disk_max_used_space_ratio = 75;       // percent: above, expired segments go at any hour

@@ -21,6 +21,7 @@ constexpr size_t kReadyChunks = 4;
 constexpr size_t kChunkBytesMin = size_t{128} << 10;
 constexpr size_t kChunksMin = 8;
 constexpr absl::Duration kPrepareRetry = absl::Seconds(1);
+constexpr absl::Duration kPresentInterval = absl::Seconds(1);
 
 /// A word that the next process reads: the stores before it, in the program's order, are there when it is.
 void StoreWord(std::byte* at, uint64_t value) {
@@ -106,12 +107,14 @@ core::Slice AppendBuffer::TakeChunk() {
   if (ready_.empty() || !attached()) return {};
   core::BufferBlock* block = ready_.back();
   ready_.pop_back();
+  filled_ = block;
   ++out_;
   prepare_.NotifyAll();
   return {block, block->data(), block->size()};
 }
 
 void AppendBuffer::Begin(const OpenBatch& batch, const std::byte* at) {
+  if (!std::exchange(in_use_, true)) begun_.NotifyAll();
   std::byte* open = mapping_->data() + kAppendOpenOffset;
   StoreWord(mapping_->data() + kAppendCountOffset, 0);  // first: what follows never goes with the count of another batch
   StoreWord(open, batch.position);
@@ -140,8 +143,7 @@ core::Task<void> AppendBuffer::PrepareChunks() {
     }
     core::BufferBlock* block = idle_.back();
     idle_.pop_back();
-    absl::Status status = co_await core::Populate(*mapping_, 0, kAppendChunksOffset);
-    if (status.ok()) status = co_await core::Populate(*mapping_, static_cast<size_t>(block->data() - mapping_->data()), block->size());
+    const absl::Status status = co_await Populate(*block);
     if (status.ok()) {
       failed = false;
       ready_.push_back(block);
@@ -154,9 +156,31 @@ core::Task<void> AppendBuffer::PrepareChunks() {
   }
 }
 
+core::Task<absl::Status> AppendBuffer::Populate(const core::BufferBlock& block) {
+  co_return co_await core::Populate(*mapping_, static_cast<size_t>(block.data() - mapping_->data()), block.size());
+}
+
+core::Task<void> AppendBuffer::KeepPresent() {
+  while (!stopping_) {
+    if (!in_use_) {
+      (void)co_await begun_.Wait();
+      continue;
+    }
+    const core::MonoTime due = core::Reactor::Current().now() + kPresentInterval;
+    while (!stopping_ && core::Reactor::Current().now() < due) (void)co_await begun_.Wait(due);
+    in_use_ = false;
+    std::vector<core::BufferBlock*> blocks = ready_;
+    if (filled_ != nullptr) blocks.push_back(filled_);
+    // Where that fails, storing will find out: FileMapping::detached.
+    (void)co_await core::Populate(*mapping_, 0, kAppendChunksOffset);
+    for (const core::BufferBlock* block : blocks) (void)co_await Populate(*block);
+  }
+}
+
 void AppendBuffer::Stop() {
   stopping_ = true;
   prepare_.NotifyAll();
+  begun_.NotifyAll();
 }
 
 }  // namespace store

@@ -71,8 +71,10 @@ class AppendBuffer final : public core::BlockOwner {
   bool Publish(size_t rows);
 
   /// Keeps some chunks ready until Stop: what was used before may have been written back by the kernel, which then takes
-  /// a page fault to store to it again.
+  /// a page fault to store to it again. Such a fault goes through the file system's journal and can block.
   core::Task<void> PrepareChunks();
+  /// While batches are begun, makes what lies ready or is being filled present again, once a second.
+  core::Task<void> KeepPresent();
   void Stop();
 
   void Recycle(core::BufferBlock* block) noexcept override;
@@ -80,6 +82,7 @@ class AppendBuffer final : public core::BlockOwner {
  private:
   explicit AppendBuffer(std::unique_ptr<core::FileMapping> mapping, size_t chunks, size_t chunk_bytes);
   ~AppendBuffer() = default;
+  core::Task<absl::Status> Populate(const core::BufferBlock& block);
 
   std::unique_ptr<core::FileMapping> mapping_;
   const size_t chunk_bytes_;
@@ -87,7 +90,10 @@ class AppendBuffer final : public core::BlockOwner {
   std::vector<core::BufferBlock*> idle_;   // to be made ready
   std::vector<core::BufferBlock*> ready_;
   size_t out_ = 0;  // in use
+  core::BufferBlock* filled_ = nullptr;  // taken last
   core::Notifier prepare_;
+  core::Notifier begun_;
+  bool in_use_ = false;  // a batch was begun since KeepPresent looked
   bool stopping_ = false;
   bool released_ = false;
 };

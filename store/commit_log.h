@@ -20,6 +20,7 @@
 #include "store/queue.h"
 #include "store/segment.h"
 #include "store/shard_store.h"
+#include "store/spare_segments.h"
 #include "store/tail_cache.h"
 
 namespace store {
@@ -73,7 +74,8 @@ class CommitLog {
  public:
   /// `segments` has at least the one that `tail` lies in. `queues` outlive the log. `append` may be null: then what is appended is acknowledged
   /// once it is written.
-  CommitLog(const StoreOptions& options, LogIdentity identity, SegmentList& segments, LogTail tail, MarkFile mark_file, AppendBuffer::Ref append);
+  CommitLog(const StoreOptions& options, LogIdentity identity, SegmentList& segments, SpareSegments& spares, LogTail tail,
+            MarkFile mark_file, AppendBuffer::Ref append);
   ~CommitLog();
 
   void Start();
@@ -139,6 +141,7 @@ class CommitLog {
   void Advance();
   void Hold(Batch& batch);
   absl::Duration UnflushedAge(const Batch& newest) const;
+  bool DiskIsSlow() const;
   bool WorthWriting() const;
   core::Task<void> AnnounceLoop();
   core::Task<void> WriteLoop();
@@ -152,6 +155,7 @@ class CommitLog {
   const StoreOptions options_;
   const LogIdentity identity_;
   SegmentList& segments_;
+  SpareSegments& spares_;
   Segment* active_;
   std::unique_ptr<Segment> prepared_;  // the one after active_, ready to be written
 

@@ -7,6 +7,8 @@
 
 namespace store {
 
+/// Bytes of a segment unless told otherwise. After a crash the newest one is read again, maybe two: the smaller, the sooner a log is open. RocketMQ's is 1 GiB.
+inline constexpr uint64_t kSegmentBytesDefault = uint64_t{256} << 20;
 /// A batch is handed to the disk at the latest when it has grown to this; larger only for one append that is larger itself.
 inline constexpr size_t kBatchBytesMax = size_t{1} << 20;
 /// A batch whose records are safe in the append buffer goes to the disk when it has grown to this or when its first record is this old: few

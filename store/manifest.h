@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "core/task.h"
 #include "store/batch.h"
+#include "store/log_options.h"
 
 namespace store {
 
@@ -31,7 +32,7 @@ class Manifest {
     std::string directory;
     uint32_t logs = 0;  // 0: what the folder has, `default_logs` for a new one
     uint32_t default_logs = 1;
-    uint64_t segment_bytes = uint64_t{1} << 30;  // of a new folder; an old one keeps its own
+    uint64_t segment_bytes = kSegmentBytesDefault;  // of a new folder; an old one keeps its own
     int64_t process = 0;                         // this process's number, for who finds the folder in use
   };
   /// Makes the folder when it is missing. kPermissionDenied: not writable; kFailedPrecondition: in use by another process, of another format,

@@ -17,7 +17,6 @@ namespace {
 
 /// How far behind a bad batch a later mark can lie: what may be unflushed, and as much again under way. See kUnflushedBytesMax.
 constexpr uint64_t kLookBehindBytes = 4 * kUnflushedBytesMax;
-constexpr size_t kNameDigits = 20;
 
 template <typename T>
 std::optional<T> ParseNumber(std::string_view text) {
@@ -27,19 +26,15 @@ std::optional<T> ParseNumber(std::string_view text) {
   return value;
 }
 
-std::optional<uint64_t> SegmentOfName(std::string_view name, std::string_view suffix) {
-  if (name.size() != kNameDigits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
-  return ParseNumber<uint64_t>(name.substr(0, kNameDigits));
-}
-
 }  // namespace
 
-Recovery::Recovery(const StoreOptions& options, LogIdentity identity, MetaStore& meta, SegmentList& segments, QueueTable& queues, uint64_t mark,
-                   bool clean)
+Recovery::Recovery(const StoreOptions& options, LogIdentity identity, MetaStore& meta, SegmentList& segments, SpareSegments& spares,
+                   QueueTable& queues, uint64_t mark, bool clean)
     : options_(options),
       identity_(identity),
       meta_(meta),
       segments_(segments),
+      spares_(spares),
       queues_(queues),
       mark_(mark),
       clean_end_(clean ? mark : UINT64_MAX) {}
@@ -64,7 +59,7 @@ core::Task<absl::Status> Recovery::Run() {
     if (mark_ > 0) {
       co_return absl::DataLossError(core::StrCat(options_.directory, " held a log up to position ", mark_, ", but its segment files are gone"));
     }
-    CO_ASSIGN_OR_RETURN(std::unique_ptr<Segment> first, co_await CreateSegment(options_.directory, identity_, 0, options_.segment_bytes));
+    CO_ASSIGN_OR_RETURN(std::unique_ptr<Segment> first, co_await spares_.NewSegment(identity_, 0));
     tail_.position = first->data_begin();
     segments_.PushBack(std::move(first));
   } else {
@@ -95,13 +90,13 @@ core::Task<absl::Status> Recovery::OpenSegments() {
   CO_ASSIGN_OR_RETURN(const std::vector<core::DirectoryEntry> entries, co_await core::fs::List(options_.directory));
   std::vector<uint64_t> positions;
   for (const core::DirectoryEntry& entry : entries) {
-    if (const std::optional<uint64_t> position = SegmentOfName(entry.name, ".log")) positions.push_back(*position);
+    if (const std::optional<uint64_t> position = PositionOfSegmentName(entry.name, kSegmentSuffix)) positions.push_back(*position);
   }
   for (const core::DirectoryEntry& entry : entries) {
     // What a crash leaves of a deletion.
-    const std::optional<uint64_t> index = SegmentOfName(entry.name, ".idx");
+    const std::optional<uint64_t> index = PositionOfSegmentName(entry.name, kIndexSuffix);
     const bool orphan = index.has_value() && std::find(positions.begin(), positions.end(), *index) == positions.end();
-    if (!orphan && !SegmentOfName(entry.name, ".deleted").has_value()) continue;
+    if (!orphan && !PositionOfSegmentName(entry.name, kDeletedSuffix).has_value()) continue;
     CO_RETURN_IF_ERROR(co_await core::fs::Remove(core::StrCat(options_.directory, "/", entry.name)));
   }
   std::sort(positions.begin(), positions.end());
@@ -466,8 +461,7 @@ core::Task<absl::Status> Recovery::WriteEndMarker() {
     full.last_crc = tail_.previous_crc;
     full.last_epoch = tail_.epoch;
     full.records_end = tail_.records;
-    CO_ASSIGN_OR_RETURN(std::unique_ptr<Segment> next,
-                        co_await CreateSegment(options_.directory, identity_, full.limit(), options_.segment_bytes));
+    CO_ASSIGN_OR_RETURN(std::unique_ptr<Segment> next, co_await spares_.NewSegment(identity_, full.limit()));
     tail_.position = next->data_begin();
     segments_.PushBack(std::move(next));
   }

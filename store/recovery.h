@@ -16,6 +16,7 @@
 #include "store/queue.h"
 #include "store/sealed_index.h"
 #include "store/segment.h"
+#include "store/spare_segments.h"
 
 namespace store {
 
@@ -31,8 +32,8 @@ namespace store {
 class Recovery {
  public:
   /// `clean`: the log was closed in order with its end at `mark`.
-  Recovery(const StoreOptions& options, LogIdentity identity, MetaStore& meta, SegmentList& segments, QueueTable& queues, uint64_t mark,
-           bool clean);
+  Recovery(const StoreOptions& options, LogIdentity identity, MetaStore& meta, SegmentList& segments, SpareSegments& spares,
+           QueueTable& queues, uint64_t mark, bool clean);
 
   core::Task<absl::Status> Run();
 
@@ -68,6 +69,7 @@ class Recovery {
   const LogIdentity identity_;
   MetaStore& meta_;
   SegmentList& segments_;
+  SpareSegments& spares_;
   QueueTable& queues_;
   uint64_t mark_;
   const uint64_t clean_end_;

@@ -16,8 +16,6 @@ namespace {
 constexpr absl::Duration kCheckInterval = absl::Seconds(10);
 /// While appends are refused for lack of space.
 constexpr absl::Duration kCheckIntervalFull = absl::Milliseconds(500);
-/// A large file is given back in pieces, so that the file system's journal never holds a long transaction.
-constexpr uint64_t kTruncateStep = uint64_t{64} << 20;
 
 }  // namespace
 
@@ -25,6 +23,7 @@ core::Task<void> ShardStoreImpl::RetentionLoop() {
   while (!scope_.stop_requested()) {
     absl::Status status = co_await CheckSpace();
     if (status.ok()) status = co_await DeleteSegments(false);
+    if (status.ok() && disk_used_ratio_ > options_.disk_used_ratio_max) status = co_await spares_.RemoveAll();
     if (!status.ok()) core::LogError("retention of log ", options_.log_number, ": ", status.ToString());
     core::Sleep pause(log_->refusal().ok() ? kCheckInterval : kCheckIntervalFull, scope_.stop_token());
     (void)co_await pause;
@@ -99,15 +98,16 @@ core::Task<std::vector<core::QueueKey>> ShardStoreImpl::QueuesIn(const Segment& 
 core::Task<absl::Status> ShardStoreImpl::DeleteOldest(const char* why) {
   Segment& oldest = segments_.front();
   const std::vector<core::QueueKey> keys = co_await QueuesIn(oldest);
-  // Queues that lose their last message here must remember where they were; so must those whose later ones may not survive.
+  // Queues that lose their last durable message here must remember where they were: what is behind it may go with a power cut.
   std::vector<MetaChange> floors;
   for (const core::QueueKey& key : keys) {
     const Queue* queue = FindQueue(key);
-    if (queue == nullptr) continue;
-    const auto later = std::find_if(queue->runs.begin(), queue->runs.end(), [&](const Run& run) { return run.segment != &oldest; });
-    if (later == queue->runs.begin()) continue;
-    const bool goes_on = later != queue->runs.end() && (later->entries == nullptr || later->entries->at(0).position < log_->durable_end());
-    if (!goes_on) floors.push_back({MetaTable::kQueueFloors, QueueFloorKey(key), absl::StrCat(std::prev(later)->end())});
+    if (queue == nullptr || queue->runs.empty()) continue;
+    const auto rest = std::find_if(queue->runs.begin(), queue->runs.end(), [&](const Run& run) { return run.segment != &oldest; });
+    if (rest == queue->runs.begin()) continue;
+    if (rest != queue->runs.end() && (rest->segment->sealed || rest->entries->at(0).position < log_->durable_end())) continue;
+    const int64_t floor = rest == queue->runs.end() ? queue->next : rest->first;
+    floors.push_back({MetaTable::kQueueFloors, QueueFloorKey(key), absl::StrCat(floor)});
   }
   if (!floors.empty()) CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(floors)));
   for (const core::QueueKey& key : keys) {
@@ -123,18 +123,15 @@ core::Task<absl::Status> ShardStoreImpl::RemoveFiles(std::unique_ptr<Segment> se
   while (segment->pins > 0) (void)co_await segment->unpinned.Wait();
   read_cache_.Forget(*segment);
   const std::string path = SegmentPath(options_.directory, segment->position);
-  const std::string deleted = path.substr(0, path.size() - 4) + ".deleted";
+  const bool spare = spares_.Wants(*segment) && disk_used_ratio_ <= options_.disk_used_ratio_max;
+  const std::string deleted = path.substr(0, path.size() - kSegmentSuffix.size()) + std::string(kDeletedSuffix);
   // Under its new name it is no segment any more, whenever a crash comes.
-  absl::Status status = co_await core::fs::Rename(path, deleted);
+  absl::Status status = spare ? co_await spares_.Keep(*segment) : co_await core::fs::Rename(path, deleted);
   if (status.ok() && segment->sealed) status = co_await core::fs::Remove(SegmentIndexPath(options_.directory, segment->position));
   if (status.ok()) status = co_await core::fs::SyncDirectory(options_.directory);
-  for (uint64_t left = segment->bytes; status.ok() && left > kTruncateStep; left -= kTruncateStep) {
-    status = co_await segment->log.Truncate(left - kTruncateStep);
-    co_await core::Yield();
-  }
   const absl::Status closed = co_await segment->log.Close();
   const absl::Status index_closed = segment->index.is_open() ? co_await segment->index.Close() : absl::OkStatus();
-  if (status.ok()) status = co_await core::fs::Remove(deleted);
+  if (status.ok() && !spare) status = co_await RemoveLargeFile(deleted, segment->bytes);
   if (status.ok()) status = closed.ok() ? index_closed : closed;
   co_return status;
 }

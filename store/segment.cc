@@ -1,6 +1,7 @@
 #include "store/segment.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -15,17 +16,27 @@ namespace {
 
 constexpr size_t kHeaderCrcOffset = 48;
 
-std::string NameOf(const std::string& directory, uint64_t position, const char* suffix) {
-  return absl::StrFormat("%s/%020d.%s", directory, position, suffix);
+constexpr size_t kNameDigits = 20;
+constexpr uint64_t kTruncateStep = uint64_t{64} << 20;
+
+std::string NameOf(const std::string& directory, uint64_t position, std::string_view suffix) {
+  return absl::StrFormat("%s/%020d%s", directory, position, suffix);
 }
 
-core::Task<absl::Status> FillNewSegment(core::File& file, const LogIdentity& log, const SegmentHeader& header) {
-  CO_RETURN_IF_ERROR(co_await file.Allocate(header.bytes));
+core::Task<absl::Status> WriteNewHeader(core::File& file, const LogIdentity& log, const SegmentHeader& header) {
   const core::Slice block = core::Reactor::Current().buffers().Allocate(kBlock);
   EncodeSegmentHeader(log, header, {block.data(), block.size()});
   CO_RETURN_IF_ERROR(co_await file.WriteAt(0, block.bytes(), false));
-  // Also makes the reserved size durable, so that later writes change data only.
+  // Also makes the reserved size durable.
   co_return co_await file.Sync();
+}
+
+std::unique_ptr<Segment> NewSegment(core::File file, const SegmentHeader& header) {
+  auto segment = std::make_unique<Segment>();
+  segment->position = header.position;
+  segment->bytes = header.bytes;
+  segment->log = std::move(file);
+  return segment;
 }
 
 }  // namespace
@@ -61,25 +72,65 @@ absl::StatusOr<SegmentHeader> ParseSegmentHeader(std::span<const std::byte> bloc
   return SegmentHeader{LoadLittle<uint64_t>(at + 32), LoadLittle<uint64_t>(at + 40)};
 }
 
-std::string SegmentPath(const std::string& directory, uint64_t position) { return NameOf(directory, position, "log"); }
-std::string SegmentIndexPath(const std::string& directory, uint64_t position) { return NameOf(directory, position, "idx"); }
+std::string SegmentPath(const std::string& directory, uint64_t position) { return NameOf(directory, position, kSegmentSuffix); }
+std::string SegmentIndexPath(const std::string& directory, uint64_t position) { return NameOf(directory, position, kIndexSuffix); }
+
+std::optional<uint64_t> PositionOfSegmentName(std::string_view name, std::string_view suffix) {
+  if (name.size() != kNameDigits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
+  uint64_t position = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + kNameDigits, position);
+  if (error != std::errc() || end != name.data() + kNameDigits) return std::nullopt;
+  return position;
+}
 
 core::Task<absl::StatusOr<std::unique_ptr<Segment>>> CreateSegment(std::string directory, LogIdentity log, uint64_t position, uint64_t bytes) {
   const std::string path = SegmentPath(directory, position);
   CO_ASSIGN_OR_RETURN(core::File file, co_await core::File::Open(path, {.write = true, .create = true, .exclusive = true, .direct = true}));
   const SegmentHeader header{position, bytes};
-  absl::Status status = co_await FillNewSegment(file, log, header);
+  absl::Status status = co_await file.Allocate(bytes);
+  if (status.ok()) status = co_await WriteNewHeader(file, log, header);
   if (status.ok()) status = co_await core::fs::SyncDirectory(directory);
   if (!status.ok()) {
     (void)co_await file.Close();
     (void)co_await core::fs::Remove(path);
     co_return status;
   }
-  auto segment = std::make_unique<Segment>();
-  segment->position = position;
-  segment->bytes = bytes;
-  segment->log = std::move(file);
-  co_return segment;
+  co_return NewSegment(std::move(file), header);
+}
+
+core::Task<absl::StatusOr<std::unique_ptr<Segment>>> ReuseSegment(std::string path, std::string directory, LogIdentity log, uint64_t position,
+                                                                  uint64_t bytes) {
+  const SegmentHeader header{position, bytes};
+  absl::Status status;
+  {
+    CO_ASSIGN_OR_RETURN(core::File spare, co_await core::File::Open(path, {.write = true, .direct = true}));
+    status = co_await WriteNewHeader(spare, log, header);
+    const absl::Status closed = co_await spare.Close();
+    if (status.ok()) status = closed;
+  }
+  CO_RETURN_IF_ERROR(status);
+  const std::string new_path = SegmentPath(directory, position);
+  CO_RETURN_IF_ERROR(co_await core::fs::Rename(path, new_path));
+  status = co_await core::fs::SyncDirectory(directory);
+  if (status.ok()) {
+    absl::StatusOr<core::File> file = co_await core::File::Open(new_path, {.write = true, .direct = true});
+    if (file.ok()) co_return NewSegment(std::move(file).value(), header);
+    status = file.status();
+  }
+  (void)co_await core::fs::Remove(new_path);
+  co_return status;
+}
+
+core::Task<absl::Status> RemoveLargeFile(std::string path, uint64_t bytes) {
+  CO_ASSIGN_OR_RETURN(core::File file, co_await core::File::Open(path, {.write = true}));
+  absl::Status status;
+  for (uint64_t left = bytes; status.ok() && left > kTruncateStep; left -= kTruncateStep) {
+    status = co_await file.Truncate(left - kTruncateStep);
+    co_await core::Yield();
+  }
+  const absl::Status closed = co_await file.Close();
+  if (status.ok()) status = co_await core::fs::Remove(path);
+  co_return status.ok() ? closed : status;
 }
 
 core::Task<absl::StatusOr<std::unique_ptr<Segment>>> OpenSegment(std::string directory, LogIdentity log, uint64_t position) {
@@ -97,11 +148,7 @@ core::Task<absl::StatusOr<std::unique_ptr<Segment>>> OpenSegment(std::string dir
     (void)co_await file.Close();
     co_return core::Annotate(header.status(), path);
   }
-  auto segment = std::make_unique<Segment>();
-  segment->position = position;
-  segment->bytes = header->bytes;
-  segment->log = std::move(file);
-  co_return segment;
+  co_return NewSegment(std::move(file), *header);
 }
 
 std::unique_ptr<Segment> SegmentList::PopFront() {

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -70,10 +72,22 @@ struct Segment {
 /// DIRECTORY/POSITION.log, POSITION in 20 digits.
 std::string SegmentPath(const std::string& directory, uint64_t position);
 std::string SegmentIndexPath(const std::string& directory, uint64_t position);
+inline constexpr std::string_view kSegmentSuffix = ".log";
+inline constexpr std::string_view kIndexSuffix = ".idx";
+inline constexpr std::string_view kDeletedSuffix = ".deleted";
+inline constexpr std::string_view kSpareSuffix = ".spare";
+/// The position in the name of a file of a log; empty when `name` is not such a name with `suffix`.
+std::optional<uint64_t> PositionOfSegmentName(std::string_view name, std::string_view suffix);
 
 /// Makes the file of a new segment: reserved, its header on stable storage, its name too. kResourceExhausted when the disk is full
 /// (nothing is left behind then).
 core::Task<absl::StatusOr<std::unique_ptr<Segment>>> CreateSegment(std::string directory, LogIdentity log, uint64_t position, uint64_t bytes);
+/// The same from the file at `path`, which has `bytes` and whose content counts no more: its header first, on stable storage, then its name. On an
+/// error nothing is left under the new name.
+core::Task<absl::StatusOr<std::unique_ptr<Segment>>> ReuseSegment(std::string path, std::string directory, LogIdentity log, uint64_t position,
+                                                                  uint64_t bytes);
+/// Removes a file in pieces, so that the file system's journal never holds a long transaction.
+core::Task<absl::Status> RemoveLargeFile(std::string path, uint64_t bytes);
 /// Opens an existing one. `header` is not kDataLoss-proof: a damaged header is reported by kDataLoss and the file left closed.
 core::Task<absl::StatusOr<std::unique_ptr<Segment>>> OpenSegment(std::string directory, LogIdentity log, uint64_t position);
 

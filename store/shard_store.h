@@ -14,6 +14,7 @@
 #include "core/sync.h"
 #include "core/task.h"
 #include "store/batch.h"
+#include "store/log_options.h"
 #include "store/message.h"
 #include "store/meta_store.h"
 
@@ -23,7 +24,7 @@ struct StoreOptions {
   std::string directory;  // of this shard's log; made when missing
   uint32_t log_number = 0;
   StoreId store_id;  // the data folder's (Manifest); what was written under another one is refused
-  uint64_t segment_bytes = uint64_t{1} << 30;
+  uint64_t segment_bytes = kSegmentBytesDefault;
   Durability durability = Durability::kAsync;
   /// Memory for batches not yet written plus the tail kept for readers.
   size_t append_buffer_bytes = size_t{64} << 20;
@@ -44,6 +45,7 @@ struct StoreStats {
   uint64_t log_end = 0;
   uint64_t durable_end = 0;
   uint64_t segments = 0;
+  uint64_t segments_reused = 0;  // since the start: made of the files of expired ones
   uint64_t messages_appended = 0;
   uint64_t bytes_appended = 0;
   uint64_t writes = 0;

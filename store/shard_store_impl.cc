@@ -30,14 +30,16 @@ ShardStoreImpl::ShardStoreImpl(StoreOptions options, MetaStore& meta)
     : options_(std::move(options)),
       meta_(meta),
       identity_{options_.store_id, options_.log_number},
+      spares_(options_.directory, options_.segment_bytes),
       read_cache_(options_.read_cache_bytes) {}
 
 ShardStoreImpl::~ShardStoreImpl() = default;
 
 core::Task<absl::Status> ShardStoreImpl::Recover() {
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options_.directory));
+  CO_RETURN_IF_ERROR(co_await spares_.Load());
   CO_ASSIGN_OR_RETURN(MarkFile mark_file, co_await MarkFile::Open(options_.directory, identity_));
-  Recovery recovery(options_, identity_, meta_, segments_, queues_, mark_file.mark(), mark_file.clean());
+  Recovery recovery(options_, identity_, meta_, segments_, spares_, queues_, mark_file.mark(), mark_file.clean());
   const absl::Status status = co_await recovery.Run();
   if (!status.ok()) {
     (void)co_await mark_file.Close();
@@ -55,7 +57,7 @@ core::Task<absl::Status> ShardStoreImpl::Recover() {
     co_return settled;
   }
   AppendBuffer::Ref append = co_await MakeAppendBuffer(recovery.tail().epoch);
-  log_ = std::make_unique<CommitLog>(options_, identity_, segments_, recovery.tail(), std::move(mark_file), std::move(append));
+  log_ = std::make_unique<CommitLog>(options_, identity_, segments_, spares_, recovery.tail(), std::move(mark_file), std::move(append));
   log_->Start();
   scope_.Spawn(SealLoop());
   scope_.Spawn(RetentionLoop());
@@ -190,6 +192,7 @@ StoreStats ShardStoreImpl::Stats() const {
   stats.log_end = log_->append_end();
   stats.durable_end = log_->durable_end();
   stats.segments = segments_.size();
+  stats.segments_reused = spares_.reused();
   stats.messages_appended = log_->messages_appended();
   stats.bytes_appended = log_->bytes_appended();
   stats.writes = log_->writes();

@@ -85,6 +85,7 @@ class ShardStoreImpl final : public ShardStore {
   MetaStore& meta_;
   LogIdentity identity_;
   SegmentList segments_;
+  SpareSegments spares_;
   QueueTable queues_;
   /// Dropped queues to which an open batch or a waiter still points.
   std::vector<std::unique_ptr<Queue>> dropped_;

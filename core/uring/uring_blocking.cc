@@ -7,51 +7,90 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <functional>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "core/assert.h"
+#include "core/uring/ring_worker.h"
 #include "core/uring/tags.h"
 #include "core/uring/uring_io.h"
-#include "core/uring/worker_event.h"
 
 namespace core {
 
 using uring::Tag;
 using uring::Tagged;
 
-template <typename Fn>
-void UringIo::RunBlocking(Completion& done, Fn fn) {
-  if (worker_ == nullptr) {
-    worker_event_ = std::make_unique<WorkerEvent>();
-    worker_event_->io = this;
-    worker_event_->fd = ::eventfd(0, EFD_CLOEXEC);
-    CORE_ASSERT(worker_event_->fd >= 0);
-    worker_ = std::make_unique<BlockingWorker>(worker_event_->fd);
-    ArmWorkerEvent();
-  }
-  worker_->Run(done, std::move(fn));
+namespace {
+
+// What the shard stores to there meanwhile, it stores plainly. So these are no accesses that the language knows of, where that is possible.
+void TouchToRead(std::byte* at) {
+#if defined(__x86_64__)
+  asm volatile("testb $0, %0" : : "m"(*at) : "cc");
+#else
+  (void)std::atomic_ref<uint8_t>(*reinterpret_cast<uint8_t*>(at)).load(std::memory_order_relaxed);
+#endif
 }
 
-void UringIo::ArmWorkerEvent() {
+/// Writes what is there, whoever stores to it meanwhile.
+void TouchToWrite(std::byte* at) {
+#if defined(__x86_64__)
+  asm volatile("lock orb $0, %0" : "+m"(*at) : : "cc");
+#else
+  std::atomic_ref<uint8_t>(*reinterpret_cast<uint8_t*>(at)).fetch_or(0, std::memory_order_relaxed);
+#endif
+}
+
+}  // namespace
+
+void UringIo::RunOn(std::unique_ptr<RingWorker>& worker, Completion& done, std::function<int32_t()> call) {
+  if (worker == nullptr) {
+    worker = std::make_unique<RingWorker>();
+    worker->io = this;
+    worker->fd = ::eventfd(0, EFD_CLOEXEC);
+    CORE_ASSERT(worker->fd >= 0);
+    worker->worker = std::make_unique<BlockingWorker>(worker->fd);
+    Arm(*worker);
+  }
+  worker->worker->Run(done, std::move(call));
+}
+
+void UringIo::Arm(RingWorker& worker) {
   io_uring_sqe* sqe = NextSqe();
-  io_uring_prep_read(sqe, worker_event_->fd, &worker_event_->count, sizeof worker_event_->count, 0);
-  sqe->user_data = Tagged(static_cast<Completion*>(worker_event_.get()), Tag::kCompletion);
+  io_uring_prep_read(sqe, worker.fd, &worker.count, sizeof worker.count, 0);
+  sqe->user_data = Tagged(static_cast<Completion*>(&worker), Tag::kCompletion);
+}
+
+/// Touches each page, on a thread of its own, as a disk that stops may stop it too. MADV_POPULATE_WRITE would do the same with the lock of the whole
+/// address space in its hands, on which then everything waits that asks the kernel for memory. So does the fault that brings a page in; one that
+/// makes a present page writable, which is the one that the disk can stop, holds the lock of the mapping alone. Hence both, one after the other.
+void UringIo::PopulateMapping(FileMapping& mapping, size_t offset, size_t bytes, Completion& done) {
+  CORE_ASSERT(offset <= mapping.size() && bytes <= mapping.size() - offset);
+  RunOn(populate_worker_, done, [&mapping, offset, bytes] {
+    static const auto page_bytes = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    std::byte* const end = mapping.data() + offset + bytes;
+    for (std::byte* at = mapping.data() + offset; at < end; at += page_bytes) TouchToRead(at);
+    for (std::byte* at = mapping.data() + offset; at < end; at += page_bytes) TouchToWrite(at);
+    return mapping.detached() ? -EIO : 0;
+  });
 }
 
 void UringIo::TruncateFile(FileId file, uint64_t length, Completion& done) {
-  RunBlocking(done, [fd = file.value(), length] { return ::ftruncate(fd, static_cast<off_t>(length)) == 0 ? 0 : -errno; });
+  RunOn(worker_, done, [fd = file.value(), length] { return ::ftruncate(fd, static_cast<off_t>(length)) == 0 ? 0 : -errno; });
 }
 
 void UringIo::LockFile(FileId file, Completion& done) {
-  RunBlocking(done, [fd = file.value()] {
+  RunOn(worker_, done, [fd = file.value()] {
     // Bound to the open file, not to the process: a second open in the same process conflicts as well.
     return ::flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : (errno == EWOULDBLOCK ? -EAGAIN : -errno);
   });
 }
 
 void UringIo::StatFile(const std::string& path, FileInfo* info, Completion& done) {
-  RunBlocking(done, [path, info] {
+  RunOn(worker_, done, [path, info] {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) return -errno;
     info->directory = S_ISDIR(status.st_mode);
@@ -62,7 +101,7 @@ void UringIo::StatFile(const std::string& path, FileInfo* info, Completion& done
 }
 
 void UringIo::SyncDirectory(const std::string& path, Completion& done) {
-  RunBlocking(done, [path] {
+  RunOn(worker_, done, [path] {
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return -errno;
     const int result = ::fsync(fd) == 0 ? 0 : -errno;
@@ -72,7 +111,7 @@ void UringIo::SyncDirectory(const std::string& path, Completion& done) {
 }
 
 void UringIo::ListDirectory(const std::string& path, std::vector<DirectoryEntry>* entries, Completion& done) {
-  RunBlocking(done, [path, entries] {
+  RunOn(worker_, done, [path, entries] {
     DIR* directory = ::opendir(path.c_str());
     if (directory == nullptr) return -errno;
     int32_t result = 0;
@@ -100,7 +139,7 @@ void UringIo::ListDirectory(const std::string& path, std::vector<DirectoryEntry>
 }
 
 void UringIo::SpaceOf(const std::string& path, SpaceInfo* space, Completion& done) {
-  RunBlocking(done, [path, space] {
+  RunOn(worker_, done, [path, space] {
     struct statvfs status {};
     if (::statvfs(path.c_str(), &status) != 0) return -errno;
     // What the system keeps back from this user counts neither as used nor as free, as in df's Use%: else a disk with a large reserve is

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -19,8 +18,8 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "core/uring/file_mappings.h"
+#include "core/uring/ring_worker.h"
 #include "core/uring/tags.h"
-#include "core/uring/worker_event.h"
 
 namespace core {
 
@@ -30,6 +29,8 @@ using uring::Tagged;
 using uring::Untag;
 
 namespace {
+
+constexpr unsigned kDiskWorkersMax = 32;
 
 socklen_t ToSockaddr(const Endpoint& endpoint, sockaddr_storage* storage) {
   std::memset(storage, 0, sizeof *storage);
@@ -95,6 +96,7 @@ struct alignas(8) UringIo::SocketState {
 struct alignas(8) UringIo::WriteOp final : Completion {
   UringIo* io = nullptr;
   int fd = -1;
+  unsigned sqe_flags = 0;
   uint64_t offset = 0;
   int rw_flags = 0;
   std::vector<iovec> parts;
@@ -105,6 +107,7 @@ struct alignas(8) UringIo::WriteOp final : Completion {
   void Start() {
     io_uring_sqe* sqe = io->NextSqe();
     io_uring_prep_writev2(sqe, fd, parts.data() + first, static_cast<unsigned>(parts.size() - first), offset, rw_flags);
+    io_uring_sqe_set_flags(sqe, sqe_flags);
     sqe->user_data = Tagged(static_cast<Completion*>(this), Tag::kCompletion);
   }
   void OnComplete(int32_t result) noexcept override {
@@ -123,6 +126,7 @@ struct alignas(8) UringIo::WriteOp final : Completion {
     } else if (result == 0) {
       result = -EIO;
     }
+    --io->writes_;
     Completion* finished = done;
     delete this;
     finished->OnComplete(result);
@@ -154,7 +158,8 @@ struct alignas(8) UringIo::ConnectOp final : Completion {
   }
 };
 
-/// An open that falls back to buffered I/O where the file system has no O_DIRECT.
+/// An open that falls back to buffered I/O where the file system has no O_DIRECT, and lets the kernel note the time of reads where the file is
+/// another user's. Otherwise it does not: noting it goes through the file system's journal, which can block whoever starts a read.
 struct alignas(8) UringIo::OpenOp final : Completion {
   UringIo* io = nullptr;
   const std::string* path = nullptr;
@@ -169,6 +174,11 @@ struct alignas(8) UringIo::OpenOp final : Completion {
   void OnComplete(int32_t result) noexcept override {
     if (result == -EINVAL && (flags & O_DIRECT) != 0) {
       flags &= ~O_DIRECT;
+      Start();
+      return;
+    }
+    if (result == -EPERM && (flags & O_NOATIME) != 0) {
+      flags &= ~O_NOATIME;
       Start();
       return;
     }
@@ -213,6 +223,9 @@ absl::Status UringIo::Init(const UringOptions& options) {
   if (result < 0) return ErrnoStatus(-result, "set up io_uring");
   ring_ready_ = true;
   io_uring_register_ring_fd(&ring_);  // one lookup less a call; optional
+  // Enough that writes which a stopped disk holds up leave some for what can go on; optional as well.
+  unsigned workers[2] = {kDiskWorkersMax, 0};
+  io_uring_register_iowq_max_workers(&ring_, workers);
   receive_buffers_ = std::make_unique<ReceiveBuffers>();
   RETURN_IF_ERROR(receive_buffers_->Register(ring_, options.receive_buffers, options.receive_buffer_bytes));
   if (::getrandom(random_, sizeof random_, 0) != static_cast<ssize_t>(sizeof random_)) {
@@ -223,6 +236,7 @@ absl::Status UringIo::Init(const UringOptions& options) {
 }
 
 UringIo::~UringIo() {
+  populate_worker_.reset();
   worker_.reset();
   for (const auto& state : sockets_) {
     if (state != nullptr && state->fd >= 0) ::close(state->fd);
@@ -263,7 +277,7 @@ void UringIo::OpenFile(const std::string& path, OpenOptions options, Completion&
   auto* op = new OpenOp;
   op->io = this;
   op->path = &path;
-  op->flags = O_CLOEXEC | (options.write ? O_RDWR : O_RDONLY) | (options.create ? O_CREAT : 0) |
+  op->flags = O_CLOEXEC | O_NOATIME | (options.write ? O_RDWR : O_RDONLY) | (options.create ? O_CREAT : 0) |
               (options.exclusive ? O_EXCL : 0) | (options.direct ? O_DIRECT : 0);
   op->done = &done;
   op->Start();
@@ -287,6 +301,10 @@ void UringIo::WriteFile(FileId file, std::span<const iovec> from, uint64_t offse
   op->fd = file.value();
   op->offset = offset;
   op->rw_flags = durable ? RWF_DSYNC : 0;
+  // Starting a write can block, O_DIRECT or not: the file's time goes through the file system's journal, and waits there for a commit under way.
+  // A shard must not. A durable write has somebody waiting for it: while nothing else is written, the hop to a worker thread is saved.
+  if (!durable || writes_ > 0) op->sqe_flags = IOSQE_ASYNC;
+  ++writes_;
   op->parts.assign(from.begin(), from.end());
   op->done = &done;
   op->Start();
@@ -305,13 +323,6 @@ void UringIo::AllocateFile(FileId file, uint64_t length, Completion& done) {
 }
 
 absl::StatusOr<std::unique_ptr<FileMapping>> UringIo::MapFile(FileId file, size_t bytes) { return MapDescriptor(file.value(), bytes); }
-
-void UringIo::PopulateMapping(FileMapping& mapping, size_t offset, size_t bytes, Completion& done) {
-  CORE_ASSERT(offset <= mapping.size() && bytes <= mapping.size() - offset && bytes <= UINT32_MAX);
-  io_uring_sqe* sqe = NextSqe();
-  io_uring_prep_madvise(sqe, mapping.data() + offset, static_cast<off_t>(bytes), MADV_POPULATE_WRITE);
-  sqe->user_data = Tagged(&done, Tag::kCompletion);
-}
 
 void UringIo::RenameFile(const std::string& from, const std::string& to, Completion& done) {
   io_uring_sqe* sqe = NextSqe();

@@ -84,7 +84,7 @@ class UringIo final : public Io {
   struct ConnectOp;
   struct OpenOp;
   struct SignalOp;
-  struct WorkerEvent;
+  struct RingWorker;
 
   UringIo(ShardId shard, UringGroup& group);
   absl::Status Init(const UringOptions& options);
@@ -96,10 +96,9 @@ class UringIo final : public Io {
   void Defer(Completion& done, int32_t result) { deferred_.push_back({&done, result}); }
   void RunDeferred();
   void ResumeStarved();
-  void ArmWorkerEvent();
+  void RunOn(std::unique_ptr<RingWorker>& worker, Completion& done, std::function<int32_t()> call);
+  void Arm(RingWorker& worker);
   SocketState& StateOf(SocketId socket);
-  template <typename Fn>
-  void RunBlocking(Completion& done, Fn fn);
 
   struct Deferred {
     Completion* done;
@@ -117,9 +116,10 @@ class UringIo final : public Io {
   std::vector<Deferred> deferred_;
   std::vector<Deferred> running_deferred_;
   std::vector<std::unique_ptr<SendOp>> free_sends_;
+  size_t writes_ = 0;  // of files, under way
   std::unique_ptr<SignalOp> signal_;
-  std::unique_ptr<BlockingWorker> worker_;
-  std::unique_ptr<WorkerEvent> worker_event_;
+  std::unique_ptr<RingWorker> worker_;           // for calls that io_uring does not have
+  std::unique_ptr<RingWorker> populate_worker_;  // for PopulateMapping: does not wait for the other's
   uint64_t random_[4] = {};
 };
 

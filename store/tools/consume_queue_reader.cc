@@ -9,7 +9,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "store/bytes.h"
-#include "store/tools/log_folder.h"
+#include "store/segment.h"
 
 namespace store::tools {
 namespace {
@@ -50,7 +50,7 @@ core::Task<absl::Status> ConsumeQueueReader::OpenQueue(core::QueueKey key, std::
   queue.directory = directory;
   CO_ASSIGN_OR_RETURN(const std::vector<core::DirectoryEntry> entries, co_await core::fs::List(directory));
   for (const core::DirectoryEntry& entry : entries) {
-    if (const std::optional<uint64_t> begin = PositionOfName(entry.name, "")) queue.files.push_back(*begin);
+    if (const std::optional<uint64_t> begin = PositionOfSegmentName(entry.name, "")) queue.files.push_back(*begin);
   }
   if (queue.files.empty()) co_return absl::OkStatus();
   std::sort(queue.files.begin(), queue.files.end());

@@ -1,7 +1,6 @@
 #include "store/tools/log_folder.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "core/file.h"
@@ -14,7 +13,6 @@
 namespace store::tools {
 namespace {
 
-constexpr size_t kNameDigits = 20;
 constexpr size_t kHeaderBytesUsed = 52;
 
 bool AllZero(std::span<const std::byte> bytes) {
@@ -22,14 +20,6 @@ bool AllZero(std::span<const std::byte> bytes) {
 }
 
 }  // namespace
-
-std::optional<uint64_t> PositionOfName(std::string_view name, std::string_view suffix) {
-  if (name.size() != kNameDigits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
-  uint64_t position = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + kNameDigits, position);
-  if (error != std::errc() || end != name.data() + kNameDigits) return std::nullopt;
-  return position;
-}
 
 core::Task<absl::StatusOr<std::unique_ptr<LogFolder>>> LogFolder::Open(std::string root, std::string name,
                                                                        LogIdentity identity,
@@ -66,12 +56,17 @@ core::Task<absl::Status> LogFolder::OpenAll(std::vector<Finding>& findings) {
   std::vector<uint64_t> positions;
   std::vector<uint64_t> indexes;
   for (const core::DirectoryEntry& entry : entries) {
-    if (const std::optional<uint64_t> position = PositionOfName(entry.name, ".log")) {
+    if (const std::optional<uint64_t> position = PositionOfSegmentName(entry.name, kSegmentSuffix)) {
       positions.push_back(*position);
-    } else if (const std::optional<uint64_t> index = PositionOfName(entry.name, ".idx")) {
+    } else if (const std::optional<uint64_t> index = PositionOfSegmentName(entry.name, kIndexSuffix)) {
       indexes.push_back(*index);
+    } else if (PositionOfSegmentName(entry.name, kSpareSuffix).has_value()) {
+      findings.push_back({.severity = Severity::kNote,
+                          .file = name_ + "/" + entry.name,
+                          .what = "the file of an expired segment",
+                          .effect = "becomes a new segment; what it holds does not count"});
     } else if (entry.name != "flushed" && entry.name != "append") {
-      const bool deleted = PositionOfName(entry.name, ".deleted").has_value();
+      const bool deleted = PositionOfSegmentName(entry.name, kDeletedSuffix).has_value();
       findings.push_back({.severity = Severity::kNote,
                           .file = name_ + "/" + entry.name,
                           .what = deleted ? "an expired segment on its way out" : "unknown file, ignored",

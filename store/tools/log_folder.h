@@ -57,7 +57,4 @@ class LogFolder {
   bool clean_ = false;
 };
 
-/// The number in "POSITION.suffix" with 20 digits, if `name` is that.
-std::optional<uint64_t> PositionOfName(std::string_view name, std::string_view suffix);
-
 }  // namespace store::tools

@@ -7,7 +7,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "store/bytes.h"
-#include "store/tools/log_folder.h"
+#include "store/segment.h"
 #include "store/tools/rocketmq_log_writer.h"
 
 namespace store::tools {
@@ -22,7 +22,7 @@ std::string RocketMqLogReader::FilePath() const { return absl::StrFormat("%s/%02
 core::Task<absl::Status> RocketMqLogReader::Open() {
   CO_ASSIGN_OR_RETURN(const std::vector<core::DirectoryEntry> entries, co_await core::fs::List(directory_));
   for (const core::DirectoryEntry& entry : entries) {
-    if (const std::optional<uint64_t> position = PositionOfName(entry.name, "")) files_.push_back(*position);
+    if (const std::optional<uint64_t> position = PositionOfSegmentName(entry.name, "")) files_.push_back(*position);
   }
   std::sort(files_.begin(), files_.end());
   for (index_ = 0; index_ < files_.size(); ++index_) {

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from fault import bad_input, damage, disk_errors, kill, limits, metadata_cut, others, pauses, power_cut  # noqa: E402
+from fault import bad_input, damage, disk_errors, kill, limits, metadata_cut, others, pauses, power_cut, restart  # noqa: E402
 from interop import harness  # noqa: E402
 from peers import ringmq, rocketmq  # noqa: E402
 
@@ -24,6 +24,7 @@ from peers import ringmq, rocketmq  # noqa: E402
 ROUNDS = {
     'kill_async_flush': (30, 200),
     'kill_sync_flush': (30, 200),
+    'restart_with_backlog': (1, 10),  # GiB
     'power_cut_sync_flush': (50, 1000),
     'power_cut_async_flush': (20, 200),
     'power_cut_while_recovering': (10, 100),
@@ -55,6 +56,7 @@ def all_tests(options):
     return [
         sized('kill_async_flush', kill.kill_under_load, '5.3.3', 'ASYNC_FLUSH'),
         sized('kill_sync_flush', kill.kill_under_load, '4.9.7', 'SYNC_FLUSH'),
+        sized('restart_with_backlog', restart.with_backlog),
         sized('power_cut_sync_flush', power_cut.sync_flush),
         sized('power_cut_async_flush', power_cut.async_flush),
         sized('power_cut_while_recovering', power_cut.chains),

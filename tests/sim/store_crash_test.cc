@@ -1,5 +1,5 @@
 // Goal: what the log of one shard acknowledged survives a kill, and when it was SYNC_FLUSH also a power cut; offsets stay dense, nothing
-// damaged is served, and what a power cut takes of ASYNC_FLUSH is a suffix of at most 50 ms.
+// damaged is served, and what a power cut takes of ASYNC_FLUSH is a suffix of at most 50 ms. What expired does not come back, though its file is used again.
 // Method: one simulated machine a seed. Writers append to several queues, the machine dies at a random moment, sometimes again while it
 // recovers, then everything is read back and compared with what was acknowledged.
 #include <gtest/gtest.h>
@@ -36,6 +36,8 @@ struct History {
   uint64_t seed = 0;
   int run = 0;
   bool opened = false;
+  bool deletes = false;  // segments expire all the time, and their files become new ones
+  uint64_t reused = 0;   // these, at most in one run
   std::map<std::pair<std::string, int64_t>, Acknowledged> acknowledged;
 };
 
@@ -65,11 +67,23 @@ core::Task<void> Write(ShardStore& store, History& history, int writer, core::St
   }
 }
 
+/// Old messages go while new ones come.
+core::Task<void> Delete(ShardStore& store, History& history, core::StopToken stop) {
+  while (!stop.stop_requested()) {
+    core::Sleep pause(absl::Microseconds(core::Reactor::Current().RandomBits() % 20000), stop);
+    (void)co_await pause;
+    const absl::Status deleted = co_await store.DeleteExpired();
+    if (!deleted.ok()) ADD_FAILURE() << deleted;
+    history.reused = std::max(history.reused, store.Stats().segments_reused);
+  }
+}
+
 core::Task<absl::Status> WriteMain(History* history) {
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", history->options));
   history->opened = true;
   core::Scope writers;
   for (int w = 0; w < 8; ++w) writers.Spawn(Write(*opened.store, *history, w, writers.stop_token()));
+  if (history->deletes) writers.Spawn(Delete(*opened.store, *history, writers.stop_token()));
   co_await writers.Join();
   co_return absl::InternalError("the writers stopped by themselves");
 }
@@ -90,6 +104,11 @@ core::Task<absl::Status> Compare(ShardStore& store, History* history, absl::Dura
   }
   if (store.Stats().damaged_records != 0) co_return absl::InternalError("a crash was taken for damage");
   for (auto entry = history->acknowledged.begin(); entry != history->acknowledged.end();) {
+    const auto& [topic, offset] = entry->first;
+    if (history->deletes && offset < store.MinOffset({topic, 0}).value()) {
+      entry = history->acknowledged.erase(entry);
+      continue;
+    }
     const auto seen = found.find(entry->first);
     const std::string name = absl::StrCat(entry->first.first, " ", entry->first.second, " acknowledged at ", absl::FormatDuration(entry->second.at));
     if (seen == found.end() || seen->second != entry->second.body) {
@@ -113,7 +132,8 @@ core::Task<absl::Status> CheckMain(History* history, absl::Duration lost_after) 
 
 enum class Death { kKill, kPowerCut };
 
-void RunSeed(uint64_t seed, Death death, Durability durability) {
+/// Returns how many segments were made of the files of expired ones.
+uint64_t RunSeed(uint64_t seed, Death death, Durability durability) {
   SCOPED_TRACE(absl::StrCat("seed ", seed));
   sim::World world(seed);
   sim::Node& node = world.AddNode("broker", 1);
@@ -122,6 +142,8 @@ void RunSeed(uint64_t seed, Death death, Durability durability) {
   history.options.durability = durability;
   history.options.segment_bytes = kSegmentBytesMin << (seed % 3);
   history.options.append_buffer_bytes = size_t{2} << 20;
+  history.deletes = seed % 2 == 0;
+  if (history.deletes) history.options.reserved_time = absl::Milliseconds(10);
   for (history.run = 0; history.run < 3; ++history.run) {
     node.Start([&history] { return WriteMain(&history); });
     world.RunFor(absl::Microseconds(world.random().Between(500, 150'000)));
@@ -129,7 +151,7 @@ void RunSeed(uint64_t seed, Death death, Durability durability) {
     const absl::Duration died = world.now();
     if (node.result().has_value()) {
       ADD_FAILURE() << *node.result() << "\n" << world.Describe();
-      return;
+      return 0;
     }
     die();
     const absl::Duration lost_after =
@@ -144,14 +166,18 @@ void RunSeed(uint64_t seed, Death death, Durability durability) {
     const absl::Status checked = world.RunToEnd(node);
     if (!checked.ok()) {
       ADD_FAILURE() << "run " << history.run << ": " << checked << "\n" << world.Describe();
-      return;
+      return 0;
     }
   }
   EXPECT_TRUE(history.opened);
+  return history.reused;
 }
 
 void RunSeeds(Death death, Durability durability) {
-  for (uint64_t seed = 1; seed <= SeedCount(60) && !testing::Test::HasFailure(); ++seed) RunSeed(seed, death, durability);
+  const uint64_t seeds = SeedCount(60);
+  uint64_t reused = 0;
+  for (uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) reused += RunSeed(seed, death, durability);
+  if (seeds >= 20) EXPECT_GT(reused, seeds / 10) << "no seed shows what reused files hold";
 }
 
 TEST(StoreCrashTest, KilledAsync) { RunSeeds(Death::kKill, Durability::kAsync); }

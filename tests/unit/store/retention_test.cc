@@ -3,12 +3,15 @@
 // Method: simulated machines in virtual time, in a time zone that is not UTC.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "core/file.h"
 #include "core/sim/world.h"
 #include "core/sync.h"
+#include "store/spare_segments.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace store {
@@ -143,6 +146,50 @@ core::Task<absl::Status> UnreadableMain(sim::Node* node) {
   co_return co_await CloseBoth(again);
 }
 TEST(RetentionTest, AnUnreadableIndexDoesNotKeepWhatIsNewer) { OnNode(UnreadableMain); }
+
+core::Task<absl::StatusOr<std::vector<std::string>>> SparesIn(std::string folder) {
+  CO_ASSIGN_OR_RETURN(const std::vector<core::DirectoryEntry> entries, co_await core::fs::List(folder));
+  std::vector<std::string> names;
+  for (const core::DirectoryEntry& entry : entries) {
+    if (entry.name.ends_with(kSpareSuffix)) names.push_back(entry.name);
+  }
+  std::sort(names.begin(), names.end());
+  co_return names;
+}
+
+// Catches files that are given back at once, that are never used again, and what was in them.
+core::Task<absl::Status> SpareMain(sim::Node* node) {
+  StoreOptions options = SmallOptions();
+  options.delete_when_hours = {HourIn(absl::Hours(12))};
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  CO_RETURN_IF_ERROR(co_await Fill(*opened.store));
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Hours(2)));
+  CO_RETURN_IF_ERROR(co_await opened.store->DeleteExpired());
+  CO_ASSIGN_OR_RETURN(const std::vector<std::string> kept, co_await SparesIn("data/log"));
+  EXPECT_EQ(kept.size(), SpareSegments::kMax);
+  // Whatever else is in such a file, and however large it is: it never stands in the way.
+  CO_RETURN_IF_ERROR(co_await CloseBoth(opened));
+  CO_RETURN_IF_ERROR(co_await core::fs::ReplaceWhole(core::StrCat("data/log/", kept.front()), "not a segment"));
+  CO_ASSIGN_OR_RETURN(OpenStore again, co_await OpenIn("data", options));
+  CO_RETURN_IF_ERROR(co_await Fill(*again.store));
+  EXPECT_EQ(again.store->Stats().segments_reused, SpareSegments::kMax - 1);
+  const int64_t min = again.store->MinOffset({"T", 0}).value();
+  const FetchResult first = co_await FetchFrom(*again.store, "T", 0, min, 1);
+  EXPECT_EQ(BodiesOf(first).front(), absl::StrCat(3 * min, std::string(1500, '.')));
+  // What the disk needs more goes back to it.
+  CO_ASSIGN_OR_RETURN(const std::vector<std::string> none, co_await SparesIn("data/log"));
+  EXPECT_TRUE(none.empty());
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Hours(2)));
+  CO_RETURN_IF_ERROR(co_await again.store->DeleteExpired());
+  CO_ASSIGN_OR_RETURN(const std::vector<std::string> more, co_await SparesIn("data/log"));
+  EXPECT_FALSE(more.empty());
+  FillDisk(*node, 0.88);
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(1)));
+  CO_ASSIGN_OR_RETURN(const std::vector<std::string> gone, co_await SparesIn("data/log"));
+  EXPECT_TRUE(gone.empty());
+  co_return co_await CloseBoth(again);
+}
+TEST(RetentionTest, FilesOfExpiredSegmentsBecomeNewOnes) { OnNode(SpareMain); }
 
 }  // namespace
 }  // namespace store
