@@ -21,8 +21,8 @@ namespace {
 
 struct Course {
   Durability durability;
-  bool closed;   // in order; else killed
-  bool quiet;    // a second passes before the end
+  bool closed;  // in order; else killed
+  bool quiet;   // a second passes before the end
   int messages;
   Told told = {};
   bool ready = false;
@@ -109,7 +109,8 @@ core::Task<absl::Status> CheckMain(Reading* reading) {
     Told later;
     status = co_await Send(opened.log(), later, "topic-1", BodyOf("later", 1000), reading->durability);
     const auto [place, message] = *later.acknowledged.begin();
-    if (status.ok() && reading->told->acknowledged.contains(place)) status = absl::InternalError(core::StrCat("offset ", place.second, " was given out again"));
+    if (status.ok() && reading->told->acknowledged.contains(place))
+      status = absl::InternalError(core::StrCat("offset ", place.second, " was given out again"));
   }
   const absl::Status closed = co_await CloseSmall(opened);
   co_return status.ok() ? closed : status;
@@ -148,7 +149,8 @@ std::pair<std::string, uint64_t> TurnABit(sim::World& world, sim::Node& node, co
 }
 
 /// What is wrong after the bit has turned, or nothing.
-std::string Judge(sim::World& world, sim::Node& node, const Base& base, Durability durability, const std::string& path, Totals& totals) {
+std::string Judge(sim::World& world, sim::Node& node, const Base& base, Durability durability, const std::string& path,
+                  Totals& totals) {
   std::vector<Place> missing_first;
   Told known = base.told;
   known.sent.insert(BodyOf("later", 1000));
@@ -156,17 +158,22 @@ std::string Judge(sim::World& world, sim::Node& node, const Base& base, Durabili
     Reading reading{.told = &base.told, .durability = durability, .write = run == 0};
     node.Start([&reading] { return CheckMain(&reading); });
     const absl::Status status = world.RunToEnd(node);
-    if (absl::IsDataLoss(status) && run == 0 && (path.find("meta") != std::string::npos || path.find("manifest") != std::string::npos)) {
+    if (absl::IsDataLoss(status) && run == 0 &&
+        (path.find("meta") != std::string::npos || path.find("manifest") != std::string::npos)) {
       ++totals.refused;  // an operator has to put a good copy there, as the message says
-      return status.message().find("data") == std::string::npos ? "the refusal does not name the file: " + status.ToString() : "";
+      return status.message().find("data") == std::string::npos
+                 ? "the refusal does not name the file: " + status.ToString()
+                 : "";
     }
     if (!status.ok()) return core::StrCat("run ", run, ": ", status.ToString(), "\n");
     size_t reused = 0;
     const std::vector<Place> missing = MissingFrom(base.told, reading.seen, &reused);
     std::string wrong = Lines(Contradictions(known, reading.seen));
-    for (const Place& place : missing) wrong += missing.size() > 1 ? core::StrCat("missing: ", place.first, " ", place.second, "\n") : "";
+    for (const Place& place : missing)
+      wrong += missing.size() > 1 ? core::StrCat("missing: ", place.first, " ", place.second, "\n") : "";
     if (reused > 0) wrong += "its offset would be given out again\n";
-    if (run == 0 && !missing.empty() && reading.seen.damaged_records == 0) wrong += "nobody said that a message is missing\n";
+    if (run == 0 && !missing.empty() && reading.seen.damaged_records == 0)
+      wrong += "nobody said that a message is missing\n";
     if (run == 1 && missing != missing_first) wrong += "the second start found another set of messages missing\n";
     if (!wrong.empty()) return core::StrCat("run ", run, ":\n", wrong);
     missing_first = missing;
@@ -223,7 +230,8 @@ TEST(BitFlipTest, InWhatWasJustWrittenBeforeAKillIsNotServed) {
     const absl::Status status = world.RunToEnd(node);
     if (!status.ok()) {
       ++total.refused;
-      ASSERT_TRUE(absl::IsDataLoss(status)) << status << "\nstate " << state << ": " << base.what << ", " << path << " at " << at << world.Describe();
+      ASSERT_TRUE(absl::IsDataLoss(status))
+          << status << "\nstate " << state << ": " << base.what << ", " << path << " at " << at << world.Describe();
       continue;
     }
     const size_t missing = MissingFrom(base.told, reading.seen).size();

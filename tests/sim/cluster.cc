@@ -47,7 +47,8 @@ history::Options Promises(const ClusterOptions& cluster) {
 
 std::vector<Node*> AddNodes(World& world, std::string_view name, int count, size_t shards) {
   std::vector<Node*> nodes;
-  for (int i = 0; i < count; ++i) nodes.push_back(&world.AddNode(i == 0 ? std::string(name) : core::StrCat(name, "-", i + 1), shards));
+  for (int i = 0; i < count; ++i)
+    nodes.push_back(&world.AddNode(i == 0 ? std::string(name) : core::StrCat(name, "-", i + 1), shards));
   return nodes;
 }
 
@@ -194,7 +195,8 @@ Task<void> Cluster::Produce(int worker) {
     while (client.ok() && (*client)->connected() && producing_ && answered && Below(60) != 0) {
       // Several at once over one connection, then a pause.
       core::Scope burst;
-      for (uint64_t i = 0, count = 1 + Below(4); i < count; ++i) burst.Spawn(SendOne(**client, worker, broker, &answered));
+      for (uint64_t i = 0, count = 1 + Below(4); i < count; ++i)
+        burst.Spawn(SendOne(**client, worker, broker, &answered));
       co_await burst.Join();
       co_await core::Sleep(absl::Microseconds(static_cast<int64_t>(200 + Below(25'000))));
     }
@@ -205,7 +207,9 @@ Task<void> Cluster::Produce(int worker) {
 
 void Cluster::Unexpected(const char* what, const net::Frame& frame) {
   const net::ResponseCode code = CodeOf(frame);
-  if (options_.disks_fail && (code == net::ResponseCode::kSystemError || code == net::ResponseCode::kServiceNotAvailable)) return;
+  if (options_.disks_fail &&
+      (code == net::ResponseCode::kSystemError || code == net::ResponseCode::kServiceNotAvailable))
+    return;
   recorder_.Problem(core::StrCat(what, " was answered with ", frame.code, ": ", frame.remark));
 }
 
@@ -235,7 +239,8 @@ Task<void> Cluster::SendOne(net::Client& client, int worker, int broker, bool* a
       recorder_.Problem("an acknowledgement without a readable place");
     }
     ++acknowledged_[static_cast<size_t>(broker)];
-    recorder_.EndSend(attempt, frame->code, std::pair(response.queue_offset, AtBroker(broker, PhysicalOffsetIn(response.msg_id))));
+    recorder_.EndSend(attempt, frame->code,
+                      std::pair(response.queue_offset, AtBroker(broker, PhysicalOffsetIn(response.msg_id))));
     co_return;
   }
   recorder_.EndSend(attempt, frame->code, std::nullopt);
@@ -276,9 +281,8 @@ Task<absl::StatusOr<int64_t>> Cluster::Resume(net::Client& client, int32_t queue
 
 Task<absl::StatusOr<net::PullMessageResponse>> Cluster::PullOnce(net::Client& client, int32_t queue,
                                                                  const net::PullMessageRequest& request, bool group) {
-  const Recorder::Pull pull =
-      recorder_.BeginPull(group ? WorkerOf(queue) : "scan", group ? kGroup : "", queue,
-                          request.queue_offset, request.suspend_timeout_millis);
+  const Recorder::Pull pull = recorder_.BeginPull(group ? WorkerOf(queue) : "scan", group ? kGroup : "", queue,
+                                                  request.queue_offset, request.suspend_timeout_millis);
   const absl::StatusOr<net::Frame> frame = co_await client.Call(request, {}, kCallTimeout);
   if (!frame.ok()) {
     recorder_.LosePull(pull);
@@ -289,7 +293,8 @@ Task<absl::StatusOr<net::PullMessageResponse>> Cluster::PullOnce(net::Client& cl
     recorder_.LosePull(pull);
     co_return absl::NotFoundError("not yet");
   }
-  if (options_.disks_fail && (code == net::ResponseCode::kSystemError || code == net::ResponseCode::kServiceNotAvailable)) {
+  if (options_.disks_fail &&
+      (code == net::ResponseCode::kSystemError || code == net::ResponseCode::kServiceNotAvailable)) {
     recorder_.LosePull(pull);
     co_return absl::UnavailableError(core::StrCat(frame->remark));
   }

@@ -27,7 +27,7 @@ inline constexpr std::string_view kGroup = "group-of-the-simulation";
 
 struct ClusterOptions {
   broker::FlushDiskType flush = broker::FlushDiskType::kSyncFlush;
-  int brokers = 1;      // of two shards each
+  int brokers = 1;  // of two shards each
   int nameservers = 1;
   /// How long before a power cut ASYNC_FLUSH may have acknowledged what is lost. It flushes every 20 ms and promises 50; a flush on the simulated disk can
   /// take long, and while disk or process stand still nothing is flushed at all.

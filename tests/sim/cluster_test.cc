@@ -135,10 +135,10 @@ class Scenario {
                     world_.now(),  cluster_.recorder().Verdict(), ""};
     if (outcome.problems.empty()) return outcome;
     outcome.description = core::StrCat(
-        "built from ", kCommit, "; ", plan_.cluster.flush == broker::FlushDiskType::kSyncFlush ? "SYNC" : "ASYNC", "_FLUSH, ",
-        plan_.cluster.brokers, " brokers, ", plan_.cluster.nameservers, " nameservers; troubles: ", plan_.troubles.Text(),
-        "\nagain: RINGMQ_SIM_FIRST=", world_.seed(), " RINGMQ_SIM_SEEDS=1 build/release/tests/sim_test --gtest_filter='ClusterTest.What*'\n",
-        world_.Describe());
+        "built from ", kCommit, "; ", plan_.cluster.flush == broker::FlushDiskType::kSyncFlush ? "SYNC" : "ASYNC",
+        "_FLUSH, ", plan_.cluster.brokers, " brokers, ", plan_.cluster.nameservers,
+        " nameservers; troubles: ", plan_.troubles.Text(), "\nagain: RINGMQ_SIM_FIRST=", world_.seed(),
+        " RINGMQ_SIM_SEEDS=1 build/release/tests/sim_test --gtest_filter='ClusterTest.What*'\n", world_.Describe());
     return outcome;
   }
 
@@ -244,9 +244,10 @@ TEST(ClusterTest, WhatWasAcknowledgedIsThereOnceAndInItsPlace) {
     all.failed += sums.failed;
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  std::printf("%llu seeds, %llu events, %llu acknowledged messages; %.1f seeds/s in %llu processes\n", static_cast<unsigned long long>(all.seeds),
-              static_cast<unsigned long long>(all.events), static_cast<unsigned long long>(all.acknowledged),
-              static_cast<double>(all.seeds) / seconds, static_cast<unsigned long long>(processes));
+  std::printf("%llu seeds, %llu events, %llu acknowledged messages; %.1f seeds/s in %llu processes\n",
+              static_cast<unsigned long long>(all.seeds), static_cast<unsigned long long>(all.events),
+              static_cast<unsigned long long>(all.acknowledged), static_cast<double>(all.seeds) / seconds,
+              static_cast<unsigned long long>(processes));
   EXPECT_EQ(all.failed, 0U) << "seeds failed; what was wrong with them is above";
   if (all.failed == 0) EXPECT_GT(all.acknowledged, count * 20) << "the clients did next to nothing";
 }

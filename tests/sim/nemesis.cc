@@ -10,8 +10,9 @@ namespace sim {
 namespace {
 
 constexpr const char* kNames[] = {
-    "kill", "power-cut", "stop", "kill-again", "pause", "kill-nameserver", "partition", "one-way", "clog", "slow-link",
-    "reset", "forgotten", "slow-disk", "stopped-disk", "disk-error", "no-space", "clock",
+    "kill",      "power-cut",    "stop",       "kill-again", "pause", "kill-nameserver",
+    "partition", "one-way",      "clog",       "slow-link",  "reset", "forgotten",
+    "slow-disk", "stopped-disk", "disk-error", "no-space",   "clock",
 };
 static_assert(std::size(kNames) == static_cast<size_t>(Trouble::kCount));
 
@@ -19,8 +20,9 @@ constexpr absl::Duration kStandstillMax = absl::Milliseconds(1500);
 constexpr uint64_t kDiskBytes = uint64_t{64} << 30;
 
 /// Operations whose failure the sweep of tests/sim/sweep_test.cc does not leave to chance; reads are left out, as consumers pass over what can't be read.
-constexpr DiskOp kFailing[] = {DiskOp::kOpen, DiskOp::kWrite, DiskOp::kWrite, DiskOp::kSync, DiskOp::kAllocate, DiskOp::kRename,
-                               DiskOp::kRemove, DiskOp::kSyncDirectory, DiskOp::kMap, DiskOp::kPopulate, DiskOp::kSpace, DiskOp::kClose};
+constexpr DiskOp kFailing[] = {DiskOp::kOpen,     DiskOp::kWrite,    DiskOp::kWrite,  DiskOp::kSync,
+                               DiskOp::kAllocate, DiskOp::kRename,   DiskOp::kRemove, DiskOp::kSyncDirectory,
+                               DiskOp::kMap,      DiskOp::kPopulate, DiskOp::kSpace,  DiskOp::kClose};
 
 }  // namespace
 
@@ -59,20 +61,27 @@ void Adapt(ClusterOptions& options, const Troubles& troubles) {
   }
   if (troubles.Has(Trouble::kDiskError) || troubles.Has(Trouble::kNoSpace)) {
     options.disks_fail = true;
-    options.persist_interval = absl::Hours(1);  // metadata that could not be written stay in memory until the next start
+    options.persist_interval =
+        absl::Hours(1);  // metadata that could not be written stay in memory until the next start
   }
 }
 
 // --- When.
 
 Nemesis::Nemesis(World& world, Cluster& cluster, const Troubles& troubles)
-    : world_(world), cluster_(cluster), troubles_(troubles), random_(world.random()), brokers_(static_cast<size_t>(cluster.brokers())) {}
+    : world_(world),
+      cluster_(cluster),
+      troubles_(troubles),
+      random_(world.random()),
+      brokers_(static_cast<size_t>(cluster.brokers())) {}
 
 absl::Duration Nemesis::Between(int64_t least_ms, int64_t most_ms) {
   return absl::Microseconds(random_.Between(least_ms * 1000, most_ms * 1000));
 }
 
-void Nemesis::After(absl::Duration delay, std::function<void()> run) { later_.push_back({world_.now() + delay, std::move(run)}); }
+void Nemesis::After(absl::Duration delay, std::function<void()> run) {
+  later_.push_back({world_.now() + delay, std::move(run)});
+}
 
 void Nemesis::RunDue() {
   for (size_t i = 0; i < later_.size();) {
@@ -109,9 +118,12 @@ void Nemesis::LookAt(int broker) {
   Node& node = cluster_.broker(broker);
   if (node.running() || state.start_planned) return;
   const absl::Status result = node.result().value_or(absl::OkStatus());
-  if (state.stopping && result.ok()) cluster_.recorder().Nemesis("stop");
-  else cluster_.recorder().Nemesis("kill");
-  if (!result.ok() && !state.disk_troubled) cluster_.recorder().Problem(core::StrCat("the broker ended: ", result.ToString()));
+  if (state.stopping && result.ok())
+    cluster_.recorder().Nemesis("stop");
+  else
+    cluster_.recorder().Nemesis("kill");
+  if (!result.ok() && !state.disk_troubled)
+    cluster_.recorder().Problem(core::StrCat("the broker ended: ", result.ToString()));
   state.start_planned = true;
   After(Between(1, 150), [this, broker] {
     BrokerState& starting = brokers_[static_cast<size_t>(broker)];
@@ -124,8 +136,10 @@ void Nemesis::EndBroker(int broker, bool power) {
   Node& node = cluster_.broker(broker);
   if (!node.running()) return;
   cluster_.recorder().Nemesis(power ? "cut" : "kill");
-  if (power) node.CutPower();
-  else node.Kill();
+  if (power)
+    node.CutPower();
+  else
+    node.Kill();
   BrokerState& state = brokers_[static_cast<size_t>(broker)];
   state.start_planned = true;
   After(Between(1, 150), [this, broker, again = troubles_.Has(Trouble::kKillAgain) && random_.OneIn(2), power] {
@@ -203,7 +217,8 @@ void Nemesis::Pause() {
 
 void Nemesis::DisturbLink(Trouble trouble) {
   Node& broker = cluster_.broker(static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_.brokers()))));
-  Node& nameserver = cluster_.nameserver(static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_.nameservers()))));
+  Node& nameserver =
+      cluster_.nameserver(static_cast<int>(random_.Below(static_cast<uint64_t>(cluster_.nameservers()))));
   Node* ends[2] = {&cluster_.clients(), &broker};
   const uint64_t which = random_.Below(4);
   if (which == 0) ends[0] = &nameserver;
@@ -223,7 +238,8 @@ void Nemesis::DisturbLink(Trouble trouble) {
       return world_.Clog(from, to, Between(5, 400));
     case Trouble::kSlowLink:
       world_.SetDelay(from, to, Between(1, 20), Between(20, 80));
-      return After(Between(50, 800), [this, &from, &to] { world_.SetDelay(from, to, absl::Microseconds(50), absl::Microseconds(400)); });
+      return After(Between(50, 800),
+                   [this, &from, &to] { world_.SetDelay(from, to, absl::Microseconds(50), absl::Microseconds(400)); });
     case Trouble::kForgotten:
       world_.ForgetConnections(from, to);
       return;
@@ -252,7 +268,9 @@ void Nemesis::DisturbDisk(Trouble trouble, int broker) {
   }
   // What failed may have ended a log for good: its broker is started again.
   state.disk_troubled = true;
-  disk.Inject({.op = kFailing[random_.Below(std::size(kFailing))], .skip = random_.Below(6), .times = random_.OneIn(2) ? 1U : 4U,
+  disk.Inject({.op = kFailing[random_.Below(std::size(kFailing))],
+               .skip = random_.Below(6),
+               .times = random_.OneIn(2) ? 1U : 4U,
                .error = random_.OneIn(4) ? ENOSPC : EIO});
   After(Between(30, 400), [this, &disk, broker, power = troubles_.Has(Trouble::kPowerCut) && random_.OneIn(2)] {
     disk.ClearFaults();
@@ -264,8 +282,10 @@ void Nemesis::Heal() {
   later_.clear();
   world_.HealAll();
   for (int i = 0; i < cluster_.nameservers(); ++i) {
-    if (cluster_.nameserver(i).running()) cluster_.nameserver(i).Resume();
-    else cluster_.StartNameServer(i);
+    if (cluster_.nameserver(i).running())
+      cluster_.nameserver(i).Resume();
+    else
+      cluster_.StartNameServer(i);
   }
   cluster_.clients().Resume();
   for (int i = 0; i < cluster_.brokers(); ++i) {
@@ -286,7 +306,8 @@ void Nemesis::Heal() {
   world_.RunFor(absl::Seconds(2));
   for (int i = 0; i < cluster_.brokers(); ++i) {
     if (cluster_.broker(i).running()) continue;
-    cluster_.recorder().Problem(core::StrCat("the broker does not start on a healthy disk: ", cluster_.broker(i).result()->ToString()));
+    cluster_.recorder().Problem(
+        core::StrCat("the broker does not start on a healthy disk: ", cluster_.broker(i).result()->ToString()));
   }
   cluster_.recorder().Nemesis("heal");
 }

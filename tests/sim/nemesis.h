@@ -13,9 +13,23 @@ namespace sim {
 
 /// What can befall a cluster.
 enum class Trouble : uint32_t {
-  kKill, kPowerCut, kStop, kKillAgain, kPause, kKillNameServer,
-  kPartition, kOneWay, kClog, kSlowLink, kReset, kForgotten,
-  kSlowDisk, kStoppedDisk, kDiskError, kNoSpace, kClock,
+  kKill,
+  kPowerCut,
+  kStop,
+  kKillAgain,
+  kPause,
+  kKillNameServer,
+  kPartition,
+  kOneWay,
+  kClog,
+  kSlowLink,
+  kReset,
+  kForgotten,
+  kSlowDisk,
+  kStoppedDisk,
+  kDiskError,
+  kNoSpace,
+  kClock,
   kCount,
 };
 

@@ -22,10 +22,12 @@ absl::Status TakeRecords(const FetchResult& result, const std::string& topic, Se
     std::span<const std::byte> rest = part.bytes();
     while (!rest.empty()) {
       const absl::StatusOr<RecordView> record = ParseRecord(rest);
-      if (!record.ok() || !record->BodyIntact() || record->topic != topic) return absl::InternalError("a damaged record was served");
+      if (!record.ok() || !record->BodyIntact() || record->topic != topic)
+        return absl::InternalError("a damaged record was served");
       std::string body(reinterpret_cast<const char*>(record->body.data()), record->body.size());
       if (!seen.messages.emplace(Place(topic, record->queue_offset.value()), std::move(body)).second) {
-        return absl::InternalError(core::StrCat("offset ", record->queue_offset.value(), " of ", topic, " was served twice"));
+        return absl::InternalError(
+            core::StrCat("offset ", record->queue_offset.value(), " of ", topic, " was served twice"));
       }
       rest = rest.subspan(record->bytes);
     }
@@ -59,7 +61,8 @@ core::Task<absl::Status> CloseSmall(SmallStore& opened) {
   co_return folder_closed.ok() ? manifest_closed : folder_closed;
 }
 
-core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, std::string body, Durability durability) {
+core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, std::string body,
+                              Durability durability) {
   MessageDraft draft;
   draft.topic = topic;
   draft.body = std::as_bytes(std::span(body.data(), body.size()));
@@ -67,12 +70,15 @@ core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, 
   told.sent.insert(body);
   const absl::StatusOr<AppendResult> result = co_await store.Append({&draft, 1}, durability);
   if (!result.ok()) {
-    if (!absl::IsDeadlineExceeded(result.status())) told.refused.insert(std::move(body));  // FLUSH_DISK_TIMEOUT promises nothing
+    if (!absl::IsDeadlineExceeded(result.status()))
+      told.refused.insert(std::move(body));  // FLUSH_DISK_TIMEOUT promises nothing
     co_return result.status();
   }
-  const Told::Message message{body, LogPositionOf(result->positions[0]), RecordBytes(draft), durability == Durability::kSynced};
+  const Told::Message message{body, LogPositionOf(result->positions[0]), RecordBytes(draft),
+                              durability == Durability::kSynced};
   if (!told.acknowledged.emplace(Place(topic, result->first_queue_offset.value()), message).second) {
-    co_return absl::InternalError(core::StrCat("offset ", result->first_queue_offset.value(), " of ", topic, " was given out twice"));
+    co_return absl::InternalError(
+        core::StrCat("offset ", result->first_queue_offset.value(), " of ", topic, " was given out twice"));
   }
   co_return absl::OkStatus();
 }
@@ -91,7 +97,8 @@ core::Task<absl::Status> ReadEverything(ShardStore& store, const Told& told, See
       request.queue = key;
       request.from = core::LogicalOffset(next);
       const FetchResult result = co_await store.Fetch(std::move(request));
-      if (result.next.value() <= next) co_return absl::InternalError(core::StrCat("a reader of ", topic, " makes no progress at ", next));
+      if (result.next.value() <= next)
+        co_return absl::InternalError(core::StrCat("a reader of ", topic, " makes no progress at ", next));
       next = result.next.value();
       CO_RETURN_IF_ERROR(TakeRecords(result, topic, seen));
     }

@@ -58,7 +58,8 @@ core::Task<absl::StatusOr<SmallStore>> OpenSmall(StoreOptions options, uint32_t 
 core::Task<absl::Status> CloseSmall(SmallStore& opened);
 
 /// Sends one message to queue 0 of `topic` and notes the answer.
-core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, std::string body, Durability durability);
+core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, std::string body,
+                              Durability durability);
 /// Reads every queue from its first to its last offset. kInternal: a reader makes no progress, or sees what is no record.
 core::Task<absl::Status> ReadEverything(ShardStore& store, const Told& told, Seen& seen);
 

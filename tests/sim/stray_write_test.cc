@@ -38,8 +38,11 @@ StoreOptions OptionsOf(Durability durability) {
 core::Task<void> SendSome(ShardStore& store, Course& course, int writer) {
   core::Reactor& reactor = core::Reactor::Current();
   for (int i = 0; i < 8; ++i) {
-    std::string body = BodyOf(core::StrCat("m", writer, ".", i), 100 + reactor.RandomBits() % (reactor.RandomBits() % 4 == 0 ? 20'000 : 2000));
-    if (!(co_await Send(store, course.told, core::StrCat("topic-", writer % 2), std::move(body), course.durability)).ok()) co_return;
+    std::string body = BodyOf(core::StrCat("m", writer, ".", i),
+                              100 + reactor.RandomBits() % (reactor.RandomBits() % 4 == 0 ? 20'000 : 2000));
+    if (!(co_await Send(store, course.told, core::StrCat("topic-", writer % 2), std::move(body), course.durability))
+             .ok())
+      co_return;
     core::Sleep pause(absl::Microseconds(reactor.RandomBits() % 3000));
     (void)co_await pause;
   }
@@ -76,10 +79,12 @@ core::Task<absl::Status> CheckMain(Reading* reading) {
   if (status.ok() && reading->write) {
     for (const std::string topic : {"topic-0", "topic-1"}) {
       Told later;
-      status = co_await Send(opened.log(), later, topic, BodyOf(core::StrCat("later ", topic), 1000), reading->durability);
+      status =
+          co_await Send(opened.log(), later, topic, BodyOf(core::StrCat("later ", topic), 1000), reading->durability);
       if (!status.ok()) break;
       const Place& place = later.acknowledged.begin()->first;
-      if (Knows(reading->seen, topic) && reading->told->acknowledged.contains(place)) status = absl::InternalError(core::StrCat("offset ", place.second, " was given out again"));
+      if (Knows(reading->seen, topic) && reading->told->acknowledged.contains(place))
+        status = absl::InternalError(core::StrCat("offset ", place.second, " was given out again"));
     }
   }
   const absl::Status closed = co_await CloseSmall(opened);
@@ -109,7 +114,8 @@ size_t MessagesHit(const Told& told, const sim::Astray& astray) {
     for (; first != records.end() && first->first == end; ++first, ++count) end = first->second;
     // The batch's rows and the copy of its header follow its records.
     const uint64_t whole_end = begin - kBatchHeaderBytes + BatchBytes(end - begin, count);
-    const bool in = overlaps(begin, whole_end, astray.offset) || (astray.instead.has_value() && overlaps(begin, whole_end, *astray.instead));
+    const bool in = overlaps(begin, whole_end, astray.offset) ||
+                    (astray.instead.has_value() && overlaps(begin, whole_end, *astray.instead));
     if (in) hit += count;
   }
   return hit;
@@ -136,9 +142,11 @@ std::string Judge(sim::World& world, sim::Node& node, const Course& course, cons
       lost = Knows(reading.seen, lost->first.first) ? std::next(lost) : known.acknowledged.erase(lost);
     }
     std::string wrong = Lines(Contradictions(known, reading.seen));
-    if (missing.size() > hit) wrong += core::StrCat(missing.size(), " messages are missing and only ", hit, " were hit\n");
+    if (missing.size() > hit)
+      wrong += core::StrCat(missing.size(), " messages are missing and only ", hit, " were hit\n");
     if (reused > 0) wrong += "an offset would be given out again\n";
-    if (run == 0 && !missing.empty() && reading.seen.damaged_records + reading.seen.damaged_bytes == 0) wrong += "nobody said that messages are missing\n";
+    if (run == 0 && !missing.empty() && reading.seen.damaged_records + reading.seen.damaged_bytes == 0)
+      wrong += "nobody said that messages are missing\n";
     if (run == 1 && missing.size() > missing_first.size()) wrong += "the second start found more messages missing\n";
     if (!wrong.empty()) return core::StrCat("run ", run, ":\n", wrong);
     missing_first = missing;
@@ -171,17 +179,21 @@ TEST(StrayWriteTest, IsFoundOut) {
     if (node.disk().astray().empty()) continue;  // there were not so many writes
     const sim::Astray astray = node.disk().astray().front();
     const std::string name = astray.path.substr(astray.path.rfind('/') + 1);
-    Totals& total = totals[core::StrCat(astray.instead.has_value() ? "misdirected " : "lost ", name.find_first_of("0123456789") == 0 ? name.substr(name.rfind('.')) : name)];
+    Totals& total = totals[core::StrCat(astray.instead.has_value() ? "misdirected " : "lost ",
+                                        name.find_first_of("0123456789") == 0 ? name.substr(name.rfind('.')) : name)];
     ++total.writes;
     const std::string wrong = Judge(world, node, course, astray, total);
-    ASSERT_EQ(wrong, "") << "state " << state << ": " << (course.durability == Durability::kSynced ? "SYNC" : "ASYNC") << "_FLUSH, "
-                         << (course.closed ? "closed" : "killed") << ", a write of " << astray.bytes << " bytes to " << astray.path << " at "
-                         << astray.offset << (astray.instead.has_value() ? core::StrCat(" went to ", *astray.instead) : " was lost") << "\n"
+    ASSERT_EQ(wrong, "") << "state " << state << ": " << (course.durability == Durability::kSynced ? "SYNC" : "ASYNC")
+                         << "_FLUSH, " << (course.closed ? "closed" : "killed") << ", a write of " << astray.bytes
+                         << " bytes to " << astray.path << " at " << astray.offset
+                         << (astray.instead.has_value() ? core::StrCat(" went to ", *astray.instead) : " was lost")
+                         << "\n"
                          << world.Describe();
   }
   for (const auto& [kind, total] : totals) {
-    std::printf("%-24s %6llu writes, %llu starts refused, %llu messages missing\n", kind.c_str(), static_cast<unsigned long long>(total.writes),
-                static_cast<unsigned long long>(total.refused), static_cast<unsigned long long>(total.missing));
+    std::printf("%-24s %6llu writes, %llu starts refused, %llu messages missing\n", kind.c_str(),
+                static_cast<unsigned long long>(total.writes), static_cast<unsigned long long>(total.refused),
+                static_cast<unsigned long long>(total.missing));
   }
 }
 

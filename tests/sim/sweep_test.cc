@@ -57,9 +57,11 @@ core::Task<void> Store(MetaStore& meta, Course& course, MetaTable table, std::st
 }
 
 core::Task<void> SendTo(SmallStore& opened, Course& course, std::string topic, int number, size_t bytes) {
-  const Durability durability = course.durability == Durability::kSynced || number % 3 == 0 ? Durability::kSynced : Durability::kAsync;
+  const Durability durability =
+      course.durability == Durability::kSynced || number % 3 == 0 ? Durability::kSynced : Durability::kAsync;
   // The answer is in course.told.
-  (void)co_await Send(opened.log(), course.told, std::move(topic), BodyOf(core::StrCat("m", number), bytes), durability);
+  (void)co_await Send(opened.log(), course.told, std::move(topic), BodyOf(core::StrCat("m", number), bytes),
+                      durability);
 }
 
 core::Task<void> Pause(absl::Duration lasting) {
@@ -125,7 +127,8 @@ core::Task<absl::Status> CheckMain(Reading* reading) {
     const std::string* found = opened.meta().Find(key == "T" ? MetaTable::kTopics : MetaTable::kConsumerOffsets, key);
     const auto& others = course.unsure.at(key);
     if (found == nullptr || (*found != value && std::find(others.begin(), others.end(), *found) == others.end())) {
-      reading->wrong.push_back(core::StrCat(key, " is ", found == nullptr ? "gone" : *found, " and was stored as ", value));
+      reading->wrong.push_back(
+          core::StrCat(key, " is ", found == nullptr ? "gone" : *found, " and was stored as ", value));
     }
   }
   const absl::Status status = co_await ReadEverything(opened.log(), course.told, reading->seen);
@@ -140,7 +143,8 @@ std::string Judge(const Course& course, const Reading& reading, bool power) {
     if (place.first == "U" && course.drop_begun) continue;
     if (power && !course.told.acknowledged.at(place).synced) continue;
     const auto range = reading.seen.ranges.find(place.first);
-    const bool expired = course.expiry_begun && range != reading.seen.ranges.end() && place.second < range->second.first;
+    const bool expired =
+        course.expiry_begun && range != reading.seen.ranges.end() && place.second < range->second.first;
     if (!expired) wrong += core::StrCat("lost: ", place.first, " ", place.second, "\n");
   }
   for (const auto& [place, body] : reading.seen.messages) {
@@ -149,7 +153,8 @@ std::string Judge(const Course& course, const Reading& reading, bool power) {
   // A flush that failed gives up what it should have saved, and the next one says that all is well (DiskOp::kSync): what the log shows then may
   // be gone after a power cut, and that is damage.
   const bool flushed = course.durability == Durability::kSynced || !power;
-  if (flushed && reading.seen.damaged_records + reading.seen.damaged_bytes > 0) wrong += "a failure was taken for damage\n";
+  if (flushed && reading.seen.damaged_records + reading.seen.damaged_bytes > 0)
+    wrong += "a failure was taken for damage\n";
   return wrong;
 }
 
@@ -168,19 +173,23 @@ bool RunOnce(const Kind& kind, Durability durability, bool power, uint64_t numbe
   Course course{.durability = durability, .last = ""};
   sim::SimDisk& disk = node.disk();
   disk.Inject({.op = kind.op, .skip = number - 1, .times = kind.times, .kind = kind.kind, .error = kind.error});
-  std::string how = core::StrCat(kind.what, ", operation ", number, ", ", durability == Durability::kSynced ? "SYNC" : "ASYNC", "_FLUSH, ",
-                                 power ? "then a power cut" : "then a restart", ", came to");
+  std::string how =
+      core::StrCat(kind.what, ", operation ", number, ", ", durability == Durability::kSynced ? "SYNC" : "ASYNC",
+                   "_FLUSH, ", power ? "then a power cut" : "then a restart", ", came to");
   for (const auto life : {FirstLife, SecondLife, ThirdLife}) {
     node.Start([&course, life] { return LiveMain(&course, life); });
-    const bool ended = world.RunUntil([&] { return !node.running() || std::exchange(course.killable, false); }, absl::Minutes(50));
+    const bool ended =
+        world.RunUntil([&] { return !node.running() || std::exchange(course.killable, false); }, absl::Minutes(50));
     how += core::StrCat(" ", course.last, ",");
     if (!ended) {
       ADD_FAILURE() << how << " and hangs\n" << world.Describe();
       return false;
     }
     if (!node.running()) continue;
-    if (power && durability == Durability::kSynced) node.CutPower();
-    else node.Kill();
+    if (power && durability == Durability::kSynced)
+      node.CutPower();
+    else
+      node.Kill();
   }
   const bool happened = disk.faults_happened() > 0;
   if (!happened && course.last != "the end") ADD_FAILURE() << "nothing failed and yet: " << *node.result() << how;
@@ -204,10 +213,13 @@ void Sweep(const Kind& kind) {
         ++runs;
         number += step;
       }
-      std::printf("%s, %s_FLUSH, %s: %llu of about %llu operations failed\n", kind.what, durability == Durability::kSynced ? "SYNC" : "ASYNC",
-                  power ? "power cut" : "restart", static_cast<unsigned long long>(runs), static_cast<unsigned long long>(number - 1));
+      std::printf("%s, %s_FLUSH, %s: %llu of about %llu operations failed\n", kind.what,
+                  durability == Durability::kSynced ? "SYNC" : "ASYNC", power ? "power cut" : "restart",
+                  static_cast<unsigned long long>(runs), static_cast<unsigned long long>(number - 1));
       if (testing::Test::HasFailure()) return;
-      if (runs_max > 1) EXPECT_GT(number, kind.op.has_value() || kind.kind == sim::FaultKind::kShort ? 10U : 100U) << "the course does next to nothing";
+      if (runs_max > 1)
+        EXPECT_GT(number, kind.op.has_value() || kind.kind == sim::FaultKind::kShort ? 10U : 100U)
+            << "the course does next to nothing";
     }
   }
 }
@@ -216,7 +228,9 @@ TEST(SweepTest, AnOperationFailsOnce) { Sweep({"EIO once", sim::FaultKind::kErro
 TEST(SweepTest, AllOperationsFailFromOneOn) { Sweep({"EIO for good", sim::FaultKind::kError, EIO, UINT64_MAX}); }
 TEST(SweepTest, NoSpaceOnce) { Sweep({"ENOSPC once", sim::FaultKind::kError, ENOSPC, 1}); }
 TEST(SweepTest, NoSpaceFromOneOn) { Sweep({"ENOSPC for good", sim::FaultKind::kError, ENOSPC, UINT64_MAX}); }
-TEST(SweepTest, AllReadsFailFromOneOn) { Sweep({"EIO of reads for good", sim::FaultKind::kError, EIO, UINT64_MAX, sim::DiskOp::kRead}); }
+TEST(SweepTest, AllReadsFailFromOneOn) {
+  Sweep({"EIO of reads for good", sim::FaultKind::kError, EIO, UINT64_MAX, sim::DiskOp::kRead});
+}
 TEST(SweepTest, AReadEndsEarly) { Sweep({"a short read", sim::FaultKind::kShort, 0, 1}); }
 
 }  // namespace

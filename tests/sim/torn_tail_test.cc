@@ -34,17 +34,17 @@ StoreOptions Synced() {
 /// What is under way when the power goes: messages by size; each inner list is sent at once, and its batch is the next one's predecessor.
 using Tail = std::vector<std::vector<size_t>>;
 const Tail kTails[] = {
-    {{7000}},                      // two blocks
-    {{300, 900, 5000, 600}},       // two blocks with several messages
-    {{200}, {34'000}},             // two writes at once
+    {{7000}},                 // two blocks
+    {{300, 900, 5000, 600}},  // two blocks with several messages
+    {{200}, {34'000}},        // two writes at once
     {{1000}, {20'000, 20'000}, {70'000}},
     {{18'000}},
 };
 
 struct Course {
   Told told = {};
-  int before = 0;           // messages before the tail
-  size_t message_bytes = 0; // of each of them
+  int before = 0;            // messages before the tail
+  size_t message_bytes = 0;  // of each of them
   Tail tail = {};
   uint32_t log_number = 0;
   bool ready = false;
@@ -59,7 +59,8 @@ core::Task<absl::Status> FillMain(Course* course) {
   CO_ASSIGN_OR_RETURN(SmallStore opened, co_await OpenSmall(Synced(), course->log_number, 2));
   for (int i = 0; i < course->before; ++i) {
     const std::string topic = i % 3 == 0 ? "U" : "T";
-    CO_RETURN_IF_ERROR(co_await Send(opened.log(), course->told, topic, BodyOf(core::StrCat("m", i), course->message_bytes), Durability::kSynced));
+    CO_RETURN_IF_ERROR(co_await Send(opened.log(), course->told, topic,
+                                     BodyOf(core::StrCat("m", i), course->message_bytes), Durability::kSynced));
   }
   course->ready = true;
   while (!course->go) {
@@ -117,9 +118,11 @@ Base MakeBase(Course course, uint64_t seed) {
     return base;
   }
   base.begin = (position - kBatchHeaderBytes) % kSegmentBytesMin;
-  base.file = SegmentPath(core::StrCat("/data/log-", course.log_number), position / kSegmentBytesMin * kSegmentBytesMin);
+  base.file =
+      SegmentPath(core::StrCat("/data/log-", course.log_number), position / kSegmentBytesMin * kSegmentBytesMin);
   const std::string old = FileOf(base.before.files.at(base.file)), now = FileOf(base.after.files.at(base.file));
-  EXPECT_EQ(old.compare(0, base.begin, now, 0, base.begin), 0) << "the tail does not begin where its first message lies";
+  EXPECT_EQ(old.compare(0, base.begin, now, 0, base.begin), 0)
+      << "the tail does not begin where its first message lies";
   base.end = RoundUp(now.find_last_not_of('\0') + 1, kBlock);
   return base;
 }
@@ -136,7 +139,8 @@ core::Task<absl::Status> CheckMain(Reading* reading) {
   absl::Status status = co_await ReadEverything(opened.log(), *reading->told, reading->seen);
   if (status.ok() && reading->more != nullptr) {
     status = co_await Send(opened.log(), *reading->more, "T", BodyOf("later", 3000), Durability::kSynced);
-    if (status.ok()) status = co_await Send(opened.log(), *reading->more, "U", BodyOf("later, too", 200), Durability::kSynced);
+    if (status.ok())
+      status = co_await Send(opened.log(), *reading->more, "U", BodyOf("later, too", 200), Durability::kSynced);
   }
   const absl::Status closed = co_await CloseSmall(opened);
   co_return status.ok() ? closed : status;
@@ -152,14 +156,17 @@ std::string Judge(sim::World& world, sim::Node& node, const Told& told, uint32_t
     const absl::Status status = world.RunToEnd(node);
     if (!status.ok()) return core::StrCat("run ", run, ": ", status.ToString(), "\n");
     std::string wrong = Lines(Contradictions(known, reading.seen));
-    for (const Place& place : MissingFrom(before, reading.seen)) wrong += core::StrCat("lost: ", place.first, " ", place.second, "\n");
+    for (const Place& place : MissingFrom(before, reading.seen))
+      wrong += core::StrCat("lost: ", place.first, " ", place.second, "\n");
     size_t all = 0;
     for (const auto& [topic, range] : reading.seen.ranges) all += static_cast<size_t>(range.second - range.first);
-    if (all != reading.seen.messages.size()) wrong += core::StrCat(all, " offsets and ", reading.seen.messages.size(), " messages\n");
+    if (all != reading.seen.messages.size())
+      wrong += core::StrCat(all, " offsets and ", reading.seen.messages.size(), " messages\n");
     if (reading.seen.damaged_records + reading.seen.damaged_bytes > 0) wrong += "a crash was taken for damage\n";
     if (!wrong.empty()) return core::StrCat("run ", run, ":\n", wrong);
     // Of the messages under way those that are there now stay.
-    for (const auto& [place, body] : reading.seen.messages) known.acknowledged.try_emplace(place, Told::Message{body, 0, 0, true});
+    for (const auto& [place, body] : reading.seen.messages)
+      known.acknowledged.try_emplace(place, Told::Message{body, 0, 0, true});
   }
   return "";
 }
@@ -169,7 +176,8 @@ std::vector<bool> SectorsOf(uint64_t state, size_t count) {
   sim::Random random(state);
   std::vector<bool> written(count, true);
   const uint64_t chance = random.Below(4);  // the others: all there, half of them, most, few
-  for (size_t i = 0; i < count && chance > 0; ++i) written[i] = chance == 1 ? random.OneIn(2) : chance == 2 ? !random.OneIn(8) : random.OneIn(8);
+  for (size_t i = 0; i < count && chance > 0; ++i)
+    written[i] = chance == 1 ? random.OneIn(2) : chance == 2 ? !random.OneIn(8) : random.OneIn(8);
   if (count <= 16 || state % 2 == 0) {  // the last 8 KiB: each of the 65,536 subsets once before any comes again
     const uint64_t subset = (state / 2 * 40'503 + 7) & 0xFFFF;
     for (size_t i = 0; i < std::min<size_t>(count, 16); ++i) written[count - 1 - i] = (subset >> i & 1) != 0;
@@ -177,7 +185,8 @@ std::vector<bool> SectorsOf(uint64_t state, size_t count) {
   return written;
 }
 
-void WriteSectors(sim::SimDisk& disk, const std::string& path, uint64_t begin, const std::string& from, const std::vector<bool>& written) {
+void WriteSectors(sim::SimDisk& disk, const std::string& path, uint64_t begin, const std::string& from,
+                  const std::vector<bool>& written) {
   sim::FileContent& content = disk.Find(path)->content;
   for (size_t i = 0; i < written.size(); ++i) {
     const uint64_t at = begin + i * kSector;
@@ -193,7 +202,8 @@ TEST(TornTailTest, AnyMixtureOfSectorsEndsAtTheLastWholeBatch) {
     ASSERT_FALSE(testing::Test::HasFailure());
     const std::string after = FileOf(base.after.files.at(base.file));
     const size_t sectors = (base.end - base.begin) / kSector;
-    for (uint64_t state = first + (tail + std::size(kTails) - first % std::size(kTails)) % std::size(kTails); state < end; state += std::size(kTails)) {
+    for (uint64_t state = first + (tail + std::size(kTails) - first % std::size(kTails)) % std::size(kTails);
+         state < end; state += std::size(kTails)) {
       const std::vector<bool> written = SectorsOf(state / std::size(kTails), sectors);
       whole += std::find(written.begin(), written.end(), false) == written.end() ? 1 : 0;
       ++states;
@@ -202,7 +212,8 @@ TEST(TornTailTest, AnyMixtureOfSectorsEndsAtTheLastWholeBatch) {
       node.disk().Load(base.before);
       WriteSectors(node.disk(), base.file, base.begin, after, written);
       const std::string wrong = Judge(world, node, base.told, 0);
-      ASSERT_EQ(wrong, "") << "state " << state << ", tail " << tail << ", sectors " << testing::PrintToString(written) << world.Describe();
+      ASSERT_EQ(wrong, "") << "state " << state << ", tail " << tail << ", sectors " << testing::PrintToString(written)
+                           << world.Describe();
     }
   }
   std::printf("%zu torn tails, %zu of them whole\n", states, whole);
@@ -229,8 +240,8 @@ TEST(TornTailTest, WhatLayInAFileBeforeDoesNotComeBack) {
     ASSERT_TRUE(base.file.ends_with("/00000000000000262144.log")) << base.file;
     const std::vector<std::string> stale = {
         FileOf(base.after.files.at("/data/log-0/00000000000000000000.log")),  // recycled
-        StaleFile(kSeed, 1, 1),                                              // another log of this store, for the same position
-        StaleFile(kSeed + 1, 0, 1),                                          // another store's, the same log and position
+        StaleFile(kSeed, 1, 1),      // another log of this store, for the same position
+        StaleFile(kSeed + 1, 0, 1),  // another store's, the same log and position
     };
     for (const std::string& file : stale) ASSERT_EQ(file.size(), kSegmentBytesMin);
     for (uint64_t state = first + tail; state < first + count; state += std::size(kTails)) {
