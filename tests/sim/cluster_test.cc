@@ -221,7 +221,7 @@ Part StartPart(uint64_t first, uint64_t end, uint64_t step) {
 // One world at a time in a process, so the seeds are dealt out to as many processes as there are cores, or RINGMQ_SIM_PROCESSES.
 TEST(ClusterTest, WhatWasAcknowledgedIsThereOnceAndInItsPlace) {
   const uint64_t first = FromEnvironment("RINGMQ_SIM_FIRST", 1);
-  const uint64_t count = FromEnvironment("RINGMQ_SIM_SEEDS", 1000);
+  const uint64_t count = FromEnvironment("RINGMQ_SIM_SEEDS", 2000);
   const uint64_t cores = std::max<uint64_t>(1, std::thread::hardware_concurrency());
   const uint64_t processes = std::min(count, FromEnvironment("RINGMQ_SIM_PROCESSES", cores));
   const auto begun = std::chrono::steady_clock::now();
