@@ -379,7 +379,9 @@ void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {
 
 void Recovery::Enter(Segment& segment, const TableEntry& row, std::span<const std::byte> bytes, uint64_t position) {
   const absl::StatusOr<RecordView> record = ParseRecord(bytes);
-  if (!record.ok() || record->topic.empty() || record->queue_id < 0 || record->queue_offset.value() != row.queue_offset || row.queue_offset < 0 ||
+  // The row's CRC has proven the record; of the row itself nothing else is proven when the table is damaged.
+  const int64_t queue_offset = record.ok() ? record->queue_offset.value() : -1;
+  if (!record.ok() || record->topic.empty() || record->queue_id < 0 || queue_offset < 0 ||
       record->position != MakePhysicalOffset(identity_.log_number, position)) {
     ++damaged_records_;
     return;
@@ -387,12 +389,12 @@ void Recovery::Enter(Segment& segment, const TableEntry& row, std::span<const st
   const auto dropped = dropped_.find(record->topic);
   if (dropped != dropped_.end() && position < dropped->second) return;
   Queue& queue = queues_.FindOrMake(QueueName(record->topic, record->queue_id));
-  if (row.queue_offset < queue.next) {
-    core::LogError("recovery: message ", row.queue_offset, " of ", record->topic, "/", record->queue_id, " is in the log twice; the second at ", position);
+  if (queue_offset < queue.next) {
+    core::LogError("recovery: message ", queue_offset, " of ", record->topic, "/", record->queue_id, " is in the log twice; the second at ", position);
     ++damaged_records_;
     return;
   }
-  queue.Add(segment, row.queue_offset, {position, row.bytes, row.crc, row.tags_code}, record->store_timestamp);
+  queue.Add(segment, queue_offset, {position, row.bytes, row.crc, row.tags_code}, record->store_timestamp);
   last_seen_[&queue] = position;
 }
 
