@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 #include "bench/control.h"
+#include "bench/null_server.h"
 #include "bench/options.h"
 #include "bench/process_usage.h"
 #include "bench/result.h"
@@ -150,6 +151,7 @@ int RunBench(int argc, char** argv) {
   Options options;
   const int exit_code = ParseOptions(argc, argv, &options);
   if (exit_code >= 0) return exit_code;
+  if (options.mode == Mode::kNull) return RunNullServer(options.port);
   absl::Status status = core::CheckMachine();
   Result result;
   if (status.ok()) {

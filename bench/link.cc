@@ -1,28 +1,12 @@
 #include "bench/link.h"
 
-#include <charconv>
-#include <cstring>
-
+#include "bench/json_scan.h"
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
 #include "store/bytes.h"
 
 namespace bench {
-namespace {
-
-/// The number after `key`, or `missing`.
-int32_t NumberAfter(std::string_view header, std::string_view key, int32_t missing) {
-  const void* found = memmem(header.data(), header.size(), key.data(), key.size());
-  if (found == nullptr) return missing;
-  const char* begin = static_cast<const char*>(found) + key.size();
-  int32_t value = missing;
-  std::from_chars(begin, header.data() + header.size(), value);
-  return value;
-}
-
-}  // namespace
-
 core::Task<absl::StatusOr<std::unique_ptr<Link>>> Link::Open(core::Endpoint to) {
   CO_ASSIGN_OR_RETURN(std::unique_ptr<core::Socket> socket, co_await core::Socket::Connect(to, absl::Seconds(5)));
   co_return std::make_unique<Link>(std::move(socket));

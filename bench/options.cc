@@ -43,12 +43,15 @@ int ParseOptions(int argc, char** argv, Options* options) {
   latency->add_option("-s,--size", options->size, "Bytes of a message body.")->check(CLI::Range(16, 4 << 20));
   latency->add_option("-r,--rate", options->rate, "Messages a second, open loop; 2000 when not given.");
 
+  CLI::App* null = app.add_subcommand("null", "A server that answers everything and stores nothing: the limit of sockets and load generator.");
+  null->add_option("-p,--port", options->port, "Port on loopback; one that is free when not given.");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  options->mode = produce->parsed() ? Mode::kProduce : consume->parsed() ? Mode::kConsume : Mode::kLatency;
+  options->mode = null->parsed() ? Mode::kNull : produce->parsed() ? Mode::kProduce : consume->parsed() ? Mode::kConsume : Mode::kLatency;
   if (options->mode == Mode::kLatency && options->rate <= 0) options->rate = 2000;
   return -1;
 }

@@ -5,7 +5,7 @@
 
 namespace bench {
 
-enum class Mode { kProduce, kConsume, kLatency };
+enum class Mode { kProduce, kConsume, kLatency, kNull };
 
 /// What load to make. Every figure printed names the options that shaped it.
 struct Options {
@@ -26,6 +26,7 @@ struct Options {
   int64_t messages = 0;  // stop after that many instead of `seconds`; consume: 0 = until the backlog is drained
   int32_t threads = 1;
   int64_t pid = 0;  // of the broker, for its CPU time and memory
+  uint16_t port = 0;  // kNull: where to listen; 0 picks one
   bool json = false;
   bool quiet = false;  // no progress line
 };

@@ -14,6 +14,8 @@ const char* ModeName(Mode mode) {
       return "consume";
     case Mode::kLatency:
       return "latency";
+    case Mode::kNull:
+      break;
   }
   return "";
 }

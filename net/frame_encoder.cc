@@ -5,6 +5,7 @@
 #include "core/assert.h"
 #include "net/big_endian.h"
 #include "net/json_text.h"
+#include "net/small_copy.h"
 
 namespace net {
 
@@ -20,10 +21,10 @@ class Writer {
   explicit Writer(char* out) : out_(out) {}
   char* at() const { return out_; }
   void Raw(std::string_view text) {
-    if (text.empty()) return;  // may have no address
-    std::memcpy(out_, text.data(), text.size());
+    SmallCopy(out_, text.data(), text.size());
     out_ += text.size();
   }
+  void Raw(char c) { *out_++ = c; }
   void Number(int32_t value) { out_ = std::to_chars(out_, out_ + 12, value).ptr; }
   void Quoted(std::string_view text) {
     static constexpr char kHex[] = "0123456789abcdef";
@@ -67,13 +68,15 @@ void WriteJson(Writer& out, const FrameHead& head) {
     out.Raw(",\"extFields\":{");
     bool first = true;
     for (const HeaderFields::Entry& entry : head.fields->entries()) {
-      if (!first) out.Raw(",");
+      if (!first) out.Raw(',');
       first = false;
-      out.Quoted(entry.name);
-      out.Raw(":");
+      // A literal of ours: nothing in it is to be escaped.
+      out.Raw('"');
+      out.Raw(entry.name);
+      out.Raw("\":");
       out.Quoted(head.fields->ValueOf(entry));
     }
-    out.Raw("}");
+    out.Raw('}');
   }
   out.Raw(",\"flag\":");
   out.Number(head.flag);
@@ -85,7 +88,7 @@ void WriteJson(Writer& out, const FrameHead& head) {
   }
   out.Raw(",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":");
   out.Number(kOurVersion);
-  out.Raw("}");
+  out.Raw('}');
 }
 
 void WriteBinary(Writer& out, const FrameHead& head) {

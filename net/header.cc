@@ -10,7 +10,11 @@ std::string HeaderError::Text() const {
 }
 
 void HeaderFields::Add(std::string_view name, std::string_view value) {
-  entries_.push_back({name, static_cast<uint32_t>(values_.size()), static_cast<uint32_t>(value.size())});
+  // Member by member: a temporary that is stored in pieces and loaded as a whole waits for its stores.
+  Entry& entry = entries_.emplace_back();
+  entry.name = name;
+  entry.value_offset = static_cast<uint32_t>(values_.size());
+  entry.value_size = static_cast<uint32_t>(value.size());
   values_.Append(value);
 }
 

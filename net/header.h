@@ -12,6 +12,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "net/frame.h"
+#include "net/small_copy.h"
 
 namespace net {
 
@@ -61,7 +62,7 @@ class GrowingText {
  public:
   void Append(std::string_view text) {
     if (size_ + text.size() <= sizeof(near_)) {
-      if (!text.empty()) std::memcpy(near_ + size_, text.data(), text.size());
+      SmallCopy(near_ + size_, text.data(), text.size());
     } else {
       if (far_.empty()) far_.assign(near_, size_);
       far_.append(text);
@@ -79,7 +80,7 @@ class GrowingText {
 
 }  // namespace internal
 
-/// Header fields as text, in one inline buffer. Names are literals (kept by pointer), values are copied.
+/// Header fields as text, in one inline buffer. Names are literals (kept by pointer) that JSON writes as they are: no quotes, no backslashes. Values are copied.
 class HeaderFields {
  public:
   struct Entry {
@@ -153,24 +154,25 @@ HeaderError DecodeHeader(const Frame& frame, Header& header) {
   static_assert(kCount <= 32);
   [[maybe_unused]] uint32_t seen = 0;
   [&]<size_t... I>(std::index_sequence<I...>) {
-    for (const ExtField& given : frame.fields) {
-      [[maybe_unused]] const auto take = [&]<size_t K>(std::integral_constant<size_t, K>) {
-        constexpr auto kField = std::get<K>(Header::kFields);
-        if (given.name != kField.name) return false;
-        auto& member = header.*kField.member;
-        using Member = std::remove_cvref_t<decltype(member)>;
-        constexpr bool kText =
-            std::is_same_v<Member, std::string_view> || std::is_same_v<Member, std::optional<std::string_view>>;
-        if (!kText && given.value.empty()) return true;
-        if (!internal::ReadValue(given.value, member)) {
-          error.field = kField.name;
-          error.value = given.value;
-        }
-        seen |= uint32_t{1} << K;
-        return true;
-      };
-      (void)(take(std::integral_constant<size_t, I>()) || ...);
-    }
+    [[maybe_unused]] const auto take = [&]<size_t K>(const ExtField& given, std::integral_constant<size_t, K>) {
+      constexpr auto kField = std::get<K>(Header::kFields);
+      if (given.name != kField.name) return false;
+      auto& member = header.*kField.member;
+      using Member = std::remove_cvref_t<decltype(member)>;
+      constexpr bool kText = std::is_same_v<Member, std::string_view> || std::is_same_v<Member, std::optional<std::string_view>>;
+      if (!kText && given.value.empty()) return true;
+      if (!internal::ReadValue(given.value, member)) {
+        error.field = kField.name;
+        error.value = given.value;
+      }
+      seen |= uint32_t{1} << K;
+      return true;
+    };
+    // Most clients send the fields in the order of their declaration: one comparison each. What is left goes through all of them.
+    const ExtField* given = frame.fields.data();
+    const ExtField* const end = given + frame.fields.size();
+    (void)((given != end && take(*given, std::integral_constant<size_t, I>()) && ++given), ...);
+    for (; given != end; ++given) (void)(take(*given, std::integral_constant<size_t, I>()) || ...);
     (
         [&] {
           constexpr auto kField = std::get<I>(Header::kFields);

@@ -41,26 +41,51 @@ class HeaderParser {
   void SkipBlanks() {
     while (at_ < end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
   }
-  bool Take(char c) {
+  // Blanks are rare: what is looked for first is the character itself.
+  [[gnu::always_inline]] bool Take(char c) {
+    if (at_ < end_ && *at_ == c) [[likely]] {
+      ++at_;
+      return true;
+    }
+    return TakeBehindBlanks(c);
+  }
+  [[gnu::noinline]] bool TakeBehindBlanks(char c) {
     SkipBlanks();
     if (at_ == end_ || *at_ != c) return false;
     ++at_;
     return true;
   }
 
-  bool ParseString(std::string_view& text) {
-    if (!Take('"')) return Fail("a string belongs here");
+  // The text of the string that begins here; its data() is null when there is none. By value, and so in registers: a text that is stored in two halves and loaded
+  // as one has to wait for the stores.
+  [[gnu::always_inline]] std::string_view ParseString() {
+    if (!Take('"')) {
+      Fail("a string belongs here");
+      return {};
+    }
     char* const begin = at_;
+    char* const end = FindQuoteOrBackslash(begin, end_, '"');
+    if (end == end_ || *end != '"') [[unlikely]] return Unescape(begin, end);
+    at_ = end + 1;
+    return {begin, static_cast<size_t>(end - begin)};
+  }
+  [[gnu::noinline]] std::string_view Unescape(char* begin, char* first) {
     char* end = nullptr;
-    if (!UnescapeString(at_, end_, '"', &end)) return Fail("string without end or with a bad escape");
-    text = {begin, static_cast<size_t>(end - begin)};
-    return true;
+    at_ = first;
+    if (!internal::UnescapeFrom(at_, end_, '"', &end)) {
+      Fail("string without end or with a bad escape");
+      return {};
+    }
+    return {begin, static_cast<size_t>(end - begin)};
   }
 
   bool ParseScalar(Scalar& value) {
     SkipBlanks();
     if (at_ == end_) return Fail("end of text where a value belongs");
-    if (*at_ == '"') return ParseString(value.text);
+    if (*at_ == '"') {
+      value.text = ParseString();
+      return value.text.data() != nullptr;
+    }
     char* const begin = at_;
     if (*at_ == '{' || *at_ == '[') {
       if (!SkipContainer()) return false;
@@ -125,8 +150,8 @@ class HeaderParser {
     if (!Take('{')) return Fail("an object belongs here");
     if (Take('}')) return true;
     while (true) {
-      std::string_view name;
-      if (!ParseString(name)) return false;
+      const std::string_view name = ParseString();
+      if (name.data() == nullptr) return false;
       if (!Take(':')) return Fail("a colon belongs here");
       if (!member(name)) return false;
       if (Take('}')) return true;
@@ -160,11 +185,23 @@ class HeaderParser {
       return value.null || Fail("extFields is no object");
     }
     return ParseObject([this](std::string_view name) {
+      if (at_ < end_ && *at_ == '"') [[likely]] {
+        const std::string_view text = ParseString();
+        if (text.data() == nullptr) return false;
+        AddField(name, text);
+        return true;
+      }
       Scalar value;
       if (!ParseScalar(value)) return false;
-      if (!value.null) frame_.fields.push_back({name, value.text});
+      if (!value.null) AddField(name, value.text);
       return true;
     });
+  }
+
+  void AddField(std::string_view name, std::string_view value) {
+    ExtField& field = frame_.fields.emplace_back();
+    field.name = name;
+    field.value = value;
   }
 
   bool ParseNumber(int32_t& number) {

@@ -209,7 +209,7 @@ TEST(FrameRoundTrip, KeepsEverything) {
     for (char& c : made) c = static_cast<char>(random() % 256);
     return made;
   };
-  static constexpr std::string_view kNames[] = {"a", "topic", "MSG_REGION", "suggestWhichBrokerId", "quo\"te"};
+  static constexpr std::string_view kNames[] = {"a", "topic", "MSG_REGION", "suggestWhichBrokerId", "reconsumeTimes"};
   for (int round = 0; round < 2000; ++round) {
     HeaderFields fields;
     std::vector<std::string> values;
