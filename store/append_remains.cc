@@ -39,12 +39,14 @@ core::Task<absl::StatusOr<std::unique_ptr<AppendRemains>>> AppendRemains::Load(s
   if (absl::IsNotFound(status)) co_return std::unique_ptr<AppendRemains>();
   if (status.ok()) status = co_await remains->Parse(head.bytes());
   if (status.ok()) co_return remains;
-  if (!absl::IsOutOfRange(status)) {
-    co_return absl::Status(status.code(), core::StrCat(core::ToStd(status.message()), ": it may have acknowledged messages that the log has not. Mend that, or remove ",
-                                                       remains->path_, " to go on without them"));
-  }
+  if (!absl::IsOutOfRange(status)) co_return remains->CantRead(status);
   core::LogWarning("recovery: ", remains->path_, " is of no use: ", status.ToString());
   co_return std::unique_ptr<AppendRemains>();
+}
+
+absl::Status AppendRemains::CantRead(const absl::Status& why) const {
+  return absl::Status(why.code(), core::StrCat(core::ToStd(why.message()), ": it may have acknowledged messages that the log has not. Mend that, or remove ",
+                                               path_, " to go on without them"));
 }
 
 core::Task<absl::Status> AppendRemains::Parse(std::span<const std::byte> head) {
@@ -91,12 +93,12 @@ core::Task<absl::Status> AppendRemains::ScanChunks(size_t chunk_bytes) {
   co_return absl::OkStatus();
 }
 
-core::Task<core::Slice> AppendRemains::BatchAt(uint64_t position, std::optional<uint32_t> previous_crc, uint64_t mark) {
+core::Task<absl::StatusOr<core::Slice>> AppendRemains::BatchAt(uint64_t position, std::optional<uint32_t> previous_crc, uint64_t mark) {
   const auto first = std::lower_bound(closed_.begin(), closed_.end(), position,
                                       [](const Closed& batch, uint64_t at) { return batch.position < at; });
   for (auto batch = first; batch != closed_.end() && batch->position == position; ++batch) {
     if (previous_crc.has_value() && batch->previous_crc != *previous_crc) continue;
-    core::Slice bytes = co_await CopyClosed(*batch);
+    CO_ASSIGN_OR_RETURN(core::Slice bytes, co_await CopyClosed(*batch));
     if (!bytes.empty()) co_return bytes;
   }
   if (position != open_position_ || open_rows_.empty()) co_return core::Slice();
@@ -104,10 +106,10 @@ core::Task<core::Slice> AppendRemains::BatchAt(uint64_t position, std::optional<
   co_return co_await BuildOpen(mark);
 }
 
-core::Task<core::Slice> AppendRemains::CopyClosed(Closed batch) {
+core::Task<absl::StatusOr<core::Slice>> AppendRemains::CopyClosed(Closed batch) {
   const core::Slice bytes = Allocate(batch.bytes);
   const absl::Status status = co_await ReadFrom(path_, batch.offset, {bytes.data(), bytes.size()});
-  if (!status.ok()) co_return core::Slice();
+  if (!status.ok()) co_return CantRead(status);
   const absl::StatusOr<BatchHeader> header = ParseBatchHeader(bytes.bytes(), log_, batch.position);
   if (!header.ok() || !BatchView(*header, bytes.bytes()).Intact()) co_return core::Slice();
   // The process may have died before it had written the copy of the header at the end.
@@ -115,7 +117,7 @@ core::Task<core::Slice> AppendRemains::CopyClosed(Closed batch) {
   co_return bytes;
 }
 
-core::Task<core::Slice> AppendRemains::BuildOpen(uint64_t mark) {
+core::Task<absl::StatusOr<core::Slice>> AppendRemains::BuildOpen(uint64_t mark) {
   uint64_t payload = 0;
   for (const TableEntry& row : open_rows_) payload += row.bytes;
   if (payload > kBatchBytesMax || open_offset_ < kAppendChunksOffset || open_offset_ > bytes_ || bytes_ - open_offset_ < kBatchHeaderBytes + payload) {
@@ -124,7 +126,7 @@ core::Task<core::Slice> AppendRemains::BuildOpen(uint64_t mark) {
   const core::Slice bytes = Allocate(BatchBytes(payload, open_rows_.size()));
   const std::span<std::byte> records(bytes.data() + kBatchHeaderBytes, payload);
   const absl::Status status = co_await ReadFrom(path_, open_offset_ + kBatchHeaderBytes, records);
-  if (!status.ok()) co_return core::Slice();
+  if (!status.ok()) co_return CantRead(status);
   BatchHeader header{.previous_crc = open_previous_crc_,
                      .epoch = epoch_,
                      .position = open_position_,

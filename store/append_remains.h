@@ -24,8 +24,8 @@ class AppendRemains {
   static core::Task<absl::StatusOr<std::unique_ptr<AppendRemains>>> Load(std::string directory, LogIdentity log);
 
   /// The batch at `position` as it would lie in the log, checked as a whole; empty when there is none. `previous_crc`: of the batch before it,
-  /// where that is known. `mark` completes the header of a batch that was still open.
-  core::Task<core::Slice> BatchAt(uint64_t position, std::optional<uint32_t> previous_crc, uint64_t mark);
+  /// where that is known. `mark` completes the header of a batch that was still open. An error: the file can't be read.
+  core::Task<absl::StatusOr<core::Slice>> BatchAt(uint64_t position, std::optional<uint32_t> previous_crc, uint64_t mark);
 
  private:
   struct Closed {
@@ -37,8 +37,9 @@ class AppendRemains {
 
   core::Task<absl::Status> Parse(std::span<const std::byte> head);
   core::Task<absl::Status> ScanChunks(size_t chunk_bytes);
-  core::Task<core::Slice> CopyClosed(Closed batch);
-  core::Task<core::Slice> BuildOpen(uint64_t mark);
+  absl::Status CantRead(const absl::Status& why) const;
+  core::Task<absl::StatusOr<core::Slice>> CopyClosed(Closed batch);
+  core::Task<absl::StatusOr<core::Slice>> BuildOpen(uint64_t mark);
 
   LogIdentity log_;
   std::string path_;  // opened for each reading: whoever asks need not close anything

@@ -28,6 +28,11 @@ core::Task<std::span<const std::byte>> LogReader::Read(Segment& segment, uint64_
   co_return std::span<const std::byte>(buffer_.data() + (position - begin_), bytes);
 }
 
+bool LogReader::Unreadable(uint64_t position, uint64_t bytes) const {
+  return std::any_of(unreadable_.begin(), unreadable_.end(),
+                     [&](const Range& range) { return range.begin < position + bytes && range.end > position; });
+}
+
 core::Task<void> LogReader::Fill(Segment& segment, uint64_t offset, std::span<std::byte> into) {
   const absl::StatusOr<size_t> whole = co_await segment.log.ReadAt(offset, into);
   if (whole.ok()) {
@@ -40,7 +45,11 @@ core::Task<void> LogReader::Fill(Segment& segment, uint64_t offset, std::span<st
     const absl::StatusOr<size_t> read = co_await segment.log.ReadAt(offset + at, block);
     const size_t good = read.ok() ? *read : 0;
     std::memset(block.data() + good, 0, block.size() - good);
-    if (!read.ok()) unreadable_bytes_ += kBlock;
+    if (read.ok()) continue;
+    unreadable_bytes_ += kBlock;
+    const uint64_t begin = segment.position + offset + at;
+    if (!unreadable_.empty() && unreadable_.back().end == begin) unreadable_.back().end += kBlock;
+    else unreadable_.push_back({begin, begin + kBlock});
   }
 }
 

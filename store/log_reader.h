@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "core/buffer.h"
 #include "core/task.h"
@@ -18,6 +19,8 @@ class LogReader {
   /// What was read may have changed.
   void Forget() { segment_ = nullptr; }
   uint64_t unreadable_bytes() const { return unreadable_bytes_; }
+  /// Whether a block of [position, position + bytes) could not be read.
+  bool Unreadable(uint64_t position, uint64_t bytes) const;
 
  private:
   core::Task<void> Fill(Segment& segment, uint64_t offset, std::span<std::byte> into);
@@ -27,6 +30,11 @@ class LogReader {
   uint64_t begin_ = 0;  // log position of the first byte held
   size_t held_ = 0;
   uint64_t unreadable_bytes_ = 0;
+  struct Range {
+    uint64_t begin;
+    uint64_t end;
+  };
+  std::vector<Range> unreadable_;  // log positions
 };
 
 }  // namespace store

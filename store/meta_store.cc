@@ -64,7 +64,7 @@ const std::map<std::string, std::string, std::less<>>& MetaStoreImpl::All(MetaTa
 
 // --- Reading.
 
-absl::Status MetaStoreImpl::Load(std::string_view content, uint64_t& valid_end) {
+absl::Status MetaStoreImpl::Load(std::string_view content, uint64_t& last_record, uint64_t& valid_end) {
   const std::span<const std::byte> bytes = BytesOf(content);
   const absl::StatusOr<uint64_t> snapshot_bytes = ParseMetaHeader(directory_, bytes);
   if (!snapshot_bytes.ok()) {
@@ -83,6 +83,7 @@ absl::Status MetaStoreImpl::Load(std::string_view content, uint64_t& valid_end) 
     if (!readable)
       return absl::DataLossError(core::StrCat(path(), " at ", at, ": a record with a good checksum can't be read"));
     sequence_ = record->sequence;
+    last_record = at;
     at += record->bytes;
   }
   // Only the last record can be torn. A whole one behind this place says that it was durable once.
@@ -135,7 +136,8 @@ core::Task<absl::Status> MetaStoreImpl::Recover() {
   const absl::StatusOr<core::FileInfo> info = co_await core::fs::Stat(path());
   if (info.ok()) {
     CO_ASSIGN_OR_RETURN(const std::string content, co_await core::fs::ReadWhole(path(), kMetaFileBytesMax));
-    CO_RETURN_IF_ERROR(Load(content, end_));
+    uint64_t last_record = kMetaHeaderBytes;
+    CO_RETURN_IF_ERROR(Load(content, last_record, end_));
     CO_RETURN_IF_ERROR(co_await CheckMark());
     CO_ASSIGN_OR_RETURN(file_, co_await core::File::Open(path(), {.write = true}));
     absl::Status status;
@@ -143,7 +145,10 @@ core::Task<absl::Status> MetaStoreImpl::Recover() {
       core::LogWarning(path(), ": ", content.size() - end_, " bytes of an unfinished record at the end are cut");
       status = co_await file_.Truncate(end_);
     }
-    // What was read may be in a cache only; a change that is seen now must not be gone after the next power cut.
+    // What was read may be in a cache only; a change that is seen now must not be gone after the next power cut. After a flush that failed the
+    // kernel takes the pages for clean, and a further one saves nothing: so the last record, the only one that can be meant, is written again.
+    const std::span<const std::byte> last = BytesOf(std::string_view(content).substr(last_record, end_ - last_record));
+    if (status.ok() && !last.empty()) status = co_await file_.WriteAt(last_record, last, false);
     if (status.ok()) status = co_await file_.Sync();
     if (!status.ok()) {
       (void)co_await file_.Close();

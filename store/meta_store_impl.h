@@ -43,7 +43,7 @@ class MetaStoreImpl final : public MetaStore {
 
   Table& TableOf(MetaTable table);
   void Apply(MetaTable table, std::string_view key, const std::optional<std::string_view>& value);
-  absl::Status Load(std::string_view content, uint64_t& valid_end);
+  absl::Status Load(std::string_view content, uint64_t& last_record, uint64_t& valid_end);
   core::Task<absl::Status> CreateFile();
   core::Task<uint64_t> MarkedSequence();
   core::Task<absl::Status> CheckMark();

@@ -75,7 +75,7 @@ core::Task<absl::Status> Recovery::Run() {
       if (!absl::IsNotFound(rows.status())) core::LogWarning("index to be rebuilt: ", rows.status().ToString());
       if (!co_await Scan(i)) break;
     }
-    CO_RETURN_IF_ERROR(take_over_failure_);
+    CO_RETURN_IF_ERROR(failure_);
     CO_RETURN_IF_ERROR(co_await CutAfter(last));
   }
   if (taken_over_ > 0) core::LogInfo("recovery: log ", identity_.log_number, ": ", taken_over_, " batches come from the append buffer");
@@ -204,19 +204,24 @@ core::Task<bool> Recovery::ContinuesIn(size_t index) {
 
 /// Writes the batch that continues the log to `position`, if the append buffer has it.
 core::Task<bool> Recovery::TakeOver(Segment& segment, uint64_t position) {
-  if (remains_ == nullptr || chain_ == Chain::kLost || !take_over_failure_.ok()) co_return false;
+  if (remains_ == nullptr || chain_ == Chain::kLost || !failure_.ok()) co_return false;
   const std::optional<uint32_t> previous = chain_ == Chain::kKnown ? std::optional<uint32_t>(tail_.previous_crc) : std::nullopt;
   if (taken_over_ > 0 && taken_over_position_ == position) {
-    take_over_failure_ = absl::DataLossError(core::StrCat(segment.log.path(), ": what was written at ", position - segment.position, " can't be read back"));
+    failure_ = absl::DataLossError(core::StrCat(segment.log.path(), ": what was written at ", position - segment.position, " can't be read back"));
     co_return false;
   }
-  const core::Slice batch = co_await remains_->BatchAt(position, previous, mark_);
+  const absl::StatusOr<core::Slice> found = co_await remains_->BatchAt(position, previous, mark_);
+  if (!found.ok()) {
+    failure_ = found.status();
+    co_return false;
+  }
+  const core::Slice& batch = *found;
   if (batch.empty() || position >= segment.limit() || batch.size() > segment.limit() - position) co_return false;
-  take_over_failure_ = co_await segment.log.WriteAt(position - segment.position, batch.bytes(), false);
+  failure_ = co_await segment.log.WriteAt(position - segment.position, batch.bytes(), false);
   reader_.Forget();
   ++taken_over_;
   taken_over_position_ = position;
-  co_return take_over_failure_.ok();
+  co_return failure_.ok();
 }
 
 core::Task<bool> Recovery::DurableBeyond(size_t index, uint64_t position) {
@@ -263,8 +268,16 @@ core::Task<bool> Recovery::Scan(size_t index) {
       }
     }
     if (co_await TakeOver(segment, position)) continue;
-    if (!take_over_failure_.ok() || kMutant == Mutant::kTruncateAtBadCrc) co_return false;
-    if (!co_await DurableBeyond(index, position)) co_return false;
+    if (!failure_.ok() || kMutant == Mutant::kTruncateAtBadCrc) co_return false;
+    if (!co_await DurableBeyond(index, position)) {
+      // What can't be read is not torn: a power cut leaves sectors that can.
+      if (reader_.Unreadable(position, damaged ? kBlock : header->bytes)) {
+        failure_ = absl::DataLossError(core::StrCat(segment.log.path(), " can't be read at ", position - segment.position,
+                                                    ", where the log ends: what lies there may have been acknowledged. Mend the disk, or write zeros to these ",
+                                                    kBlock, " bytes to go on without it"));
+      }
+      co_return false;
+    }
     if (damaged) {
       BatchHeader found;
       const uint64_t next = co_await SkipDamage(segment, position, found);
@@ -349,7 +362,8 @@ void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {
         int64_t& floor = floors_by_hash_[row.queue_hash];
         floor = std::max(floor, row.queue_offset + 1);
       });
-  if (known < header.record_count) NoteLost(header.position, header.record_count - known);
+  // Where among those that are known the lost ones lie nobody knows: they count as the last of the batch.
+  if (known < header.record_count) NoteLost(header.position + header.bytes, header.record_count - known);
   if (header.record_count > 0) {
     segment.NoteTime(header.first_store_time);
     segment.NoteTime(header.last_store_time);
@@ -365,7 +379,9 @@ void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {
 
 void Recovery::Enter(Segment& segment, const TableEntry& row, std::span<const std::byte> bytes, uint64_t position) {
   const absl::StatusOr<RecordView> record = ParseRecord(bytes);
-  if (!record.ok() || record->topic.empty() || record->queue_id < 0 || record->queue_offset.value() != row.queue_offset || row.queue_offset < 0 ||
+  // The row's CRC has proven the record; of the row itself nothing else is proven when the table is damaged.
+  const int64_t queue_offset = record.ok() ? record->queue_offset.value() : -1;
+  if (!record.ok() || record->topic.empty() || record->queue_id < 0 || queue_offset < 0 ||
       record->position != MakePhysicalOffset(identity_.log_number, position)) {
     ++damaged_records_;
     return;
@@ -373,12 +389,12 @@ void Recovery::Enter(Segment& segment, const TableEntry& row, std::span<const st
   const auto dropped = dropped_.find(record->topic);
   if (dropped != dropped_.end() && position < dropped->second) return;
   Queue& queue = queues_.FindOrMake(QueueName(record->topic, record->queue_id));
-  if (row.queue_offset < queue.next) {
-    core::LogError("recovery: message ", row.queue_offset, " of ", record->topic, "/", record->queue_id, " is in the log twice; the second at ", position);
+  if (queue_offset < queue.next) {
+    core::LogError("recovery: message ", queue_offset, " of ", record->topic, "/", record->queue_id, " is in the log twice; the second at ", position);
     ++damaged_records_;
     return;
   }
-  queue.Add(segment, row.queue_offset, {position, row.bytes, row.crc, row.tags_code}, record->store_timestamp);
+  queue.Add(segment, queue_offset, {position, row.bytes, row.crc, row.tags_code}, record->store_timestamp);
   last_seen_[&queue] = position;
 }
 
@@ -409,10 +425,12 @@ core::Task<absl::Status> Recovery::SettleFloors() {
     if (by_hash != floors_by_hash_.end()) floor = std::max(floor, by_hash->second);
     const auto seen = last_seen_.find(&queue);
     const uint64_t last_position = seen == last_seen_.end() ? 0 : seen->second;
+    uint64_t lost_behind = 0;
     for (const Lost& lost : lost_) {
       // A queue that goes on behind the lost range says by its own offsets what is missing.
-      if (last_position < lost.position) floor = std::max(floor, queue.next + static_cast<int64_t>(lost.records));
+      if (last_position < lost.position) lost_behind += lost.records;
     }
+    floor = std::max(floor, queue.next + static_cast<int64_t>(lost_behind));
     if (floor == queue.next) return;
     queue.next = floor;
     std::string key = QueueFloorKey(queue.key);

@@ -44,7 +44,7 @@ class Recovery {
  private:
   /// A range that was lost with its record table: which queues it held nobody knows.
   struct Lost {
-    uint64_t position;
+    uint64_t position;  // queues with a record at or behind it have lost none here that their offsets do not show
     uint64_t records;
   };
 
@@ -82,7 +82,7 @@ class Recovery {
   std::unique_ptr<AppendRemains> remains_;
   uint64_t taken_over_ = 0;    // batches from remains_
   uint64_t taken_over_position_ = 0;  // the last one
-  absl::Status take_over_failure_;
+  absl::Status failure_;
   std::vector<Lost> lost_;
   absl::flat_hash_map<uint64_t, int64_t> floors_by_hash_;  // from rows whose records are damaged
   absl::flat_hash_map<const Queue*, uint64_t> last_seen_;  // log position of a queue's last record

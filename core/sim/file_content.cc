@@ -168,6 +168,12 @@ void FileContent::EndSync(uint64_t mark) {
   sizes_.erase(sizes_.begin(), sizes_.begin() + static_cast<std::ptrdiff_t>(covered));
 }
 
+void FileContent::Settle() {
+  dirty_.clear();
+  sizes_.clear();
+  durable_size_ = size_;
+}
+
 void FileContent::FailSync(uint64_t mark) {
   for (auto& [index, dirty] : dirty_) {
     std::erase_if(dirty.versions, [mark](const Version& version) { return version.sequence <= mark; });

@@ -46,6 +46,8 @@ class FileContent {
   /// A sync failed: as on Linux the pages count as clean from now on, so a later sync that succeeds does not save them.
   void FailSync(uint64_t mark);
 
+  /// Everything that is seen is stable.
+  void Settle();
   /// The power goes; what remains is stable.
   void CutPower(CutMode mode, Random& random);
   /// The medium's own damage, in all versions.

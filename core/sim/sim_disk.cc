@@ -11,6 +11,19 @@
 #include "core/sim/trace.h"
 
 namespace sim {
+namespace {
+
+bool Possible(FaultKind kind, DiskOp op) {
+  switch (kind) {
+    case FaultKind::kError: return true;
+    case FaultKind::kShort: return op == DiskOp::kRead;
+    case FaultKind::kLost:
+    case FaultKind::kMisdirected: return op == DiskOp::kWrite;
+  }
+  return false;
+}
+
+}  // namespace
 
 const char* NameOf(DiskOp op) {
   switch (op) {
@@ -311,20 +324,29 @@ void SimDisk::DropLocks() {
   ForEach(root_, "", [](const std::string&, const InodeRef& inode) { inode->locked_by = 0; });
 }
 
-int SimDisk::FaultFor(DiskOp op, std::string_view path) {
+std::optional<DiskFault> SimDisk::FaultFor(DiskOp op, std::string_view path) {
   ++operations_;
   for (auto fault = faults_.begin(); fault != faults_.end(); ++fault) {
     if (fault->op.has_value() && *fault->op != op) continue;
-    if (path.find(fault->path_contains) == std::string_view::npos) continue;
+    if (!Possible(fault->kind, op) || path.find(fault->path_contains) == std::string_view::npos) continue;
     if (fault->skip > 0) {
       --fault->skip;
       continue;
     }
-    const int error = fault->error;
+    DiskFault happens = *fault;
     if (--fault->times == 0) faults_.erase(fault);
-    return error;
+    ++faults_happened_;
+    return happens;
   }
-  return 0;
+  return std::nullopt;
+}
+
+std::optional<uint64_t> SimDisk::Elsewhere(const Inode& inode, uint64_t offset, uint64_t bytes) {
+  const uint64_t within = offset % FileContent::kPageBytes;
+  if (inode.content.size() < within + bytes) return std::nullopt;
+  const uint64_t places = (inode.content.size() - within - bytes) / FileContent::kPageBytes + 1;
+  const uint64_t place = random_.Below(places) * FileContent::kPageBytes + within;
+  return place == offset ? std::nullopt : std::optional(place);
 }
 
 template <typename Fn>
@@ -356,6 +378,37 @@ void SimDisk::FlipBit(const std::string& path, uint64_t offset, int bit) {
   const InodeRef inode = Find(path);
   CORE_ASSERT(inode != nullptr && !inode->directory);
   inode->content.FlipBit(offset, bit);
+}
+
+DiskImage SimDisk::Save() const {
+  DiskImage image;
+  ForEach(root_, "", [&](const std::string& path, const InodeRef& inode) {
+    if (inode->directory) image.directories.push_back(path);
+    else image.files.emplace(path, inode->content).first->second.Settle();
+  });
+  return image;
+}
+
+void SimDisk::Load(const DiskImage& image) {
+  const auto closed = [](const std::string&, const InodeRef& inode) { CORE_ASSERT(inode->opens == 0 && inode->mapped == nullptr); };
+  ForEach(root_, "", closed);
+  root_ = MakeInode(true, 0);
+  root_->links = 1;
+  unstable_.clear();
+  used_ = 0;
+  for (const std::string& path : image.directories) {
+    const int error = MakeDirectory(path, 0);
+    CORE_ASSERT(error == 0);
+  }
+  for (const auto& [path, content] : image.files) {
+    InodeRef inode;
+    const int error = Open(path, {.write = true, .create = true}, 0, &inode);
+    CORE_ASSERT(error == 0);
+    inode->content = content;
+    Close(inode);
+  }
+  for (const Operation& operation : unstable_) MakeStable(operation);
+  unstable_.clear();
 }
 
 uint64_t SimDisk::Hash() const {

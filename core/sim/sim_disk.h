@@ -22,13 +22,30 @@ enum class DiskOp {
 };
 const char* NameOf(DiskOp op);
 
-/// Operations that fail: of those that match, `skip` pass, then `times` get `error`.
+/// How an operation goes wrong.
+enum class FaultKind {
+  kError,        // it fails; of a write a part may have happened
+  kShort,        // a read of more than one block ends after the first
+  kLost,         // a write says that it is done, durably if asked so, and nothing was written
+  kMisdirected,  // a write says so and has gone to another block of its file
+};
+
+/// Operations that go wrong: of those that match, `skip` pass, then it happens to `times`.
 struct DiskFault {
-  std::optional<DiskOp> op = {};   // any when empty
+  std::optional<DiskOp> op = {};   // any that `kind` can happen to when empty
   std::string path_contains = {};  // any when empty
   uint64_t skip = 0;
   uint64_t times = 1;
-  int error = 5;  // EIO
+  FaultKind kind = FaultKind::kError;
+  int error = 5;  // EIO; for kError
+};
+
+/// A write that went astray, for who judges what it may have cost.
+struct Astray {
+  std::string path;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+  std::optional<uint64_t> instead = {};  // where it went; lost when empty
 };
 
 /// The memory of a mapped file: what a process stores there reaches the file's content when SimDisk looks.
@@ -56,6 +73,12 @@ struct Inode {
   std::shared_ptr<MappedMemory> mapped;  // while a living process maps it
 };
 using InodeRef = std::shared_ptr<Inode>;
+
+/// All that a disk holds, on stable storage: to begin many worlds at one place.
+struct DiskImage {
+  std::vector<std::string> directories;  // parents first
+  std::map<std::string, FileContent> files;
+};
 
 /// The file system of one machine. Every operation takes effect at once; SimIo adds the time that it takes. Results are 0 or a negated
 /// errno. A new, renamed or removed name is stable once its directory was synced, and not before: fsync of the file does not do it.
@@ -89,8 +112,14 @@ class SimDisk {
   // --- Faults.
   void Inject(DiskFault fault) { faults_.push_back(std::move(fault)); }
   void ClearFaults() { faults_.clear(); }
-  /// Counts the operation; the errno it must fail with, or 0.
-  int FaultFor(DiskOp op, std::string_view path);
+  /// Counts the operation; what must happen to it, if anything.
+  std::optional<DiskFault> FaultFor(DiskOp op, std::string_view path);
+  /// Where a misdirected write of `bytes` to `offset` goes; empty: the file has no other place for it, it is lost.
+  std::optional<uint64_t> Elsewhere(const Inode& inode, uint64_t offset, uint64_t bytes);
+  void NoteAstray(Astray astray) { astray_.push_back(std::move(astray)); }
+  const std::vector<Astray>& astray() const { return astray_; }
+  /// How often an injected fault has happened.
+  uint64_t faults_happened() const { return faults_happened_; }
   /// Operations asked for so far: for sweeps that fail the n-th.
   uint64_t operations() const { return operations_; }
   void set_capacity(uint64_t bytes) { capacity_ = bytes; }
@@ -98,6 +127,9 @@ class SimDisk {
   /// Every operation takes this many times as long.
   void set_slowdown(double factor) { slowdown_ = factor; }
   double slowdown() const { return slowdown_; }
+  /// Nothing that is under way or begins ends before this moment of the world's time.
+  void set_stopped_until(int64_t until) { stopped_until_ = until; }
+  int64_t stopped_until() const { return stopped_until_; }
   /// A device that says it has stored what it has not: durable writes and syncs of files whose path contains `about` ("/": of all) report
   /// success and save nothing. For the proof that a test would notice.
   void set_lies(std::string about) { lies_about_ = std::move(about); }
@@ -112,6 +144,10 @@ class SimDisk {
   std::vector<std::string> Files() const;
   std::string Content(const std::string& path) const;
   void FlipBit(const std::string& path, uint64_t offset, int bit);
+  /// What is seen now, as if all of it had been synced.
+  DiskImage Save() const;
+  /// Replaces everything. No process may run on the machine.
+  void Load(const DiskImage& image);
   /// A hash over names and contents as they are seen.
   uint64_t Hash() const;
 
@@ -143,6 +179,9 @@ class SimDisk {
   uint64_t capacity_ = uint64_t{64} << 30;
   uint64_t used_ = 0;
   double slowdown_ = 1;
+  int64_t stopped_until_ = 0;
+  uint64_t faults_happened_ = 0;
+  std::vector<Astray> astray_;
   std::string lies_about_;
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -100,7 +101,7 @@ class SimIo final : public core::Io, public NetworkPort {
     std::function<int32_t()> apply;  // takes effect; the result
     bool changes = false;            // may take effect although the process dies
     size_t bytes = 0;                // for the time it takes
-    int error = 0;                   // it fails with this
+    std::optional<DiskFault> fault = {};  // what happens to it
     // kWrite and kSync:
     InodeRef inode = nullptr;
     std::vector<iovec> parts = {};
@@ -121,7 +122,8 @@ class SimIo final : public core::Io, public NetworkPort {
   int64_t Latency(const Operation& operation);
   /// Writes the first `bytes_max` bytes.
   int32_t WriteNow(const Operation& operation, size_t bytes_max, bool durable);
-  void FailNow(const Operation& operation);
+  int32_t GoWrong(Operation& operation);
+  int32_t GoAstray(Operation& operation);
   bool DirectOk(const OpenedFile& file, uint64_t offset, std::span<const iovec> parts) const;
   void DeliverTo(int32_t socket);
   void DeliverConnections(int32_t socket);

@@ -62,7 +62,7 @@ int64_t SimIo::Latency(const Operation& operation) {
 void SimIo::Start(Operation operation) {
   const uint64_t number = ++next_operation_;
   if (!dead_) {
-    operation.error = machine_.disk.FaultFor(operation.op, operation.path);
+    operation.fault = machine_.disk.FaultFor(operation.op, operation.path);
     clock_.After(Latency(operation), process_, [this, number] { Finish(number); });
   }
   operations_[number] = std::make_unique<Operation>(std::move(operation));
@@ -71,12 +71,15 @@ void SimIo::Start(Operation operation) {
 void SimIo::Finish(uint64_t number) {
   const auto found = operations_.find(number);
   CORE_ASSERT(found != operations_.end());
+  if (const int64_t until = machine_.disk.stopped_until(); clock_.now < until) {
+    clock_.After(until - clock_.now + random_.Between(0, kMillisecond), process_, [this, number] { Finish(number); });
+    return;
+  }
   const std::unique_ptr<Operation> operation = std::move(found->second);
   operations_.erase(found);
   int32_t result = 0;
-  if (operation->error != 0) {
-    FailNow(*operation);
-    result = -operation->error;
+  if (operation->fault.has_value()) {
+    result = GoWrong(*operation);
   } else if (operation->op == DiskOp::kWrite && operation->changes) {
     result = WriteNow(*operation, operation->bytes, operation->durable);
   } else {
@@ -86,10 +89,34 @@ void SimIo::Finish(uint64_t number) {
   Complete(*operation->done, result);
 }
 
-void SimIo::FailNow(const Operation& operation) {
+int32_t SimIo::GoWrong(Operation& operation) {
+  if (operation.op == DiskOp::kWrite && !operation.changes) return operation.apply();  // refused anyway
+  switch (operation.fault->kind) {
+    case FaultKind::kShort:
+      return std::min(operation.apply(), static_cast<int32_t>(core::kDirectBlock));
+    case FaultKind::kLost:
+    case FaultKind::kMisdirected:
+      return GoAstray(operation);
+    case FaultKind::kError:
+      break;
+  }
   // A write that failed may have reached the device in part; a sync that failed has given up what it should have saved.
   if (operation.op == DiskOp::kWrite) WriteNow(operation, random_.Below(operation.bytes + 1), false);
   if (operation.op == DiskOp::kSync) operation.inode->content.FailSync(operation.mark);
+  return -operation.fault->error;
+}
+
+int32_t SimIo::GoAstray(Operation& operation) {
+  Astray astray{operation.path, operation.offset, operation.bytes};
+  if (operation.fault->kind == FaultKind::kMisdirected) {
+    astray.instead = machine_.disk.Elsewhere(*operation.inode, operation.offset, operation.bytes);
+  }
+  const int64_t to = astray.instead.has_value() ? static_cast<int64_t>(*astray.instead) : -1;
+  clock_.Note("astray", machine_.name, shard_.value(), astray.offset, to, astray.path);
+  machine_.disk.NoteAstray(astray);
+  if (!astray.instead.has_value()) return 0;
+  operation.offset = *astray.instead;
+  return WriteNow(operation, operation.bytes, operation.durable);
 }
 
 int32_t SimIo::WriteNow(const Operation& operation, size_t bytes_max, bool durable) {
@@ -115,7 +142,7 @@ void SimIo::DieOnDisk() {
     if (!operation->changes) continue;
     const uint64_t fate = random_.Below(4);
     clock_.Note("dies", machine_.name, shard_.value(), fate, 0, operation->path);
-    if (operation->error != 0 || fate == 0) continue;
+    if (operation->fault.has_value() || fate == 0) continue;
     if (operation->op == DiskOp::kWrite) {
       WriteNow(*operation, fate == 1 ? random_.Below(operation->bytes + 1) : operation->bytes, false);
     } else {
@@ -221,7 +248,7 @@ void SimIo::TruncateFile(core::FileId id, uint64_t length, core::Completion& don
 
 absl::StatusOr<std::unique_ptr<core::FileMapping>> SimIo::MapFile(core::FileId id, size_t bytes) {
   const OpenedFile& file = FileOf(id);
-  if (const int error = machine_.disk.FaultFor(DiskOp::kMap, file.path); error != 0) return core::ErrnoStatus(error, "map the file");
+  if (const auto fault = machine_.disk.FaultFor(DiskOp::kMap, file.path)) return core::ErrnoStatus(fault->error, "map the file");
   std::shared_ptr<MappedMemory> memory = file.write ? machine_.disk.Map(*file.inode, bytes) : nullptr;
   if (memory == nullptr) return core::ErrnoStatus(EACCES, "map the file");
   mapped_.push_back(file.inode);

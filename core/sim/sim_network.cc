@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kSegmentBytesMax = 64 * 1024;
 constexpr int64_t kSynAgainAfter = kSecond;
+/// Of one send over a connection that is cut into single bytes; the rest comes as on others, since each byte is an event.
+constexpr size_t kSingleBytesMax = 48;
 
 bool SameAddress(const core::Endpoint& a, const core::Endpoint& b) {
   return a.ipv6 == b.ipv6 && std::memcmp(a.address, b.address, a.ipv6 ? 16 : 4) == 0;
@@ -133,6 +135,7 @@ void SimNetwork::SynArrives(const std::shared_ptr<Attempt>& attempt) {
   auto connection = std::make_shared<Connection>();
   connection->number = ++next_connection_;
   connection->window = random_.OneIn(4) ? 8 * 1024 : 256 * 1024;
+  connection->byte_by_byte = random_.OneIn(options_.byte_by_byte_one_in);
   StreamEnd& near = connection->ends[0];
   near.connecting = true;
   near.process = attempt->port->process();
@@ -213,6 +216,7 @@ size_t SimNetwork::Take(StreamEnd& from, StreamEnd& to, size_t room, const std::
   for (size_t begin = 0; begin < bytes.size();) {
     size_t length = std::min(bytes.size() - begin, kSegmentBytesMax);
     if (split) length = random_.OneIn(8) ? 1 : 1 + random_.Below(length);
+    if (connection->byte_by_byte && begin < kSingleBytesMax) length = 1;
     Push(connection, to_side, {.bytes = bytes.substr(begin, length)});
     begin += length;
   }
@@ -241,7 +245,7 @@ void SimNetwork::WireMoves(const ConnectionRef& connection, int to) {
   StreamEnd& end = connection->ends[to];
   while (!end.wire.empty() && end.wire.front().at <= clock_.now) {
     if (end.connecting) return;  // Established goes on
-    if (Blocked(*connection->ends[1 - to].machine, *end.machine)) {
+    if (Stuck(*connection, to)) {
       WatchWire(connection, to);
       return;  // Heal or MachineBack go on
     }
@@ -298,7 +302,7 @@ void SimNetwork::WatchWire(const ConnectionRef& connection, int to) {
   clock_.After(options_.give_up_after, 0, [this, connection, to] {
     StreamEnd& stuck = connection->ends[to];
     stuck.wire_watched = false;
-    if (stuck.wire.empty() || !Blocked(*connection->ends[1 - to].machine, *stuck.machine)) return;
+    if (stuck.wire.empty() || !Stuck(*connection, to)) return;
     if (stuck.wire.front().at > clock_.now - options_.give_up_after) {
       WatchWire(connection, to);  // another segment than the one that was waited for
       return;
@@ -401,20 +405,29 @@ void SimNetwork::Heal(const Machine& from, const Machine& to) {
   }
 }
 
-size_t SimNetwork::ResetConnections(const Machine& a, const Machine& b) {
-  size_t count = 0;
+std::vector<std::shared_ptr<Connection>> SimNetwork::Between(const Machine& a, const Machine& b) const {
   std::vector<ConnectionRef> between;
   for (const auto& [number, connection] : connections_) {
+    if (connection->ends[0].connecting) continue;
     const Machine* ends[2] = {connection->ends[0].machine, connection->ends[1].machine};
     if ((ends[0] == &a && ends[1] == &b) || (ends[0] == &b && ends[1] == &a)) between.push_back(connection);
   }
+  return between;
+}
+
+size_t SimNetwork::ForgetConnections(const Machine& a, const Machine& b) {
+  const std::vector<ConnectionRef> between = Between(a, b);
+  for (const ConnectionRef& connection : between) connection->forgotten = true;
+  return between.size();
+}
+
+size_t SimNetwork::ResetConnections(const Machine& a, const Machine& b) {
+  const std::vector<ConnectionRef> between = Between(a, b);
   for (const ConnectionRef& connection : between) {
-    if (connection->ends[0].connecting) continue;
-    ++count;
     Break(connection, 0, -ECONNRESET);
     Break(connection, 1, -ECONNRESET);
   }
-  return count;
+  return between.size();
 }
 
 }  // namespace sim

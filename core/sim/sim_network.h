@@ -68,6 +68,8 @@ struct StreamEnd {
 struct Connection {
   uint64_t number = 0;
   size_t window = 0;  // bytes that may be under way in one direction
+  bool forgotten = false;  // nothing gets through any more, and nobody is told
+  bool byte_by_byte = false;  // what is short arrives as single bytes
   StreamEnd ends[2];  // 0 connected, 1 accepted
 };
 
@@ -86,6 +88,7 @@ struct NetworkOptions {
   int64_t spike_max = 20 * kMillisecond;
   uint64_t split_one_in = 3;    // sends that arrive in pieces
   uint64_t partial_send_one_in = 10;
+  uint64_t byte_by_byte_one_in = 16;  // connections
   int64_t give_up_after = 20 * kSecond;  // a connect or a send that gets no answer
 };
 
@@ -120,8 +123,11 @@ class SimNetwork {
   void SetDelay(const Machine& from, const Machine& to, int64_t delay_min, int64_t delay_max) {
     delays_[{from.index, to.index}] = {delay_min, delay_max};
   }
+  void ForgetDelays() { delays_.clear(); }
   /// Resets the connections between two machines (the same one twice: those within it); returns how many.
   size_t ResetConnections(const Machine& a, const Machine& b);
+  /// Whatever stands between the two has forgotten their connections: nothing gets through on these, and neither end is told.
+  size_t ForgetConnections(const Machine& a, const Machine& b);
   size_t connection_count() const { return connections_.size(); }
 
  private:
@@ -132,6 +138,11 @@ class SimNetwork {
   bool Blocked(const Machine& from, const Machine& to) const {
     return cut_.contains({from.index, to.index}) || !to.powered;
   }
+  /// Whether what travels to this end of `connection` can't get there now.
+  bool Stuck(const Connection& connection, int to) const {
+    return connection.forgotten || Blocked(*connection.ends[1 - to].machine, *connection.ends[to].machine);
+  }
+  std::vector<ConnectionRef> Between(const Machine& a, const Machine& b) const;
   void SynArrives(const std::shared_ptr<Attempt>& attempt);
   void Established(const std::shared_ptr<Attempt>& attempt, const ConnectionRef& connection);
   std::shared_ptr<ListeningSocket> PickListener(const Machine& machine, const core::Endpoint& to);

@@ -91,6 +91,11 @@ void Node::Resume() {
   process_->Resume();
 }
 
+void Node::StopDisk(absl::Duration lasting) {
+  clock_.Note("disk stops", name(), Trace::kNoShard, 0, absl::ToInt64Milliseconds(lasting));
+  machine_.disk.set_stopped_until(clock_.now + absl::ToInt64Nanoseconds(lasting));
+}
+
 void Node::Reap() {
   if (process_ == nullptr || !process_->result().has_value()) return;
   result_ = process_->result();
@@ -177,7 +182,14 @@ void World::Heal(Node& a, Node& b) {
   network_.Heal(b.machine(), a.machine());
 }
 
+void World::Clog(Node& from, Node& to, absl::Duration lasting) {
+  clock_.Note("clog", from.name(), Trace::kNoShard, 0, absl::ToInt64Milliseconds(lasting), to.name());
+  network_.Cut(from.machine(), to.machine());
+  clock_.After(absl::ToInt64Nanoseconds(lasting), 0, [this, &from, &to] { network_.Heal(from.machine(), to.machine()); });
+}
+
 void World::HealAll() {
+  network_.ForgetDelays();
   for (const auto& a : nodes_) {
     for (const auto& b : nodes_) {
       if (a != b) network_.Heal(a->machine(), b->machine());

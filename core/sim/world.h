@@ -43,6 +43,8 @@ class Node {
   void Resume();
   /// The wall clock jumps; the monotonic one does not.
   void JumpWallClock(absl::Duration by) { machine_.wall_offset += absl::ToInt64Nanoseconds(by); }
+  /// The disk answers nothing for so long.
+  void StopDisk(absl::Duration lasting);
 
   bool running() const { return process_ != nullptr; }
   /// What main of the last process returned; empty while it runs and after a kill.
@@ -87,11 +89,16 @@ class World {
   void Partition(Node& a, Node& b);
   void PartitionOneWay(Node& from, Node& to);
   void Heal(Node& a, Node& b);
+  /// Nothing that is sent from `from` to `to` arrives for so long; then it goes on by itself.
+  void Clog(Node& from, Node& to, absl::Duration lasting);
+  /// Partitions, clogs and delays of all links end.
   void HealAll();
   /// One-way delay of what `from` sends to `to`.
   void SetDelay(Node& from, Node& to, absl::Duration least, absl::Duration most);
   /// Resets all connections between two nodes.
   size_t DropConnections(Node& a, Node& b) { return network_.ResetConnections(a.machine(), b.machine()); }
+  /// Connections between two nodes go silent for good and neither side is told: what a forgetful router in between does.
+  size_t ForgetConnections(Node& a, Node& b) { return network_.ForgetConnections(a.machine(), b.machine()); }
   SimNetwork& network() { return network_; }
 
   /// Virtual time since the world began.

@@ -183,7 +183,9 @@ core::Task<bool> LogWalk::TakeOver(LogStep& step) {
   for (size_t index = index_; index < folder_.segments().size() && index <= index_ + 1; ++index) {
     const Segment& segment = folder_.segments().at(index);
     const uint64_t position = index == index_ ? position_ : segment.data_begin();
-    core::Slice bytes = co_await remains_->BatchAt(position, previous_crc_, mark_);
+    absl::StatusOr<core::Slice> found = co_await remains_->BatchAt(position, previous_crc_, mark_);
+    if (!found.ok()) continue;  // a running broker may have put another buffer in its place
+    core::Slice bytes = *std::move(found);
     if (bytes.empty() || position >= segment.limit() || bytes.size() > segment.limit() - position) continue;
     const absl::StatusOr<BatchHeader> header = ParseBatchHeader(bytes.bytes(), folder_.identity(), position);
     if (!header.ok()) continue;

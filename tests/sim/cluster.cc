@@ -31,13 +31,25 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(1);
 constexpr int32_t kSuspend = 2;
 constexpr int32_t kSubscription = 4;
 
-history::Options Promises() {
+/// Physical offsets of different brokers must not be compared: each broker gets log numbers of its own here.
+constexpr int64_t kLogsOfABroker = 1024;
+int64_t AtBroker(int broker, int64_t phy) { return phy + ((broker * kLogsOfABroker) << 48); }
+int BrokerOf(int32_t queue) { return queue / kQueues; }
+int32_t QueueOnBroker(int32_t queue) { return queue % kQueues; }
+
+history::Options Promises(const ClusterOptions& cluster) {
   history::Options options;
   options.keeps_all = true;
-  // ASYNC_FLUSH flushes every 20 ms and promises 50; a flush on the simulated disk can take long.
-  options.async_window = 150 * history::kMillisecond;
-  options.persist_interval = 500 * history::kMillisecond;  // every 200 ms, and the same disk
+  options.async_window = absl::ToInt64Nanoseconds(cluster.async_window);
+  options.persist_interval = absl::ToInt64Nanoseconds(cluster.persist_interval);
   return options;
+}
+
+std::vector<Node*> AddNodes(World& world, std::string_view name, int count, size_t shards) {
+  std::vector<Node*> nodes;
+  for (int i = 0; i < count; ++i)
+    nodes.push_back(&world.AddNode(i == 0 ? std::string(name) : core::StrCat(name, "-", i + 1), shards));
+  return nodes;
 }
 
 /// The physical offset that an offset message id ends with.
@@ -62,24 +74,31 @@ net::ResponseCode CodeOf(const net::Frame& frame) { return static_cast<net::Resp
 
 }  // namespace
 
-Cluster::Cluster(World& world, broker::FlushDiskType flush)
+Cluster::Cluster(World& world, const ClusterOptions& options)
     : world_(world),
-      flush_(flush),
-      nameserver_(world.AddNode("namesrv", 1)),
-      broker_(world.AddNode("broker", 2)),
+      options_(options),
+      nameservers_(AddNodes(world, "namesrv", options.nameservers, 1)),
+      brokers_(AddNodes(world, "broker", options.brokers, 2)),
       clients_(world.AddNode("clients", 1)),
       checker_(world.AddNode("checker", 1)),
-      recorder_(world, Promises()) {}
+      recorder_(world, Promises(options)),
+      known_(brokers_.size()),
+      acknowledged_(brokers_.size()) {}
 
 // --- The servers, as `ringmq namesrv` and `ringmq broker` run them.
 
-void Cluster::StartNameServer() {
-  nameserver_.Start([this] { return RunNameServer(); });
+void Cluster::StartNameServer(int index) {
+  nameserver(index).Start([this] { return RunNameServer(); });
 }
 
-void Cluster::StartBroker() {
+void Cluster::StartBroker(int index) {
   recorder_.Nemesis("start");
-  broker_.Start([this] { return RunBroker(); });
+  broker(index).Start([this, index] { return RunBroker(index); });
+}
+
+void Cluster::StartAll() {
+  for (int i = 0; i < nameservers(); ++i) StartNameServer(i);
+  for (int i = 0; i < brokers(); ++i) StartBroker(i);
 }
 
 Task<absl::Status> Cluster::RunNameServer() {
@@ -93,15 +112,17 @@ Task<absl::Status> Cluster::RunNameServer() {
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> Cluster::RunBroker() {
+Task<absl::Status> Cluster::RunBroker(int index) {
   broker::BrokerConfig config;
-  config.broker_name = "broker-a";
+  config.broker_name = index == 0 ? "broker-a" : "broker-b";
   config.listen_port = kBrokerPort;
-  config.namesrv_addr = nameserver_.At(kNameServerPort).Text();
-  config.namesrv_endpoints = {config.namesrv_addr};
-  config.advertised_host = broker_.address().HostText();
+  for (const Node* node : nameservers_) {
+    config.namesrv_endpoints.push_back(node->At(kNameServerPort).Text());
+    config.namesrv_addr += (config.namesrv_addr.empty() ? "" : ";") + config.namesrv_endpoints.back();
+  }
+  config.advertised_host = broker(index).address().HostText();
   config.store_path_root_dir = "data";
-  config.flush_disk_type = flush_;
+  config.flush_disk_type = options_.flush;
   config.segment_bytes = 1 << 20;
   config.append_buffer_bytes = 1 << 20;
   config.read_cache_bytes = 1 << 20;
@@ -115,37 +136,42 @@ Task<absl::Status> Cluster::RunBroker() {
   co_return co_await server->Stop();
 }
 
-bool Cluster::StopBroker() {
-  broker_.Signal(SIGTERM);
-  const absl::Status status = world_.RunToEnd(broker_, absl::Seconds(20));
+bool Cluster::StopBroker(int index) {
+  broker(index).Signal(SIGTERM);
+  const absl::Status status = world_.RunToEnd(broker(index), absl::Seconds(20));
   if (!status.ok()) recorder_.Problem(core::StrCat("the broker did not stop cleanly: ", status.ToString()));
   return status.ok();
 }
 
 // --- Clients.
 
-Task<absl::StatusOr<core::Endpoint>> Cluster::FindBroker() {
+Task<absl::StatusOr<core::Endpoint>> Cluster::FindBroker(int broker) {
+  const Node& asked = *nameservers_[Below(nameservers_.size())];
   absl::StatusOr<std::unique_ptr<net::Client>> client =
-      co_await net::Client::Connect(nameserver_.At(kNameServerPort), kCallTimeout);
+      co_await net::Client::Connect(asked.At(kNameServerPort), kCallTimeout);
+  core::Endpoint& known = known_[static_cast<size_t>(broker)];
   if (client.ok()) {
     net::GetRouteInfoRequest request;
     request.topic = "TBW102";  // the topic whose configuration new topics take: there from the broker's first start
     const absl::StatusOr<net::Frame> frame = co_await (*client)->Call(request, {}, kCallTimeout);
     if (frame.ok() && CodeOf(*frame) == net::ResponseCode::kSuccess) {
-      const core::Endpoint address = broker_.At(kBrokerPort);
-      if (frame->body.text().find(address.Text()) == std::string_view::npos) {
-        recorder_.Problem(core::StrCat("the route does not lead to the broker: ", frame->body.text()));
+      const auto leads_to = [&](const Node* node) {
+        return frame->body.text().find(node->At(kBrokerPort).Text()) != std::string_view::npos;
+      };
+      if (std::none_of(brokers_.begin(), brokers_.end(), leads_to)) {
+        recorder_.Problem(core::StrCat("the route leads to no broker: ", frame->body.text()));
       }
-      known_broker_ = address;
+      const Node* wanted = brokers_[static_cast<size_t>(broker)];
+      if (leads_to(wanted)) known = wanted->At(kBrokerPort);
     }
     co_await (*client)->Close();
   }
-  if (known_broker_.port == 0) co_return absl::UnavailableError("no route yet");
-  co_return known_broker_;
+  if (known.port == 0) co_return absl::UnavailableError("no route yet");
+  co_return known;
 }
 
-Task<absl::StatusOr<std::unique_ptr<net::Client>>> Cluster::ConnectToBroker() {
-  CO_ASSIGN_OR_RETURN(const core::Endpoint at, co_await FindBroker());
+Task<absl::StatusOr<std::unique_ptr<net::Client>>> Cluster::ConnectToBroker(int broker) {
+  CO_ASSIGN_OR_RETURN(const core::Endpoint at, co_await FindBroker(broker));
   co_return co_await net::Client::Connect(at, kCallTimeout);
 }
 
@@ -156,18 +182,21 @@ void Cluster::StartClients(int producers) {
 Task<absl::Status> Cluster::RunClients(int producers) {
   core::Scope scope;
   for (int worker = 1; worker <= producers; ++worker) scope.Spawn(Produce(worker));
-  for (int32_t queue = 0; queue < kQueues; ++queue) scope.Spawn(Consume(queue));
+  for (int32_t queue = 0; queue < brokers() * kQueues; ++queue) scope.Spawn(Consume(queue));
   co_await scope.Join();
   co_return absl::OkStatus();
 }
 
 Task<void> Cluster::Produce(int worker) {
   while (producing_) {
-    absl::StatusOr<std::unique_ptr<net::Client>> client = co_await ConnectToBroker();
-    while (client.ok() && (*client)->connected() && producing_) {
+    const int broker = static_cast<int>(Below(brokers_.size()));
+    absl::StatusOr<std::unique_ptr<net::Client>> client = co_await ConnectToBroker(broker);
+    bool answered = true;  // a connection over which no answer comes is given up, as clients do
+    while (client.ok() && (*client)->connected() && producing_ && answered && Below(60) != 0) {
       // Several at once over one connection, then a pause.
       core::Scope burst;
-      for (uint64_t i = 0, count = 1 + Below(4); i < count; ++i) burst.Spawn(SendOne(**client, worker));
+      for (uint64_t i = 0, count = 1 + Below(4); i < count; ++i)
+        burst.Spawn(SendOne(**client, worker, broker, &answered));
       co_await burst.Join();
       co_await core::Sleep(absl::Microseconds(static_cast<int64_t>(200 + Below(25'000))));
     }
@@ -176,42 +205,54 @@ Task<void> Cluster::Produce(int worker) {
   }
 }
 
-Task<void> Cluster::SendOne(net::Client& client, int worker) {
+void Cluster::Unexpected(const char* what, const net::Frame& frame) {
+  const net::ResponseCode code = CodeOf(frame);
+  if (options_.disks_fail &&
+      (code == net::ResponseCode::kSystemError || code == net::ResponseCode::kServiceNotAvailable))
+    return;
+  recorder_.Problem(core::StrCat(what, " was answered with ", frame.code, ": ", frame.remark));
+}
+
+Task<void> Cluster::SendOne(net::Client& client, int worker, int broker, bool* answered) {
   const size_t bytes = Below(10) == 0 ? Below(30'000) : Below(1500);
-  const Recorder::Attempt attempt = recorder_.BeginSend(worker, static_cast<int32_t>(Below(kQueues)), bytes,
-                                                        flush_ == broker::FlushDiskType::kAsyncFlush);
+  const auto queue = static_cast<int32_t>(broker * kQueues + static_cast<int>(Below(kQueues)));
+  const Recorder::Attempt attempt =
+      recorder_.BeginSend(worker, queue, bytes, options_.flush == broker::FlushDiskType::kAsyncFlush);
   net::SendMessageV2Request request;
   request.producer_group = "producers";
   request.topic = kTopic;
   request.default_topic = "TBW102";
   request.default_topic_queue_nums = kQueues;
-  request.queue_id = attempt.queue;
+  request.queue_id = QueueOnBroker(queue);
   request.born_timestamp = core::Reactor::Current().wall_now();
   const core::Slice body = core::Reactor::Current().buffers().Copy(std::string_view(attempt.body));
   const absl::StatusOr<net::Frame> frame = co_await client.Call(request, body, kCallTimeout);
   if (!frame.ok()) {
     recorder_.LoseSend(attempt);
+    *answered = false;
     co_return;
   }
   const net::ResponseCode code = CodeOf(*frame);
   net::SendMessageResponse response;
   if (code == net::ResponseCode::kSuccess) {
-    if (!net::DecodeHeader(*frame, response).ok() || response.queue_id != attempt.queue) {
+    if (!net::DecodeHeader(*frame, response).ok() || response.queue_id != QueueOnBroker(queue)) {
       recorder_.Problem("an acknowledgement without a readable place");
     }
-    recorder_.EndSend(attempt, frame->code, std::pair(response.queue_offset, PhysicalOffsetIn(response.msg_id)));
+    ++acknowledged_[static_cast<size_t>(broker)];
+    recorder_.EndSend(attempt, frame->code,
+                      std::pair(response.queue_offset, AtBroker(broker, PhysicalOffsetIn(response.msg_id))));
     co_return;
   }
   recorder_.EndSend(attempt, frame->code, std::nullopt);
   if (code != net::ResponseCode::kFlushDiskTimeout && code != net::ResponseCode::kServiceNotAvailable &&
       code != net::ResponseCode::kSystemBusy) {
-    recorder_.Problem(core::StrCat("a send was answered with ", frame->code, ": ", frame->remark));
+    Unexpected("a send", *frame);
   }
 }
 
 Task<void> Cluster::Consume(int32_t queue) {
   while (consuming_) {
-    absl::StatusOr<std::unique_ptr<net::Client>> client = co_await ConnectToBroker();
+    absl::StatusOr<std::unique_ptr<net::Client>> client = co_await ConnectToBroker(BrokerOf(queue));
     if (client.ok()) {
       // However it ended: the next connection resumes from the committed offset.
       static_cast<void>(co_await ConsumeOver(**client, queue));
@@ -225,23 +266,23 @@ Task<absl::StatusOr<int64_t>> Cluster::Resume(net::Client& client, int32_t queue
   net::QueryConsumerOffsetRequest query;
   query.consumer_group = kGroup;
   query.topic = kTopic;
-  query.queue_id = queue;
+  query.queue_id = QueueOnBroker(queue);
   CO_ASSIGN_OR_RETURN(const net::Frame committed, co_await client.Call(query, {}, kCallTimeout));
   net::OffsetResponse from;
   if (CodeOf(committed) == net::ResponseCode::kSuccess) {
     if (!net::DecodeHeader(committed, from).ok()) recorder_.Problem("a committed offset that cannot be read");
   } else if (CodeOf(committed) != net::ResponseCode::kQueryNotFound) {
-    recorder_.Problem(core::StrCat("a committed offset was answered with ", committed.code, ": ", committed.remark));
+    Unexpected("a query for a committed offset", committed);
+    co_return absl::UnavailableError("no committed offset");
   }
   recorder_.Assign(WorkerOf(queue), kGroup, queue, from.offset);
   co_return from.offset;
 }
 
-Task<absl::StatusOr<net::PullMessageResponse>> Cluster::PullOnce(net::Client& client,
+Task<absl::StatusOr<net::PullMessageResponse>> Cluster::PullOnce(net::Client& client, int32_t queue,
                                                                  const net::PullMessageRequest& request, bool group) {
-  const Recorder::Pull pull =
-      recorder_.BeginPull(group ? WorkerOf(request.queue_id) : "scan", group ? kGroup : "", request.queue_id,
-                          request.queue_offset, request.suspend_timeout_millis);
+  const Recorder::Pull pull = recorder_.BeginPull(group ? WorkerOf(queue) : "scan", group ? kGroup : "", queue,
+                                                  request.queue_offset, request.suspend_timeout_millis);
   const absl::StatusOr<net::Frame> frame = co_await client.Call(request, {}, kCallTimeout);
   if (!frame.ok()) {
     recorder_.LosePull(pull);
@@ -252,6 +293,11 @@ Task<absl::StatusOr<net::PullMessageResponse>> Cluster::PullOnce(net::Client& cl
     recorder_.LosePull(pull);
     co_return absl::NotFoundError("not yet");
   }
+  if (options_.disks_fail &&
+      (code == net::ResponseCode::kSystemError || code == net::ResponseCode::kServiceNotAvailable)) {
+    recorder_.LosePull(pull);
+    co_return absl::UnavailableError(core::StrCat(frame->remark));
+  }
   net::PullMessageResponse found;
   if (!net::DecodeHeader(*frame, found).ok() ||
       (code != net::ResponseCode::kSuccess && code != net::ResponseCode::kPullNotFound &&
@@ -261,7 +307,7 @@ Task<absl::StatusOr<net::PullMessageResponse>> Cluster::PullOnce(net::Client& cl
     co_return absl::InternalError("unreadable");
   }
   std::vector<Recorder::Record> records;
-  if (code == net::ResponseCode::kSuccess) records = RecordsOf(request.queue_id, frame->body.bytes());
+  if (code == net::ResponseCode::kSuccess) records = RecordsOf(queue, frame->body.bytes());
   recorder_.EndPull(pull, frame->code, {found.next_begin_offset, found.min_offset, found.max_offset}, records);
   co_return found;
 }
@@ -272,13 +318,13 @@ Task<absl::Status> Cluster::ConsumeOver(net::Client& client, int32_t queue) {
     net::PullMessageRequest pull;
     pull.consumer_group = kGroup;
     pull.topic = kTopic;
-    pull.queue_id = queue;
+    pull.queue_id = QueueOnBroker(queue);
     pull.queue_offset = offset;
     pull.max_msg_nums = 32;
     pull.sys_flag = kSuspend | kSubscription;
     pull.suspend_timeout_millis = 300;
     pull.subscription = "*";
-    CO_ASSIGN_OR_RETURN(const net::PullMessageResponse found, co_await PullOnce(client, pull, /*group=*/true));
+    CO_ASSIGN_OR_RETURN(const net::PullMessageResponse found, co_await PullOnce(client, queue, pull, /*group=*/true));
     const bool went_on = found.next_begin_offset > offset;
     offset = found.next_begin_offset;
     consumed_[queue] = std::max(consumed_[queue], offset);
@@ -286,14 +332,14 @@ Task<absl::Status> Cluster::ConsumeOver(net::Client& client, int32_t queue) {
     net::UpdateConsumerOffsetRequest commit;
     commit.consumer_group = kGroup;
     commit.topic = kTopic;
-    commit.queue_id = queue;
+    commit.queue_id = QueueOnBroker(queue);
     commit.commit_offset = offset;
     const Recorder::Pull noted = recorder_.BeginCommit(WorkerOf(queue), kGroup, queue, offset);
     const absl::StatusOr<net::Frame> answer = co_await client.Call(commit, {}, kCallTimeout);
     recorder_.EndCommit(noted, answer.ok() && CodeOf(*answer) == net::ResponseCode::kSuccess);
     CO_RETURN_IF_ERROR(answer.status());
     if (CodeOf(*answer) != net::ResponseCode::kSuccess) {
-      recorder_.Problem(core::StrCat("a commit was answered with ", answer->code, ": ", answer->remark));
+      Unexpected("a commit", *answer);
     }
   }
   co_return absl::OkStatus();
@@ -308,13 +354,13 @@ std::vector<Recorder::Record> Cluster::RecordsOf(int32_t queue, std::span<const 
       break;
     }
     const int64_t offset = record->queue_offset.value();
-    if (record->queue_id != queue || record->topic != kTopic || !record->BodyIntact()) {
+    if (record->queue_id != QueueOnBroker(queue) || record->topic != kTopic || !record->BodyIntact()) {
       recorder_.Problem(core::StrCat("a pull of queue ", queue, " got at offset ", offset, " a record of ",
                                      record->topic, "/", record->queue_id,
                                      record->BodyIntact() ? "" : " whose body does not match its CRC"));
     }
     records.push_back({.offset = offset,
-                       .phy = record->position.value(),
+                       .phy = AtBroker(BrokerOf(queue), record->position.value()),
                        .body = {reinterpret_cast<const char*>(record->body.data()), record->body.size()}});
     bytes = bytes.subspan(record->bytes);
   }
@@ -333,20 +379,23 @@ bool Cluster::CaughtUp(const std::map<int32_t, int64_t>& ends) const {
 
 absl::Status Cluster::ScanAll(std::map<int32_t, int64_t>& ends) {
   recorder_.Nemesis("scan");
-  checker_.Start([this, &ends] { return Scan(ends); });
-  const absl::Status status = world_.RunToEnd(checker_, absl::Seconds(30));
-  checker_.Kill();
-  return status;
+  for (int broker = 0; broker < brokers(); ++broker) {
+    checker_.Start([this, broker, &ends] { return Scan(broker, ends); });
+    const absl::Status status = world_.RunToEnd(checker_, absl::Seconds(30));
+    checker_.Kill();
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
-Task<absl::Status> Cluster::Scan(std::map<int32_t, int64_t>& ends) {
+Task<absl::Status> Cluster::Scan(int number, std::map<int32_t, int64_t>& ends) {
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<net::Client> client,
-                      co_await net::Client::Connect(broker_.At(kBrokerPort), kCallTimeout));
+                      co_await net::Client::Connect(broker(number).At(kBrokerPort), kCallTimeout));
   absl::Status status;
-  for (int32_t queue = 0; queue < kQueues && status.ok(); ++queue) {
+  for (int32_t queue = number * kQueues; queue < (number + 1) * kQueues && status.ok(); ++queue) {
     net::GetMaxOffsetRequest request;
     request.topic = kTopic;
-    request.queue_id = queue;
+    request.queue_id = QueueOnBroker(queue);
     const absl::StatusOr<net::Frame> frame = co_await client->Call(request, {}, kCallTimeout);
     net::OffsetResponse end;
     if (!frame.ok() || CodeOf(*frame) != net::ResponseCode::kSuccess || !net::DecodeHeader(*frame, end).ok()) {
@@ -367,12 +416,12 @@ Task<absl::Status> Cluster::ScanQueue(net::Client& client, int32_t queue, int64_
     net::PullMessageRequest pull;
     pull.consumer_group = "checkers";
     pull.topic = kTopic;
-    pull.queue_id = queue;
+    pull.queue_id = QueueOnBroker(queue);
     pull.queue_offset = offset;
     pull.max_msg_nums = 64;
     pull.sys_flag = kSubscription;
     pull.subscription = "*";
-    CO_ASSIGN_OR_RETURN(const net::PullMessageResponse found, co_await PullOnce(client, pull, /*group=*/false));
+    CO_ASSIGN_OR_RETURN(const net::PullMessageResponse found, co_await PullOnce(client, queue, pull, /*group=*/false));
     if (found.next_begin_offset <= offset && offset < end) {
       co_return absl::InternalError(
           core::StrCat("queue ", queue, ": a pull at ", offset, " of ", end, " does not go on"));

@@ -68,8 +68,7 @@ std::vector<std::string> Settle(World& world, Cluster& cluster) {
 }
 
 void Start(World& world, Cluster& cluster) {
-  cluster.StartNameServer();
-  cluster.StartBroker();
+  cluster.StartAll();
   cluster.StartClients(3);
   world.RunFor(Millis(world, 100, 500));
 }
@@ -92,7 +91,7 @@ void ForSeeds(Course course) {
 TEST(DamageTest, AFlippedBitCostsOneRecordAtMost) {
   size_t missing = 0;
   ForSeeds([&missing](World& world) {
-    Cluster cluster(world, broker::FlushDiskType::kSyncFlush);
+    Cluster cluster(world, {.flush = broker::FlushDiskType::kSyncFlush, .disks_fail = true});
     Start(world, cluster);
     if (world.random().OneIn(3)) FlipSomewhere(world, cluster);  // while it runs
     world.RunFor(Millis(world, 1, 300));
@@ -112,7 +111,7 @@ TEST(DamageTest, AFlippedBitCostsOneRecordAtMost) {
 
 TEST(DamageTest, NothingIsAcknowledgedThatAFailedWriteCarried) {
   ForSeeds([](World& world) {
-    Cluster cluster(world, broker::FlushDiskType::kSyncFlush);
+    Cluster cluster(world, {.flush = broker::FlushDiskType::kSyncFlush, .disks_fail = true});
     Start(world, cluster);
     cluster.broker().disk().Inject(
         {.op = DiskOp::kWrite, .path_contains = "/log-", .skip = world.random().Below(20), .times = 3});

@@ -1,5 +1,6 @@
 #include "tests/sim/recorder.h"
 
+#include <algorithm>
 #include <functional>
 #include <tuple>
 
@@ -49,8 +50,13 @@ Recorder::Attempt Recorder::BeginSend(int producer, int32_t queue, size_t bytes,
   attempt.queue = queue;
   attempt.value = core::StrCat(attempt.worker, ".", attempt.op);
   attempt.body = attempt.value + "|";
-  while (attempt.body.size() < bytes)
-    attempt.body.push_back(static_cast<char>('a' + (attempt.body.size() * 7 + static_cast<uint64_t>(attempt.op)) % 26));
+  const size_t named = attempt.body.size();
+  attempt.body.resize(std::max(named, bytes));
+  auto letter = static_cast<uint32_t>(attempt.op) % 26;
+  for (size_t i = named; i < attempt.body.size(); ++i) {
+    attempt.body[i] = static_cast<char>('a' + letter);
+    letter = letter < 19 ? letter + 7 : letter - 19;
+  }
   history::Event event = EventOf(attempt.worker, attempt.op, Phase::kInvoke, Function::kSend);
   const std::string name = NameOf(queue);
   event.queue = name;

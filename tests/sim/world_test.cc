@@ -317,6 +317,68 @@ Task<absl::Status> OneWrite(bool durable, absl::Status& wrote, absl::Status& syn
   co_return co_await file.Close();
 }
 
+Task<absl::Status> TwoBlocks(absl::Status& first, absl::Status& second) {
+  CO_ASSIGN_OR_RETURN(core::File file, co_await core::File::Open("a", {.write = true, .create = true}));
+  CO_RETURN_IF_ERROR(co_await core::fs::SyncDirectory("."));
+  CO_RETURN_IF_ERROR(co_await file.Allocate(64 << 10));
+  first = co_await file.WriteAt(0, BytesOf(std::string(4096, '1')), true);
+  second = co_await file.WriteAt(8192, BytesOf(std::string(4096, '2')), true);
+  co_return co_await file.Close();
+}
+
+// Catches a lost or misdirected write that the process could notice, or that happens to another one than the one asked for.
+TEST(WorldTest, AWriteGoesAstrayUnnoticed) {
+  for (const FaultKind kind : {FaultKind::kLost, FaultKind::kMisdirected}) {
+    World world(6);
+    Node& node = world.AddNode("node", 1);
+    node.disk().Inject({.op = DiskOp::kWrite, .skip = 1, .kind = kind});
+    absl::Status first, second;
+    node.Start([&] { return TwoBlocks(first, second); });
+    ASSERT_TRUE(world.RunToEnd(node).ok());
+    EXPECT_TRUE(first.ok() && second.ok()) << first << second;
+    node.CutPower();
+    const std::string content = node.disk().Content("a");
+    EXPECT_EQ(content.substr(8192, 4096), std::string(4096, '\0'));
+    ASSERT_EQ(node.disk().astray().size(), 1U);
+    const Astray& astray = node.disk().astray().front();
+    EXPECT_EQ(astray.offset, 8192U);
+    EXPECT_EQ(astray.instead.has_value(), kind == FaultKind::kMisdirected);
+    EXPECT_EQ(content.find('2'), astray.instead.has_value() ? *astray.instead : std::string::npos);
+  }
+}
+
+// Catches an operation that ends while the disk stands still.
+TEST(WorldTest, AStoppedDiskAnswersNothing) {
+  World world(7);
+  Node& node = world.AddNode("node", 1);
+  absl::Status first, second;
+  node.Start([&] { return TwoBlocks(first, second); });
+  world.RunFor(absl::Microseconds(30));
+  node.StopDisk(absl::Seconds(3));
+  world.RunFor(absl::Milliseconds(2999));
+  EXPECT_TRUE(node.running());
+  EXPECT_TRUE(world.RunToEnd(node, absl::Milliseconds(100)).ok());
+}
+
+// Catches an image that shares anything with the disk that it was taken from, or keeps less than it showed.
+TEST(WorldTest, ADiskIsWhatItsImageWas) {
+  World world(8);
+  Node& node = world.AddNode("node", 1);
+  Node& other = world.AddNode("other", 1);
+  node.Start([] { return WriteAndSleep(); });
+  world.RunFor(absl::Milliseconds(20));
+  node.Kill();
+  const DiskImage image = node.disk().Save();
+  const uint64_t hash = node.disk().Hash();
+  node.disk().FlipBit("data/log/a", 5, 1);
+  ASSERT_NE(node.disk().Hash(), hash);
+  other.disk().Load(image);
+  EXPECT_EQ(other.disk().Hash(), hash);
+  other.CutPower();  // everything in it is stable
+  EXPECT_EQ(other.disk().Hash(), hash);
+  EXPECT_GT(other.disk().used_bytes(), 0U);
+}
+
 // Catches a simulated disk that is kinder than Linux: after a failed fsync the data is lost although the next one succeeds.
 TEST(WorldTest, ASyncAfterAFailedSyncSavesNothing) {
   World world(5);
@@ -457,6 +519,37 @@ Task<absl::Status> ListenTwice() {
 TEST(WorldTest, APortInUseIsRefused) {
   const absl::Status status = RunInWorld(12, 1, [] { return ListenTwice(); });
   EXPECT_TRUE(status.ok()) << status;
+}
+
+// Catches a clog that does not end, or that reaches beyond the direction asked for.
+TEST(WorldTest, AClogEndsByItself) {
+  World world(9);
+  Node& server = world.AddNode("server", 1);
+  Node& client = world.AddNode("client", 1);
+  server.Start([] { return ServeEcho(); });
+  world.RunFor(absl::Milliseconds(5));
+  client.Start([&server] { return EchoClient(server.At(kPort), 20); });
+  world.RunFor(absl::Milliseconds(5));
+  world.Clog(client, server, absl::Milliseconds(700));
+  world.RunFor(absl::Milliseconds(600));
+  EXPECT_TRUE(client.running());
+  EXPECT_TRUE(world.RunToEnd(client, absl::Seconds(2)).ok());
+}
+
+// Catches connections of which an end is told although nobody carries them any more.
+TEST(WorldTest, AForgottenConnectionIsSilent) {
+  World world(10);
+  Node& server = world.AddNode("server", 1);
+  Node& client = world.AddNode("client", 1);
+  server.Start([] { return ServeEcho(); });
+  world.RunFor(absl::Milliseconds(5));
+  client.Start([&server] { return EchoClient(server.At(kPort), 60); });
+  world.RunFor(absl::Milliseconds(10));
+  ASSERT_EQ(world.ForgetConnections(client, server), 1U);
+  world.RunFor(absl::Seconds(10));
+  EXPECT_TRUE(client.running());  // who waits for an answer only waits for ever
+  client.Restart([&server] { return EchoClient(server.At(kPort), 10); });  // a new one works
+  EXPECT_TRUE(world.RunToEnd(client, absl::Seconds(30)).ok());
 }
 
 }  // namespace

@@ -89,8 +89,11 @@ TEST(DamageTest, AFlippedBitInTheLogCostsOneMessageAtMost) {
     ASSERT_TRUE(status.ok()) << status << world.Describe();
     EXPECT_GE(first.messages, kMessages - 1);
     EXPECT_EQ(first.bodies.size(), static_cast<size_t>(first.messages));
-    EXPECT_EQ(first.max[0], kMessages / 3 * 2) << "an offset would be given out again";
-    EXPECT_EQ(first.max[1], kMessages / 3);
+    // Where a bit in the record table leaves open which queue has lost a message, each that may have leaves one offset out.
+    EXPECT_GE(first.max[0], kMessages / 3 * 2) << "an offset would be given out again";
+    EXPECT_LE(first.max[0], kMessages / 3 * 2 + 1);
+    EXPECT_GE(first.max[1], kMessages / 3) << "an offset would be given out again";
+    EXPECT_LE(first.max[1], kMessages / 3 + 1);
     if (first.messages < kMessages) {
       ++hit;
       EXPECT_EQ(first.damaged, 1U);

@@ -1,0 +1,161 @@
+#include "tests/sim/small_store.h"
+
+#include <cstdlib>
+#include <span>
+
+#include "core/status.h"
+#include "core/strings.h"
+#include "store/record.h"
+#include "store/segment.h"
+
+namespace store {
+namespace {
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+/// The records of an answer; kInternal when a byte of it is none.
+absl::Status TakeRecords(const FetchResult& result, const std::string& topic, Seen& seen) {
+  for (const core::Slice& part : result.parts) {
+    std::span<const std::byte> rest = part.bytes();
+    while (!rest.empty()) {
+      const absl::StatusOr<RecordView> record = ParseRecord(rest);
+      if (!record.ok() || !record->BodyIntact() || record->topic != topic)
+        return absl::InternalError("a damaged record was served");
+      std::string body(reinterpret_cast<const char*>(record->body.data()), record->body.size());
+      if (!seen.messages.emplace(Place(topic, record->queue_offset.value()), std::move(body)).second) {
+        return absl::InternalError(
+            core::StrCat("offset ", record->queue_offset.value(), " of ", topic, " was served twice"));
+      }
+      rest = rest.subspan(record->bytes);
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+uint64_t StateCount() { return FromEnvironment("RINGMQ_SIM_STATES", FromEnvironment("RINGMQ_SIM_SEEDS", 1000)); }
+uint64_t FirstState() { return FromEnvironment("RINGMQ_SIM_FIRST", 1); }
+
+core::Task<absl::StatusOr<SmallStore>> OpenSmall(StoreOptions options, uint32_t log_number, uint32_t logs) {
+  SmallStore opened;
+  Manifest::Options wanted{.directory = "data", .default_logs = logs, .segment_bytes = kSegmentBytesMin};
+  CO_ASSIGN_OR_RETURN(opened.manifest, co_await Manifest::Open(std::move(wanted)));
+  absl::StatusOr<std::unique_ptr<DataFolder>> folder =
+      co_await DataFolder::Open("data", opened.manifest.content(), log_number, std::move(options));
+  if (!folder.ok()) {
+    (void)co_await opened.manifest.Close();
+    co_return folder.status();
+  }
+  opened.folder = std::move(folder).value();
+  co_return opened;
+}
+
+core::Task<absl::Status> CloseSmall(SmallStore& opened) {
+  const absl::Status folder_closed = co_await opened.folder->Close();
+  opened.folder.reset();
+  const absl::Status manifest_closed = co_await opened.manifest.Close();
+  co_return folder_closed.ok() ? manifest_closed : folder_closed;
+}
+
+core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, std::string body,
+                              Durability durability) {
+  MessageDraft draft;
+  draft.topic = topic;
+  draft.body = std::as_bytes(std::span(body.data(), body.size()));
+  draft.born_host.port = draft.store_host.port = 1;
+  told.sent.insert(body);
+  const absl::StatusOr<AppendResult> result = co_await store.Append({&draft, 1}, durability);
+  if (!result.ok()) {
+    if (!absl::IsDeadlineExceeded(result.status()))
+      told.refused.insert(std::move(body));  // FLUSH_DISK_TIMEOUT promises nothing
+    co_return result.status();
+  }
+  const Told::Message message{body, LogPositionOf(result->positions[0]), RecordBytes(draft),
+                              durability == Durability::kSynced};
+  if (!told.acknowledged.emplace(Place(topic, result->first_queue_offset.value()), message).second) {
+    co_return absl::InternalError(
+        core::StrCat("offset ", result->first_queue_offset.value(), " of ", topic, " was given out twice"));
+  }
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> ReadEverything(ShardStore& store, const Told& told, Seen& seen) {
+  std::set<std::string> topics;
+  for (const std::string& topic : store.Topics()) topics.insert(topic);
+  for (const auto& [place, message] : told.acknowledged) topics.insert(place.first);
+  for (const std::string& topic : topics) {
+    const core::QueueKey key{topic, 0};
+    const int64_t min = store.MinOffset(key).value();
+    const int64_t max = store.MaxOffset(key).value();
+    seen.ranges[topic] = {min, max};
+    for (int64_t next = min; next < max;) {
+      FetchRequest request;
+      request.queue = key;
+      request.from = core::LogicalOffset(next);
+      const FetchResult result = co_await store.Fetch(std::move(request));
+      if (result.next.value() <= next)
+        co_return absl::InternalError(core::StrCat("a reader of ", topic, " makes no progress at ", next));
+      next = result.next.value();
+      CO_RETURN_IF_ERROR(TakeRecords(result, topic, seen));
+    }
+  }
+  seen.damaged_records = store.Stats().damaged_records;
+  seen.damaged_bytes = store.Stats().damaged_bytes;
+  co_return absl::OkStatus();
+}
+
+std::vector<std::string> Contradictions(const Told& told, const Seen& seen) {
+  std::vector<std::string> wrong;
+  std::map<std::string, Place> first;
+  for (const auto& [place, body] : seen.messages) {
+    const std::string where = core::StrCat(place.first, " ", place.second, " holds '", body.substr(0, 24), "', ");
+    const auto [before, fresh] = first.emplace(body, place);
+    if (!fresh) wrong.push_back(core::StrCat(where, "as does ", before->second.first, " ", before->second.second));
+    if (!told.sent.contains(body)) wrong.push_back(where + "which nobody sent");
+    if (told.refused.contains(body)) wrong.push_back(where + "which was refused");
+    const auto known = told.acknowledged.find(place);
+    if (known != told.acknowledged.end() && known->second.body != body) {
+      wrong.push_back(core::StrCat(where, "where '", known->second.body.substr(0, 24), "' was acknowledged"));
+    }
+  }
+  return wrong;
+}
+
+bool Knows(const Seen& seen, const std::string& topic) {
+  const auto found = seen.messages.lower_bound(Place(topic, 0));
+  return found != seen.messages.end() && found->first.first == topic;
+}
+
+std::vector<Place> MissingFrom(const Told& told, const Seen& seen, size_t* reused) {
+  std::vector<Place> missing;
+  for (const auto& [place, message] : told.acknowledged) {
+    if (seen.messages.contains(place)) continue;
+    missing.push_back(place);
+    const auto range = seen.ranges.find(place.first);
+    const bool free = range == seen.ranges.end() || range->second.second <= place.second;
+    if (free && reused != nullptr && Knows(seen, place.first)) ++*reused;
+  }
+  return missing;
+}
+
+std::string Lines(const std::vector<std::string>& lines) {
+  std::string all;
+  for (const std::string& line : lines) all += line + "\n";
+  return all;
+}
+
+std::string BodyOf(const std::string& name, size_t bytes) {
+  std::string body = name + "|";
+  uint64_t chance = sim::HashText(name);
+  while (body.size() < bytes) {
+    chance = chance * 6364136223846793005U + 1442695040888963407U;
+    body.push_back(static_cast<char>('A' + (chance >> 59)));
+  }
+  return body;
+}
+
+}  // namespace store

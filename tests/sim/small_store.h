@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/sim/world.h"
+#include "core/task.h"
+#include "store/data_folder.h"
+#include "store/manifest.h"
+
+namespace store {
+
+/// How many states of a disk a test looks at: RINGMQ_SIM_STATES, else as many as RINGMQ_SIM_SEEDS, else 1,000.
+uint64_t StateCount();
+/// The first of them: RINGMQ_SIM_FIRST, else 1.
+uint64_t FirstState();
+
+using Place = std::pair<std::string, int64_t>;  // topic (of one queue), queue offset
+
+/// What the outside was told about messages. Lives outside of the world that dies.
+struct Told {
+  struct Message {
+    std::string body;
+    uint64_t position = 0;  // in the log
+    uint64_t bytes = 0;     // of the whole record; the next one of its batch follows at once
+    bool synced = false;
+  };
+  std::map<Place, Message> acknowledged;
+  std::set<std::string> sent;     // every body that was handed over
+  std::set<std::string> refused;  // their senders were told that they are not stored and never will be
+};
+
+/// What a store shows.
+struct Seen {
+  std::map<Place, std::string> messages;
+  std::map<std::string, std::pair<int64_t, int64_t>> ranges;  // topic -> first offset, one past the last
+  uint64_t damaged_records = 0;
+  uint64_t damaged_bytes = 0;
+};
+
+/// A data folder with one log, opened as a broker does.
+struct SmallStore {
+  Manifest manifest;
+  std::unique_ptr<DataFolder> folder;
+  ShardStore& log() { return folder->store(); }
+  MetaStore& meta() { return folder->meta(); }
+};
+/// With segments of 256 KiB and `data` as the folder.
+core::Task<absl::StatusOr<SmallStore>> OpenSmall(StoreOptions options, uint32_t log_number = 0, uint32_t logs = 1);
+core::Task<absl::Status> CloseSmall(SmallStore& opened);
+
+/// Sends one message to queue 0 of `topic` and notes the answer.
+core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, std::string body,
+                              Durability durability);
+/// Reads every queue from its first to its last offset. kInternal: a reader makes no progress, or sees what is no record.
+core::Task<absl::Status> ReadEverything(ShardStore& store, const Told& told, Seen& seen);
+
+/// What `seen` shows that contradicts `told`, a line each: what nobody sent, what was refused, what is there twice or in another's place.
+std::vector<std::string> Contradictions(const Told& told, const Seen& seen);
+/// Whether any message of `topic` is there. A queue that has lost them all together is not known any more, and begins at 0 again.
+bool Knows(const Seen& seen, const std::string& topic);
+/// Acknowledged messages that are not there; `reused` (may be null): the offsets of so many in known queues could be given out again.
+std::vector<Place> MissingFrom(const Told& told, const Seen& seen, size_t* reused = nullptr);
+/// All of them in one text, each on its line.
+std::string Lines(const std::vector<std::string>& lines);
+
+/// A body that says what it is in its first bytes, is filled to `bytes`, and is like no other.
+std::string BodyOf(const std::string& name, size_t bytes);
+
+}  // namespace store
