@@ -5,6 +5,7 @@
 #include "core/host.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "main/metrics_endpoint.h"
 #include "main/ready_report.h"
 #include "main/server_options.h"
 #include "main/server_process.h"
@@ -20,26 +21,37 @@ class NamesrvServer final : public Server {
 
   core::Task<absl::Status> Start() override {
     CO_ASSIGN_OR_RETURN(server_, co_await nameserver::NameServer::Start(setup_.config));
+    metrics_.Start(setup_.config.metrics_listen, [this] { return ReadMetrics(); });
     co_return absl::OkStatus();
   }
   void PrintReady() override {
     const std::string address = server_->listening_at().Text();
     ReadyReport report("namesrv");
-    report.Line("listening", address).Line("KV file", setup_.config.kv_config_path).Findings(setup_.findings);
+    report.Line("listening", address).Line("KV file", setup_.config.kv_config_path);
+    if (!metrics_.report().empty()) report.Line("metrics", metrics_.report());
+    report.Findings(setup_.findings);
     report.ReadyIn(core::MonotonicNow() - options_.started);
     std::printf("%sThe Name Server boot success. serializeType=JSON, address %s\n", report.text().c_str(), address.c_str());
     std::fflush(stdout);
   }
   core::Task<absl::Status> Stop() override {
+    co_await metrics_.Stop();
     co_await server_->Stop();
     server_.reset();
     co_return absl::OkStatus();
   }
 
  private:
+  core::Task<std::vector<core::MetricSource>> ReadMetrics() {
+    std::vector<core::MetricSource> sources;
+    sources.push_back(server_->ReadMetrics());
+    co_return sources;
+  }
+
   const ServerOptions& options_;
   const NameServerSetup setup_;
   std::unique_ptr<nameserver::NameServer> server_;
+  MetricsEndpoint metrics_;
 };
 
 }  // namespace
