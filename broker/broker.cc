@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "broker/gather.h"
 #include "broker/register_handlers.h"
 #include "broker/topic_removal.h"
 #include "core/reactor.h"
@@ -145,6 +146,16 @@ core::Task<absl::Status> Broker::RegisterWithNameServers() {
       });
   co_await registration_->Start();
   co_return absl::OkStatus();
+}
+
+core::Task<std::vector<core::MetricSource>> Broker::ReadMetrics() const {
+  std::vector<std::vector<core::MetricSample>> shards = co_await broker::OnEveryShard(
+      shards_, [](BrokerShard& there) { return there.metrics().Collect(); });
+  std::vector<core::MetricSource> sources;
+  for (std::vector<core::MetricSample>& samples : shards) {
+    sources.push_back({core::StrCat("server=\"broker\",shard=\"", sources.size(), "\""), std::move(samples)});
+  }
+  co_return sources;
 }
 
 core::Task<absl::Status> Broker::Stop() {

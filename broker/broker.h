@@ -12,6 +12,7 @@
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
 #include "broker/nameserver_registration.h"
+#include "core/metric_registry.h"
 #include "core/sharded.h"
 #include "core/task.h"
 #include "store/manifest.h"
@@ -36,6 +37,8 @@ class Broker {
   const core::Sharded<BrokerShard>& shards() const { return shards_; }
   const CatalogView& catalog_view() const { return views_.local(); }
   CatalogWriter& catalog_writer() { return catalog_writer_; }
+  /// All that every shard counts, for Prometheus.
+  core::Task<std::vector<core::MetricSource>> ReadMetrics() const;
   /// How many nameservers know this broker now.
   size_t registered_count() const { return registration_ == nullptr ? 0 : registration_->registered_count(); }
 

@@ -7,6 +7,8 @@
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
 #include "broker/producer_groups.h"
+#include "broker/server_limits.h"
+#include "broker/shard_metrics.h"
 #include "core/assert.h"
 #include "core/log.h"
 #include "core/reactor.h"
@@ -50,8 +52,13 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
       producer_groups_(std::make_unique<ProducerGroups>()),
       order_locks_(std::make_unique<OrderLocks>()),
       stats_(std::make_unique<BrokerStats>(core::Reactor::Current().now())),
+      held_pulls_(HeldPullsMax(config)),
+      net_budgets_(ServerLimitsOf(config, placement.shards())),
       router_(PolicyOf(config)),
       vip_router_(PolicyOf(config)) {
+  memory_.limit = BusyBufferBytes(config);
+  connection_held_pulls_.limit = static_cast<size_t>(config.held_pulls_per_connection_max);
+  AddShardMetrics(*this);
   if (!config.broker_ip1.empty()) {
     const absl::StatusOr<core::Endpoint> advertised = core::Endpoint::Parse(config.broker_ip1, 0);
     if (advertised.ok()) advertised_ = std::make_unique<core::Endpoint>(*advertised);
@@ -97,18 +104,14 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
 }
 
 core::Task<absl::Status> BrokerShard::Listen(core::Endpoint main, std::optional<core::Endpoint> vip) {
-  net::ServerLimits limits;
-  limits.idle_timeout = config_.server_channel_max_idle;
-  limits.connections_max = config_.connections_max;
-  // Readers that do not keep up may keep as much again as the caches, no more.
-  limits.pinned_bytes_max = config_.append_buffer_bytes + config_.read_cache_bytes;
+  const net::ServerLimits limits = ServerLimitsOf(config_, placement_.shards());
   const net::CloseListener on_close = [this](net::Connection& connection) {
     for (const net::CloseListener& listener : close_listeners_) listener(connection);
   };
-  server_ = std::make_unique<net::Server>(router_, limits, on_close);
+  server_ = std::make_unique<net::Server>(router_, limits, net_budgets_, on_close);
   CO_RETURN_IF_ERROR(co_await server_->ListenWhenFree(main));
   if (!vip.has_value()) co_return absl::OkStatus();
-  vip_server_ = std::make_unique<net::Server>(vip_router_, limits, on_close);
+  vip_server_ = std::make_unique<net::Server>(vip_router_, limits, net_budgets_, on_close);
   co_return co_await vip_server_->ListenWhenFree(*vip);
 }
 
@@ -123,6 +126,13 @@ net::Connection* BrokerShard::FindConnection(net::Connection::Id id) {
 size_t BrokerShard::connection_count() const {
   return (server_ == nullptr ? 0 : server_->connection_count()) +
          (vip_server_ == nullptr ? 0 : vip_server_->connection_count());
+}
+
+bool BrokerShard::MemoryTight() {
+  memory_.used = core::Reactor::Current().buffers().bytes_out();
+  if (!memory_.full()) return false;
+  ++memory_.hits;
+  return true;
 }
 
 core::Endpoint BrokerShard::StoreHostFor(const net::Connection& connection) const {

@@ -12,13 +12,16 @@
 #include "broker/config.h"
 #include "broker/held_pulls.h"
 #include "broker/placement.h"
+#include "core/budget.h"
 #include "core/io.h"
+#include "core/metric_registry.h"
 #include "core/scope.h"
 #include "core/sharded.h"
 #include "core/task.h"
 #include "core/types.h"
 #include "net/router.h"
 #include "net/server.h"
+#include "net/shared_budgets.h"
 #include "store/manifest.h"
 #include "store/meta_store.h"
 #include "store/shard_store.h"
@@ -93,7 +96,16 @@ class BrokerShard {
   void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
   /// The long polls that wait for messages of this shard's queues.
   HeldPulls& held_pulls() { return held_pulls_; }
+  /// Counts pulls that were not held because their connection holds too many.
+  core::Budget& connection_held_pulls() { return connection_held_pulls_; }
   BrokerStats& stats() { return *stats_; }
+  /// Nearly all of the memory for buffers is in use: sends are refused, reads go on.
+  bool MemoryTight();
+  const core::Budget& memory_budget() const { return memory_; }
+  void AddNetMetrics() { net_budgets_.AddMetrics(metrics_); }
+  bool store_is_open() const { return store_ != nullptr; }
+  /// Where all that this shard counts can be read.
+  core::MetricRegistry& metrics() { return metrics_; }
 
   /// Keeps `service` until the shard dies (last adopted dies first) and returns it: where a capability keeps its state.
   template <typename T>
@@ -155,6 +167,10 @@ class BrokerShard {
   std::unique_ptr<OrderLocks> order_locks_;
   std::unique_ptr<BrokerStats> stats_;
   HeldPulls held_pulls_;
+  core::Budget connection_held_pulls_;
+  core::Budget memory_;
+  net::SharedBudgets net_budgets_;
+  core::MetricRegistry metrics_;
   net::Router router_;
   net::Router vip_router_;
   std::vector<net::CloseListener> close_listeners_;

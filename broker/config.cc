@@ -131,6 +131,38 @@ constexpr Setting kSettings[] = {
         .Private(),
     Setting::Choice<&Config::confinement>("confinement", core::kConfinementNames,
                                           "on: the process gives up what it does not need; off: for debugging."),
+
+    Setting("connectionsMax", &Config::connections_max, Range{1, 1'000'000}, "Connections at a time; who comes then is closed."),
+    Setting("connectionsPerAddressMax", &Config::connections_per_address_max, Range{1, 1'000'000},
+            "The same of one address; loopback has no such limit."),
+    Setting("acceptsPerSecondMax", &Config::accepts_per_second_max, Range{1, 1'000'000},
+            "New connections a second; a second's worth waits, more are closed."),
+    Setting("frameTimeoutMillis", &Config::frame_timeout, kMillisecond, Range{100, 600'000},
+            "ms from a frame's first byte to its last; 8 times that while 4 KiB/s come."),
+    Setting("outputStallTimeoutMillis", &Config::output_stall_timeout, kMillisecond, Range{100, 3600'000},
+            "ms without taking a byte of its answers until a connection is closed."),
+    Setting("requestsPerConnectionMax", &Config::requests_per_connection_max, Range{1, 1'000'000},
+            "Requests at work; a connection with more is not read. Held pulls do not count."),
+    Setting("requestBytesPerConnectionMax", &Config::request_bytes_per_connection_max, Range{1, int64_t{1} << 30},
+            "Bytes of requests at work; a connection with more is not read."),
+    Setting("outputBytesPerConnectionMax", &Config::output_bytes_per_connection_max, Range{1, int64_t{1} << 30},
+            "Bytes of answers, or one answer, that wait to be sent; a connection with more is not read."),
+    Setting("heldPullsPerConnectionMax", &Config::held_pulls_per_connection_max, Range{1, 1'000'000},
+            "Long polls held; more are answered at once."),
+    Setting("partialFrameBytesMax", &Config::partial_frame_bytes_max, Range{0, int64_t{1} << 40},
+            "Bytes of frames not yet there as a whole, of each shard; 0: 1/8 of its memory."),
+    Setting("requestsMax", &Config::requests_max, Range{0, 100'000'000}, "Requests at work, of each shard; 0: as its memory allows."),
+    Setting("requestBytesMax", &Config::request_bytes_max, Range{0, int64_t{1} << 40},
+            "Bytes of these, of each shard; 0: half of its memory."),
+    Setting("answerBytesMax", &Config::answer_bytes_max, Range{0, int64_t{1} << 40},
+            "Bytes of answers to pulls not yet sent, of each shard; 0: half of its memory."),
+    Setting("heldPullsMax", &Config::held_pulls_max, Range{0, 100'000'000},
+            "Long polls held, of each shard; 0: as its memory allows, at most 100,000."),
+    Setting("memoryBusyRatio", &Config::memory_busy_ratio, Range{10, 100},
+            "Percent of three times a shard's memory: with more in buffers, sends get SYSTEM_BUSY."),
+    Setting("metricsListen", &Config::metrics_listen, Range{0, 64},
+            "Where Prometheus finds /metrics, address:port; nothing: nowhere.")
+        .Important(),
 };
 
 bool IsNameCharacter(char c) {
@@ -182,6 +214,10 @@ absl::Status CheckBrokerConfig(BrokerConfig& config) {
   if (!core::Endpoint::Parse(config.listen_address, 0).ok()) {
     return absl::InvalidArgumentError(
         core::StrCat("bindAddress='", config.listen_address, "' is not an IPv4 or IPv6 address, e.g. 0.0.0.0"));
+  }
+  if (!config.metrics_listen.empty() && !core::Endpoint::Parse(config.metrics_listen).ok()) {
+    return absl::InvalidArgumentError(
+        core::StrCat("metricsListen='", config.metrics_listen, "' is not an address with a port, e.g. 127.0.0.1:5557"));
   }
   if (config.listen_port == 1 || config.listen_port == 2) {
     return absl::InvalidArgumentError("listenPort: the VIP port is listenPort - 2, so the least is 3");

@@ -83,6 +83,26 @@ struct BrokerConfig {
   std::string cluster_peers = "private";  // as a nameserver's; also of the one inside standalone
   core::Confinement confinement = core::Confinement::kOn;
   std::string confinement_readable;
+  // --- What peers are granted: see net/limits.h. Of the whole broker, each shard having its share; what is 0 follows from the memory.
+  int32_t connections_max = 20000;
+  int32_t connections_per_address_max = 2000;  // loopback has no such limit
+  int32_t accepts_per_second_max = 2000;
+  absl::Duration frame_timeout = absl::Seconds(15);
+  absl::Duration output_stall_timeout = absl::Seconds(30);
+  int32_t requests_per_connection_max = 1024;
+  int64_t request_bytes_per_connection_max = 8 << 20;
+  int64_t output_bytes_per_connection_max = 1 << 20;
+  int32_t held_pulls_per_connection_max = 4096;
+  // Of each shard:
+  int64_t partial_frame_bytes_max = 0;
+  int64_t requests_max = 0;
+  int64_t request_bytes_max = 0;
+  int64_t answer_bytes_max = 0;
+  int64_t held_pulls_max = 0;
+  int32_t memory_busy_ratio = 90;  // percent of three times the shard's memory, in buffers: above, sends are refused
+
+  /// "address:port" where Prometheus may ask for the metrics; empty: nowhere.
+  std::string metrics_listen = "127.0.0.1:5557";
 
   // --- Not in files: set by the command line, or by who starts the broker.
   /// What routes say where brokerIP1 is not set; empty: the local address of the connection to the nameserver.
@@ -95,7 +115,6 @@ struct BrokerConfig {
   /// Of each shard: batches not yet written and the tail kept for readers; older messages read again. See memory_budget.h.
   size_t append_buffer_bytes = size_t{64} << 20;
   size_t read_cache_bytes = size_t{32} << 20;
-  size_t connections_max = 20000;
   /// Of the hours of delete_when; in RocketMQ they are local time.
   absl::TimeZone time_zone = absl::UTCTimeZone();
   /// The number of this process, for who finds the data folder in use.

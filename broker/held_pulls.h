@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/budget.h"
 #include "core/mailbox.h"
 #include "core/stop.h"
 #include "core/types.h"
@@ -14,17 +15,17 @@ namespace broker {
 /// its client pleases.
 class HeldPulls {
  public:
-  static constexpr size_t kMax = 65536;
+  explicit HeldPulls(size_t max) { budget_.limit = max; }
 
   /// One held pull; leaves when it dies.
   class Place {
    public:
     /// Empty when there is no room.
-    explicit Place(HeldPulls& pulls) : pulls_(pulls.count_ < kMax ? &pulls : nullptr) {
-      if (pulls_ != nullptr) ++pulls_->count_;
+    explicit Place(HeldPulls& pulls) : pulls_(pulls.budget_.full() ? nullptr : &pulls) {
+      ++(pulls_ != nullptr ? pulls_->budget_.used : pulls.budget_.hits);
     }
     ~Place() {
-      if (pulls_ != nullptr) --pulls_->count_;
+      if (pulls_ != nullptr) --pulls_->budget_.used;
     }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
@@ -34,10 +35,11 @@ class HeldPulls {
     HeldPulls* pulls_;
   };
 
-  size_t count() const { return count_; }
+  size_t count() const { return budget_.used; }
+  const core::Budget& budget() const { return budget_; }
 
  private:
-  size_t count_ = 0;
+  core::Budget budget_;
 };
 
 /// Carries the stop of a connection to the shard where its pull waits, and comes back. Lives in the frame of the pull on the connection's shard, which

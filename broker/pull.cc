@@ -189,6 +189,40 @@ absl::Duration PullHandlers::HoldTime(const net::PullMessageRequest& request) co
   return std::clamp(absl::Milliseconds(request.suspend_timeout_millis), absl::ZeroDuration(), kHoldMax);
 }
 
+PullHandlers::PullHandlers(BrokerShard& shard)
+    : shard_(shard), large_answer_(static_cast<size_t>(shard.config().max_message_size)) {}
+
+// A pull is given its first message whatever its size, and many read at once hold what they find before anyone has counted it: so the room that is taken
+// before reading is that of a large message where there have been some.
+core::Task<PullOutcome> PullHandlers::Read(net::Connection& connection, core::ShardId owner, const PullJob& job,
+                                           net::AnswerRoom& room) {
+  const PullJob* borrowed = &job;
+  size_t expected = std::max({job.in_memory.bytes, job.on_disk.bytes, large_answer_});
+  while (true) {
+    room = connection.TryTakeAnswerRoom(expected);
+    if (!room) room = co_await connection.TakeAnswerRoom(expected);
+    if (!room) {
+      PullOutcome outcome;
+      outcome.stopped = true;
+      co_return outcome;
+    }
+    PullOutcome outcome = co_await shard_.peers().On(
+        owner, [](BrokerShard& there, const PullJob* pull) { return PullNow(there, pull); }, borrowed);
+    if (outcome.messages > 0) large_answer_ = std::max(outcome.bytes, large_answer_ - large_answer_ / 16);
+    if (outcome.bytes > expected) {
+      // It needs all of its room, or is read again once there is.
+      room.ShrinkTo(0);
+      room = connection.TryTakeAnswerRoom(outcome.bytes);
+      if (!room) {
+        expected = outcome.bytes;
+        continue;
+      }
+    }
+    room.ShrinkTo(outcome.bytes);
+    co_return outcome;
+  }
+}
+
 core::Task<PullOutcome> PullHandlers::Hold(net::RequestContext context, core::ShardId owner, const PullJob& job,
                                            core::MonoTime deadline) {
   const core::StopToken closed = context.connection.stop_token();
@@ -212,7 +246,7 @@ core::Task<PullOutcome> PullHandlers::Hold(net::RequestContext context, core::Sh
   co_return outcome;
 }
 
-net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, PullOutcome outcome) {
+net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, PullOutcome outcome, net::AnswerRoom room) {
   if (outcome.stopped) return net::Reply::None();
   net::Reply reply(PullResponseCode(outcome.status, job.from), std::string(FetchStatusName(outcome.status)));
   reply.Add("suggestWhichBrokerId", 0);
@@ -228,7 +262,7 @@ net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, Pull
   shard_.stats().OnGet(job.group, job.topic, static_cast<uint64_t>(outcome.messages), outcome.bytes);
   net::Reply::ForeignParts parts;
   for (const core::Slice& part : outcome.records->parts) parts.emplace_back(part);
-  reply.SetForeignBody(std::move(outcome.records), std::move(parts));
+  reply.SetForeignBody(std::move(outcome.records), std::move(parts)).KeepUntilSent(std::move(room));
   return reply;
 }
 
@@ -266,12 +300,16 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
   }
   const core::ShardId owner = shard_.placement().OwnerOf(job.topic, job.queue_id);
   const core::MonoTime arrived = core::Reactor::Current().now();
-  const PullJob* borrowed = &job;
-  PullOutcome outcome = co_await shard_.peers().On(
-      owner, [](BrokerShard& there, const PullJob* pull) { return PullNow(there, pull); }, borrowed);
+  net::Connection& connection = context.connection;
+  net::AnswerRoom room;
+  PullOutcome outcome = co_await Read(connection, owner, job, room);
 
   const bool nothing = PullResponseCode(outcome.status, job.from) == ResponseCode::kPullNotFound;
-  const absl::Duration hold = nothing ? HoldTime(request) : absl::ZeroDuration();
+  absl::Duration hold = nothing && !outcome.stopped ? HoldTime(request) : absl::ZeroDuration();
+  if (hold > absl::ZeroDuration() && connection.held_requests() >= static_cast<size_t>(config.held_pulls_per_connection_max)) {
+    ++shard_.connection_held_pulls().hits;
+    hold = absl::ZeroDuration();
+  }
   std::string group;
   std::string topic;
   if (hold > absl::ZeroDuration()) {
@@ -279,11 +317,19 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
     topic = job.topic;
     job.group = group;
     job.topic = topic;
+    room.ShrinkTo(0);
     context.ReleaseFrame();  // `request` points nowhere from here on
     PullOutcome later = co_await Hold(context, owner, job, arrived + hold);
+    if (later.messages > 0) {
+      room = connection.TryTakeAnswerRoom(later.bytes);
+      if (!room) {
+        later = PullOutcome();  // kept, it would hold what others wait for
+        later = co_await Read(connection, owner, job, room);
+      }
+    }
     if (!later.full) outcome = std::move(later);
   }
-  co_return Answer(job, checked, std::move(outcome));
+  co_return Answer(job, checked, std::move(outcome), std::move(room));
 }
 
 void RegisterPullHandlers(BrokerShard& shard) {

@@ -54,7 +54,7 @@ struct PullOutcome {
 /// millisecond, where RocketMQ looks every 5 s) or its connection closes.
 class PullHandlers {
  public:
-  explicit PullHandlers(BrokerShard& shard) : shard_(shard) {}
+  explicit PullHandlers(BrokerShard& shard);
 
   core::Task<net::Reply> Pull(net::RequestContext context, net::PullMessageRequest request);
   core::Task<net::Reply> LitePull(net::RequestContext context, net::LitePullMessageRequest request);
@@ -74,11 +74,15 @@ class PullHandlers {
                                                    store::TagFilter& filter) const;
   /// How long the pull may be held; zero: not at all.
   absl::Duration HoldTime(const net::PullMessageRequest& request) const;
+  /// Reads now, with room for the answer: at once where there is some, else in turn. `stopped` when the connection closes meanwhile.
+  core::Task<PullOutcome> Read(net::Connection& connection, core::ShardId owner, const PullJob& job, net::AnswerRoom& room);
   /// Waits on the owner; the frame of the request is gone by now.
   core::Task<PullOutcome> Hold(net::RequestContext context, core::ShardId owner, const PullJob& job, core::MonoTime deadline);
-  net::Reply Answer(const PullJob& job, const Checked& checked, PullOutcome outcome);
+  net::Reply Answer(const PullJob& job, const Checked& checked, PullOutcome outcome, net::AnswerRoom room);
 
   BrokerShard& shard_;
+  /// What an answer may turn out to be, judged by the largest of late: at first the worst, as nothing is known.
+  size_t large_answer_;
 };
 
 /// The response code that a fetch means to a client. `requested`: where it wanted to begin. Source: RocketMQ 5.3.3

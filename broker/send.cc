@@ -100,6 +100,11 @@ core::Task<absl::StatusOr<store::AppendResult>> SendHandlers::Append(std::span<c
       drafts, durability);
 }
 
+std::optional<SendRefusal> SendHandlers::CheckMemory() {
+  if (!shard_.MemoryTight()) return std::nullopt;
+  return SendRefusal{ResponseCode::kSystemBusy, "the broker's memory is full of what others have sent or do not read: try again"};
+}
+
 std::optional<SendRefusal> SendHandlers::CheckSizes(const store::MessageDraft& draft) const {
   const size_t body_max = static_cast<size_t>(shard_.config().max_message_size);
   if (draft.body.empty()) return SendRefusal{ResponseCode::kMessageIllegal, "the message body is empty"};
@@ -122,7 +127,8 @@ void SendHandlers::CountStored(std::span<const store::MessageDraft> drafts) {
 }
 
 core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::SendMessageHeader header) {
-  std::optional<SendRefusal> refusal;
+  std::optional<SendRefusal> refusal = CheckMemory();
+  if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   if (!ResolveKnown(header, refusal)) refusal = co_await ResolveUnknown(header);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
 

@@ -26,7 +26,8 @@ SendRefusal Illegal(std::string remark) { return {ResponseCode::kMessageIllegal,
 }  // namespace
 
 core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net::SendMessageHeader header) {
-  std::optional<SendRefusal> refusal;
+  std::optional<SendRefusal> refusal = CheckMemory();
+  if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   if (!ResolveKnown(header, refusal)) refusal = co_await ResolveUnknown(header);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   if (IsRetryTopic(header.topic)) co_return Refuse(Illegal("batch request does not support retry group"));

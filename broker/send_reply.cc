@@ -61,7 +61,8 @@ core::Task<net::Reply> SendHandlers::ReplyMessageV2(net::RequestContext context,
 }
 
 core::Task<net::Reply> SendHandlers::SendReply(net::RequestContext context, net::SendMessageHeader header) {
-  std::optional<SendRefusal> refusal;
+  std::optional<SendRefusal> refusal = CheckMemory();
+  if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   if (!ResolveKnown(header, refusal)) refusal = co_await ResolveUnknown(header);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   const ScannedProperties scanned = ScanProperties(header.properties);

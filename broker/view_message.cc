@@ -26,10 +26,11 @@ net::Reply NotThere(int64_t offset) {
 }  // namespace
 
 core::Task<net::Reply> ViewMessageHandlers::View(net::RequestContext context, net::ViewMessageRequest request) {
-  static_cast<void>(context);
   const core::PhysicalOffset position(request.offset);
   const uint32_t log = store::LogNumberOf(position);
   if (request.offset < 0 || log >= shard_.placement().shards()) co_return NotThere(request.offset);
+  net::AnswerRoom room = co_await context.connection.TakeAnswerRoom(static_cast<size_t>(shard_.config().max_message_size));
+  if (!room) co_return net::Reply::None();
   absl::StatusOr<ForeignRecord> record = co_await shard_.peers().On(
       core::ShardId(log), [](BrokerShard& there, core::PhysicalOffset at) { return ReadHere(there, at); }, position);
   if (absl::IsNotFound(record.status())) co_return NotThere(request.offset);
@@ -38,7 +39,8 @@ core::Task<net::Reply> ViewMessageHandlers::View(net::RequestContext context, ne
   }
   net::Reply reply;
   const net::Reply::ForeignPart whole(**record);
-  reply.SetForeignBody(*std::move(record), {whole});
+  room.ShrinkTo(whole.bytes.size());
+  reply.SetForeignBody(*std::move(record), {whole}).KeepUntilSent(std::move(room));
   co_return reply;
 }
 

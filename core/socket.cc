@@ -155,7 +155,12 @@ Task<absl::Status> Socket::Send(std::span<const Slice> parts) {
       changed_.NotifyAll();
       co_return absl::UnavailableError(StrCat("send to ", peer_.Text(), ": the connection is shut down"));
     }
-    const std::span<const iovec> now(vectors.data() + first, std::min(vectors.size() - first, kSendPartsMax));
+    size_t count = 0;
+    for (size_t bytes = 0; first + count < vectors.size() && count < kSendPartsMax; ++count) {
+      bytes += vectors[first + count].iov_len;
+      if (count > 0 && bytes > kSendBytesMax) break;
+    }
+    const std::span<const iovec> now(vectors.data() + first, count);
     IoCall call([&](Io& io, Completion& done) { io.Send(id_, now, done); });
     const int32_t result = co_await call;
     if (result < 0) {

@@ -47,7 +47,9 @@ class Socket final : private ReceiveSink {
   uint64_t bytes_received() const { return bytes_received_; }
   uint64_t bytes_sent() const { return bytes_sent_; }
 
-  static constexpr size_t kQueuedBytesMax = size_t{1} << 20;
+  static constexpr size_t kQueuedBytesMax = size_t{256} << 10;
+  /// Handed to the Io at a time: a send that is larger shows by bytes_sent that it moves.
+  static constexpr size_t kSendBytesMax = size_t{512} << 10;
 
  private:
   void OnReceive(Slice bytes) noexcept override;
@@ -84,6 +86,8 @@ class Listener final : private AcceptSink {
   Task<absl::StatusOr<std::unique_ptr<Socket>>> Accept(StopToken stop);
   Task<void> Close();
   const Endpoint& local() const { return local_; }
+  /// Connections that wait for Accept.
+  size_t waiting() const { return accepted_.size(); }
 
  private:
   explicit Listener(SocketId id);

@@ -9,6 +9,7 @@
 #include "core/host.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "main/metrics_endpoint.h"
 #include "main/ready_report.h"
 #include "main/server_options.h"
 #include "main/server_process.h"
@@ -32,12 +33,14 @@ class BrokerServer final : public Server {
       co_return started.status();
     }
     broker_ = *std::move(started);
+    metrics_.Start(setup_.config.metrics_listen, [this] { return ReadMetrics(); });
     co_return absl::OkStatus();
   }
 
   void PrintReady(std::string_view confinement) override;
 
   core::Task<absl::Status> Stop() override {
+    co_await metrics_.Stop();
     const absl::Status status = co_await broker_->Stop();
     broker_.reset();
     if (nameserver_ != nullptr) co_await nameserver_->Stop();
@@ -54,11 +57,18 @@ class BrokerServer final : public Server {
     co_return absl::OkStatus();
   }
 
+  core::Task<std::vector<core::MetricSource>> ReadMetrics() {
+    std::vector<core::MetricSource> sources = co_await broker_->ReadMetrics();
+    if (nameserver_ != nullptr) sources.push_back(nameserver_->ReadMetrics());
+    co_return sources;
+  }
+
   const ServerOptions& options_;
   BrokerSetup setup_;
   const bool standalone_;
   std::unique_ptr<nameserver::NameServer> nameserver_;
   std::unique_ptr<broker::Broker> broker_;
+  MetricsEndpoint metrics_;
 };
 
 void BrokerServer::PrintReady(std::string_view confinement) {
@@ -91,6 +101,7 @@ void BrokerServer::PrintReady(std::string_view confinement) {
                                            nameservers.size() == 1 ? " nameserver: " : " nameservers: ", addresses));
   }
   report.Line("confinement", confinement);
+  if (!metrics_.report().empty()) report.Line("metrics", metrics_.report());
   report.Findings(setup_.findings).ReadyIn(core::MonotonicNow() - options_.started);
   std::string boot = report.text();
   if (nameserver_ != nullptr) {

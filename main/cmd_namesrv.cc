@@ -5,6 +5,7 @@
 #include "core/host.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "main/metrics_endpoint.h"
 #include "main/ready_report.h"
 #include "main/server_options.h"
 #include "main/server_process.h"
@@ -20,6 +21,7 @@ class NamesrvServer final : public Server {
 
   core::Task<absl::Status> Start() override {
     CO_ASSIGN_OR_RETURN(server_, co_await nameserver::NameServer::Start(setup_.config));
+    metrics_.Start(setup_.config.metrics_listen, [this] { return ReadMetrics(); });
     co_return absl::OkStatus();
   }
   void PrintReady(std::string_view confinement) override {
@@ -29,21 +31,31 @@ class NamesrvServer final : public Server {
     report.Line("peers", core::StrCat("brokers may register from this machine",
                                       setup_.config.cluster_peers.empty() ? "" : " and clusterPeers=",
                                       setup_.config.cluster_peers));
-    report.Line("confinement", confinement).Findings(setup_.findings);
+    report.Line("confinement", confinement);
+    if (!metrics_.report().empty()) report.Line("metrics", metrics_.report());
+    report.Findings(setup_.findings);
     report.ReadyIn(core::MonotonicNow() - options_.started);
     std::printf("%sThe Name Server boot success. serializeType=JSON, address %s\n", report.text().c_str(), address.c_str());
     std::fflush(stdout);
   }
   core::Task<absl::Status> Stop() override {
+    co_await metrics_.Stop();
     co_await server_->Stop();
     server_.reset();
     co_return absl::OkStatus();
   }
 
  private:
+  core::Task<std::vector<core::MetricSource>> ReadMetrics() {
+    std::vector<core::MetricSource> sources;
+    sources.push_back(server_->ReadMetrics());
+    co_return sources;
+  }
+
   const ServerOptions& options_;
   const NameServerSetup setup_;
   std::unique_ptr<nameserver::NameServer> server_;
+  MetricsEndpoint metrics_;
 };
 
 }  // namespace

@@ -134,6 +134,16 @@ nameserver::NameServerConfig NameServerBeside(const broker::BrokerConfig& broker
   return config;
 }
 
+namespace {
+
+/// Also lets the process listen where its metrics are shown.
+void AllowMetricsPort(const std::string& metrics_listen, core::ConfinementPlan& plan) {
+  const absl::StatusOr<core::Endpoint> metrics = core::Endpoint::Parse(metrics_listen);
+  if (plan.bind_ports.has_value() && metrics.ok()) plan.bind_ports->push_back(metrics->port);
+}
+
+}  // namespace
+
 core::ConfinementPlan PlanOf(const BrokerSetup& setup, std::optional<int32_t> nameserver_port) {
   const broker::BrokerConfig& config = setup.config;
   core::ConfinementPlan plan;
@@ -153,6 +163,7 @@ core::ConfinementPlan PlanOf(const BrokerSetup& setup, std::optional<int32_t> na
     }
     if (nameserver_port.has_value()) plan.connect_ports->push_back(static_cast<uint16_t>(*nameserver_port));
   }
+  AllowMetricsPort(config.metrics_listen, plan);
   return plan;
 }
 
@@ -163,6 +174,7 @@ core::ConfinementPlan PlanOf(const nameserver::NameServerConfig& config) {
   plan.readable = broker::SplitAddresses(config.confinement_readable);
   if (config.listen_port > 0) plan.bind_ports = {static_cast<uint16_t>(config.listen_port)};
   plan.connect_ports.emplace();  // it calls nobody
+  AllowMetricsPort(config.metrics_listen, plan);
   return plan;
 }
 

@@ -20,6 +20,17 @@ constexpr Setting kSettings[] = {
             Range{100, 3600'000}, "ms between looks for silent brokers."),
     Setting("serverChannelMaxIdleTimeSeconds", &Config::server_channel_max_idle, absl::Seconds(1), Range{1, 86400},
             "Seconds without a byte until a connection is closed."),
+    Setting("connectionsMax", &Config::connections_max, Range{1, 1'000'000}, "Connections at a time; who comes then is closed."),
+    Setting("connectionsPerAddressMax", &Config::connections_per_address_max, Range{1, 1'000'000},
+            "The same of one address; loopback has no such limit."),
+    Setting("acceptsPerSecondMax", &Config::accepts_per_second_max, Range{1, 1'000'000},
+            "New connections a second; a second's worth waits, more are closed."),
+    Setting("frameTimeoutMillis", &Config::frame_timeout, absl::Milliseconds(1), Range{100, 600'000},
+            "ms from a frame's first byte to its last; 8 times that while 4 KiB/s come."),
+    Setting("outputStallTimeoutMillis", &Config::output_stall_timeout, absl::Milliseconds(1), Range{100, 3600'000},
+            "ms without taking a byte of its answers until a connection is closed."),
+    Setting("metricsListen", &Config::metrics_listen, Range{0, 64},
+            "Where Prometheus finds /metrics, address:port; nothing: nowhere."),
     Setting("orderMessageEnable", &Config::order_message_enable, "Routes carry the topic's ORDER_TOPIC_CONFIG.").Live(),
     Setting("returnOrderTopicConfigToBroker", &Config::return_order_topic_config_to_broker,
             "Registering brokers are told ORDER_TOPIC_CONFIG.")
@@ -95,6 +106,10 @@ absl::Status ApplyNameServerProperties(std::span<const core::Property> propertie
 }
 
 absl::Status CheckNameServerConfig(const NameServerConfig& config) {
+  if (!config.metrics_listen.empty() && !core::Endpoint::Parse(config.metrics_listen).ok()) {
+    return absl::InvalidArgumentError(
+        core::StrCat("metricsListen='", config.metrics_listen, "' is not an address with a port, e.g. 127.0.0.1:5558"));
+  }
   if (!core::Endpoint::Parse(config.listen_address, 0).ok()) {
     return absl::InvalidArgumentError(
         core::StrCat("bindAddress='", config.listen_address, "' is not an IPv4 or IPv6 address, e.g. 0.0.0.0"));

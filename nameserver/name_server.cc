@@ -15,6 +15,11 @@ namespace {
 net::ServerLimits LimitsOf(const NameServerConfig& config) {
   net::ServerLimits limits;
   limits.idle_timeout = config.server_channel_max_idle;
+  limits.connections_max = static_cast<size_t>(config.connections_max);
+  limits.address_connections_max = static_cast<size_t>(config.connections_per_address_max);
+  limits.accepts_per_second_max = static_cast<uint32_t>(config.accepts_per_second_max);
+  limits.frame_deadline = config.frame_timeout;
+  limits.output_stall_timeout = config.output_stall_timeout;
   return limits;
 }
 
@@ -31,7 +36,10 @@ NameServer::NameServer(NameServerConfig config)
     : config_(std::move(config)),
       kv_(config_.kv_config_path),
       router_(net::AccessPolicy("nameserver", PeersOf(config_), "clusterPeers")),
-      server_(router_, LimitsOf(config_), [this](net::Connection& connection) { OnClose(connection); }) {
+      budgets_(LimitsOf(config_)),
+      server_(router_, LimitsOf(config_), budgets_, [this](net::Connection& connection) { OnClose(connection); }) {
+  core::AddReactorMetrics(metrics_);
+  budgets_.AddMetrics(metrics_);
   AddHandlers();
 }
 

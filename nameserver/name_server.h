@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/io.h"
+#include "core/metric_registry.h"
 #include "core/scope.h"
 #include "core/task.h"
 #include "nameserver/config.h"
@@ -13,6 +14,7 @@
 #include "net/requests/nameserver.h"
 #include "net/router.h"
 #include "net/server.h"
+#include "net/shared_budgets.h"
 
 namespace nameserver {
 
@@ -31,6 +33,8 @@ class NameServer {
   /// The address and real port.
   const core::Endpoint& listening_at() const { return server_.local(0); }
   const RoutingSnapshot& routes() const { return table_.snapshot(); }
+  /// All that it counts, for Prometheus. On its shard.
+  core::MetricSource ReadMetrics() const { return {"server=\"namesrv\",shard=\"0\"", metrics_.Collect()}; }
   /// The handlers alone, for the table of what is supported.
   const net::Router& router() const { return router_; }
 
@@ -74,6 +78,8 @@ class NameServer {
   RouteTable table_;
   KvConfig kv_;
   net::Router router_;
+  net::SharedBudgets budgets_;
+  core::MetricRegistry metrics_;
   net::Server server_;
   core::Scope scope_;
 };

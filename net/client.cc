@@ -4,10 +4,13 @@ namespace net {
 
 namespace {
 
-// The server closes idle connections; a client keeps what it opened.
+// The server closes idle connections and peers that do not read; a client keeps what it opened.
 ServerLimits ClientLimits() {
   ServerLimits limits;
   limits.idle_timeout = absl::InfiniteDuration();
+  limits.output_stall_timeout = absl::InfiniteDuration();
+  limits.requests_max = UINT32_MAX;
+  limits.output_bytes_max = size_t{8} << 20;
   return limits;
 }
 
@@ -24,8 +27,8 @@ core::Task<absl::StatusOr<std::unique_ptr<Client>>> Client::Connect(core::Endpoi
 
 Client::Client(std::unique_ptr<core::Socket> socket, const Router* router)
     : limits_(ClientLimits()),
-      pinned_(limits_.pinned_bytes_max),
-      connection_(std::make_unique<Connection>(std::move(socket), 0, router, limits_, log_, pinned_)) {}
+      budgets_(limits_),
+      connection_(std::make_unique<Connection>(std::move(socket), 0, router, limits_, budgets_)) {}
 
 Client::~Client() = default;
 

@@ -49,8 +49,7 @@ class Client {
   explicit Client(std::unique_ptr<core::Socket> socket, const Router* router);
 
   ServerLimits limits_;
-  LogLimiter log_;
-  PinnedBlocks pinned_;
+  SharedBudgets budgets_;
   std::unique_ptr<Connection> connection_;
   core::Scope scope_;
 };

@@ -1,6 +1,7 @@
 #include "net/connection.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/log.h"
 #include "core/reactor.h"
@@ -9,33 +10,24 @@
 
 namespace net {
 
-bool LogLimiter::Admit(core::MonoTime now, uint64_t* suppressed) {
-  if (now - begin_ >= kPeriod) {
-    begin_ = now;
-    lines_ = 0;
-  }
-  if (lines_ == kLinesMax) {
-    ++suppressed_;
-    return false;
-  }
-  ++lines_;
-  *suppressed = std::exchange(suppressed_, 0);
-  return true;
-}
-
 Connection::Connection(std::unique_ptr<core::Socket> socket, Id id, const Router* router, const ServerLimits& limits,
-                       LogLimiter& log, PinnedBlocks& pinned)
+                       SharedBudgets& shared, AddressUse* address)
     : socket_(std::move(socket)),
       id_(id),
       peer_text_(socket_->peer().Text()),
       router_(router),
       limits_(limits),
-      log_(log),
+      shared_(shared),
+      address_(address),
       assembler_(core::Reactor::Current().buffers(), limits.frame_bytes_max),
-      output_(core::Reactor::Current().buffers(), pinned),
+      answer_room_(limits.output_bytes_max),
+      output_(core::Reactor::Current().buffers(), shared.pinned),
       last_activity_(core::Reactor::Current().now()),
+      last_received_(last_activity_),
       frame_begin_(core::MonoTime::Max()),
-      timer_(*this) {}
+      timer_(*this) {
+  shared_.Add(*this);
+}
 
 Connection::~Connection() = default;
 
@@ -44,6 +36,8 @@ core::Task<void> Connection::Serve() {
   scope_.Spawn(WriteLoop());
   co_await ReadLoop();
   Close("the peer closed it");
+  assembler_.Drop();
+  EndFrame();
   co_await scope_.Join();
   timer_.Disarm();
   co_await socket_->Close();
@@ -53,7 +47,7 @@ core::Task<void> Connection::ReadLoop() {
   while (!closing()) {
     absl::StatusOr<core::Slice> received = co_await socket_->Receive();
     if (!received.ok() || received->empty()) co_return;
-    last_activity_ = core::Reactor::Current().now();
+    last_activity_ = last_received_ = core::Reactor::Current().now();
     assembler_.Feed(*std::move(received));
     while (!closing()) {
       absl::StatusOr<std::optional<core::Slice>> frame = assembler_.Next();
@@ -62,28 +56,144 @@ core::Task<void> Connection::ReadLoop() {
         co_return;
       }
       if (!frame->has_value()) break;
-      frame_begin_ = core::MonoTime::Max();
+      if (frame_begin_ != core::MonoTime::Max()) EndFrame();
       if (!TakeFrame(std::move(**frame))) co_return;
       if (OverLimits()) co_await WaitForRoom();
     }
-    if (assembler_.partial()) {
-      frame_begin_ = std::min(frame_begin_, last_activity_);
-      if (!socket_->HasReceived()) ArmTimer();
+    if (!assembler_.partial()) continue;
+    if (frame_begin_ == core::MonoTime::Max()) {
+      frame_begin_ = frame_window_ = last_received_;
+      frame_window_bytes_ = 0;
     }
+    AccountFrame();
+    if (!socket_->HasReceived()) ArmTimer();
+    if (partial_held_ > kSmallFrame && !closing() && !shared_.FrameMayGrow(*this)) co_await WaitForFrameRoom();
   }
 }
 
 // Not reading is how a peer that asks for more than we can hold is slowed down.
 core::Task<void> Connection::WaitForRoom() {
   waiting_for_room_ = true;
-  while (OverLimits() && !closing()) co_await room_.Wait(scope_.stop_token());
+  CountHit();
+  while (OverLimits() && !closing()) {
+    // What is too much is either ours, and then one of our own requests or sends is under way, or everybody's.
+    const bool everybody = shared_.RequestsFull() && !OverOwnLimits();
+    co_await (everybody ? shared_.request_room : room_).Wait(scope_.stop_token());
+  }
   waiting_for_room_ = false;
+  if (!shared_.RequestsFull()) shared_.request_room.NotifyOne();  // passed on: more than one may fit
   last_activity_ = core::Reactor::Current().now();
 }
 
-bool Connection::OverLimits() const {
-  return in_flight_requests_ >= limits_.in_flight_requests_max || in_flight_bytes_ >= limits_.in_flight_bytes_max ||
-         output_.bytes() >= limits_.output_bytes_max;
+// The frames of others fill the memory for frames: this one stays as it is until there is room, or until it is its turn.
+core::Task<void> Connection::WaitForFrameRoom() {
+  waiting_for_frame_room_ = true;
+  shared_.AddFrameWaiter(*this);
+  while (!closing() && !shared_.FrameMayGrow(*this)) co_await frame_room_.Wait(scope_.stop_token());
+  shared_.RemoveFrameWaiter(*this);
+  waiting_for_frame_room_ = false;
+  last_activity_ = last_received_ = frame_window_ = core::Reactor::Current().now();  // its time was not the peer's
+  frame_window_bytes_ = assembler_.have();
+  if (!closing() && assembler_.partial()) ArmTimer();
+}
+
+void Connection::AccountFrame() {
+  const size_t held = assembler_.held_bytes();
+  const size_t before = std::exchange(partial_held_, held);
+  if (held == before) return;
+  shared_.partial_bytes.used += held - before;
+  if (address_ != nullptr) address_->partial_bytes += held - before;
+  if (held < before) {
+    shared_.PartialBytesFreed();
+  } else if (shared_.partial_bytes.full()) {
+    shared_.CloseOldestFrames();
+  }
+}
+
+void Connection::EndFrame() {
+  frame_begin_ = core::MonoTime::Max();
+  shared_.FrameDone(*this);
+  AccountFrame();
+}
+
+bool Connection::OverOwnLimits() const {
+  return requests_ >= limits_.requests_max || request_bytes_ >= limits_.request_bytes_max ||
+         output_.bytes() >= limits_.output_bytes_max ||
+         (shared_.RequestsScarce() && (requests_ > kFewRequests || request_bytes_ > kSmallFrame));
+}
+
+bool Connection::OverLimits() const { return OverOwnLimits() || shared_.RequestsFull(); }
+
+void Connection::CountHit() {
+  if (output_.bytes() >= limits_.output_bytes_max) {
+    ++shared_.connection_output.hits;
+  } else if (requests_ >= limits_.requests_max) {
+    ++shared_.connection_requests.hits;
+  } else if (request_bytes_ >= limits_.request_bytes_max) {
+    ++shared_.connection_request_bytes.hits;
+  } else {
+    shared_.NoteRequestWait();
+  }
+}
+
+AnswerRoom Connection::TryTakeAnswerRoom(size_t bytes) {
+  AnswerRoom room;
+  room.of_connection = answer_room_.TryTake(bytes);
+  if (room.of_connection) room.of_shard = shared_.answers.TryTake(bytes);
+  if (!room.of_shard) room.of_connection.ShrinkTo(0);
+  return room;
+}
+
+core::Task<AnswerRoom> Connection::TakeAnswerRoom(size_t bytes) {
+  AnswerRoom room;
+  room.of_connection = co_await answer_room_.Take(bytes, scope_.stop_token());
+  if (!room.of_connection) co_return room;
+  room.of_shard = shared_.answers.TryTake(bytes);
+  if (room.of_shard) co_return room;
+  shared_.BeginAnswerWait();
+  room.of_shard = co_await shared_.answers.Take(bytes, scope_.stop_token());
+  shared_.EndAnswerWait();
+  co_return room;
+}
+
+bool Connection::OutputStalls(core::MonoTime since) {
+  if (!writing_) return false;
+  if (socket_->bytes_sent() != output_mark_bytes_) {
+    output_mark_bytes_ = socket_->bytes_sent();
+    output_mark_ = core::Reactor::Current().now();
+  }
+  return output_mark_ < since;
+}
+
+void Connection::Evict(std::string_view why) {
+  CloseForError(why);
+  assembler_.Drop();
+  EndFrame();
+}
+
+void RequestContext::ReleaseFrame() const {
+  if (owned != nullptr) owned->Release();
+  if (cost != nullptr) connection.Park(*cost);
+}
+
+void Connection::Park(RequestCost& cost) {
+  if (cost.parked) return;
+  EndRequest(cost);
+  cost.parked = true;
+  ++held_requests_;
+}
+
+void Connection::EndRequest(const RequestCost& cost) {
+  if (cost.parked) {
+    --held_requests_;
+    return;
+  }
+  --requests_;
+  request_bytes_ -= cost.bytes;
+  --shared_.requests.used;
+  shared_.request_bytes.used -= cost.bytes;
+  if (waiting_for_room_) room_.NotifyOne();
+  if (shared_.request_room.has_waiters() && !shared_.RequestsFull()) shared_.request_room.NotifyOne();
 }
 
 namespace {
@@ -114,28 +224,29 @@ bool Connection::TakeFrame(core::Slice bytes) {
     return true;
   }
   if (frame->serialize_type == SerializeType::kRocketMq) serialize_type_ = SerializeType::kRocketMq;
-  ++in_flight_requests_;
-  in_flight_bytes_ += frame_bytes;
-  scope_.Spawn(Handle(*std::move(frame), frame_bytes));
+  has_spoken_ = true;
+  ++requests_;
+  request_bytes_ += frame_bytes;
+  ++shared_.requests.used;
+  shared_.request_bytes.used += frame_bytes;
+  scope_.Spawn(Handle(*std::move(frame), RequestCost{frame_bytes}));
   return true;
 }
 
-core::Task<void> Connection::Handle(Frame frame, size_t bytes) {
+core::Task<void> Connection::Handle(Frame frame, RequestCost cost) {
   const Router::Handler* handler = router_ == nullptr ? nullptr : router_->Find(frame.code);
   Reply reply;
   if (handler == nullptr) {
     reply = Router::NotSupported(frame.code);
   } else {
     core::Reactor::Current().SetActivity("request", frame.code);
-    reply = co_await (*handler)(RequestContext{*this, frame, &frame});
+    reply = co_await (*handler)(RequestContext{*this, frame, &frame, &cost});
   }
   if (!frame.is_oneway() && !reply.none() && !closing()) {
     output_.AppendReply(std::move(reply), frame.serialize_type, frame.opaque);
     wake_writer_.NotifyOne();
   }
-  --in_flight_requests_;
-  in_flight_bytes_ -= bytes;
-  if (waiting_for_room_) room_.NotifyOne();
+  EndRequest(cost);
 }
 
 core::Task<void> Connection::WriteLoop() {
@@ -147,7 +258,11 @@ core::Task<void> Connection::WriteLoop() {
     co_await core::EndOfTick();
     if (closing()) break;
     const std::span<const core::Slice> batch = output_.BeginBatch();
+    writing_ = true;
+    output_mark_ = core::Reactor::Current().now();
+    output_mark_bytes_ = socket_->bytes_sent();
     const absl::Status sent = co_await socket_->Send(batch);
+    writing_ = false;
     output_.EndBatch();
     last_activity_ = core::Reactor::Current().now();
     if (!sent.ok()) {
@@ -209,7 +324,7 @@ void Connection::Close(std::string_view why) {
 
 void Connection::CloseForError(std::string_view why) {
   uint64_t suppressed = 0;
-  if (!closing() && log_.Admit(core::Reactor::Current().now(), &suppressed)) {
+  if (!closing() && shared_.log.Admit(core::Reactor::Current().now(), &suppressed)) {
     const std::string others = suppressed == 0 ? std::string() : core::StrCat(" (and ", suppressed, " others unsaid)");
     core::LogWarning("connection ", peer_text_, " closed: ", why, others);
   }
@@ -221,23 +336,44 @@ core::MonoTime Connection::IdleDeadline() const {
   return last_activity_ + limits_.idle_timeout;
 }
 
-// Armed for the next deadline that may pass; activity only moves deadlines away, so a timer that fires early is armed again.
+// Armed for the next deadline that may pass; activity only moves deadlines away, so a timer that fires early is armed again. Whether the peer takes
+// its answers is looked at now and then, so that a send need not arm anything.
 void Connection::ArmTimer() {
+  const core::MonoTime now = core::Reactor::Current().now();
   core::MonoTime next = IdleDeadline();
-  if (assembler_.partial()) next = std::min(next, frame_begin_ + limits_.frame_deadline);
+  if (limits_.output_stall_timeout != absl::InfiniteDuration()) next = std::min(next, now + limits_.output_stall_timeout / 3);
+  if (assembler_.partial() && !waiting_for_frame_room_) next = std::min(next, frame_window_ + limits_.frame_deadline);
   if (next == core::MonoTime::Max() || (timer_.armed() && timer_.deadline() <= next)) return;
   core::Reactor::Current().timers().Arm(timer_, next);
+}
+
+// Large frames take their time on slow lines, and may as long as they come on.
+bool Connection::FrameIsLate(core::MonoTime now) {
+  if (!assembler_.partial() || waiting_for_frame_room_ || frame_window_ + limits_.frame_deadline > now) return false;
+  const auto least = static_cast<size_t>(absl::ToDoubleSeconds(limits_.frame_deadline) * kFrameRateMin);
+  const bool comes_on = assembler_.have() - frame_window_bytes_ >= std::max<size_t>(least, 1);
+  if (!comes_on || now - frame_begin_ >= kFrameWindowsMax * limits_.frame_deadline) return true;
+  frame_window_ = now;
+  frame_window_bytes_ = assembler_.have();
+  return false;
 }
 
 void Connection::CheckDeadlines() {
   if (closing()) return;
   const core::MonoTime now = core::Reactor::Current().now();
-  if (assembler_.partial() && frame_begin_ + limits_.frame_deadline <= now) {
+  if (FrameIsLate(now)) {
+    ++shared_.frame_deadline_closes;
     CloseForError("a frame did not arrive in time");
     return;
   }
+  if (limits_.output_stall_timeout != absl::InfiniteDuration() && OutputStalls(now - limits_.output_stall_timeout)) {
+    ++shared_.output_stall_closes;
+    CloseForError("the peer does not take what it is sent");
+    return;
+  }
   if (IdleDeadline() <= now) {
-    if (in_flight_requests_ == 0) {
+    if (requests_ + held_requests_ == 0) {
+      ++shared_.idle_closes;
       Close("idle");
       return;
     }

@@ -16,38 +16,13 @@
 #include "net/frame.h"
 #include "net/frame_assembler.h"
 #include "net/header.h"
+#include "net/limits.h"
 #include "net/output.h"
 #include "net/pending_calls.h"
 #include "net/router.h"
+#include "net/shared_budgets.h"
 
 namespace net {
-
-struct ServerLimits {
-  size_t frame_bytes_max = kFrameBytesMax;
-  /// Per connection: beyond, it is not read. A held pull is one, and a client may hold one for each of its queues.
-  uint32_t in_flight_requests_max = 16384;
-  size_t in_flight_bytes_max = size_t{8} << 20;
-  size_t output_bytes_max = size_t{8} << 20;          // per connection waiting to be sent: beyond, it is not read
-  absl::Duration idle_timeout = absl::Seconds(120);   // without a byte either way; infinite: never
-  absl::Duration frame_deadline = absl::Seconds(15);  // from the first byte of a frame to its last
-  size_t connections_max = 20000;                     // per shard; beyond, accepted and closed
-  size_t pinned_bytes_max =
-      size_t{64} << 20;  // per shard: memory that unsent answers keep from being freed; beyond, they are copied
-};
-
-/// Lets through so many lines a period, so that hostile peers cannot fill the log. One shard.
-class LogLimiter {
- public:
-  /// Whether a line may be written now; `suppressed` is how many were not since the last one that was.
-  bool Admit(core::MonoTime now, uint64_t* suppressed);
-
- private:
-  static constexpr int kLinesMax = 10;
-  static constexpr absl::Duration kPeriod = absl::Seconds(10);
-  core::MonoTime begin_{INT64_MIN / 2};
-  int lines_ = 0;
-  uint64_t suppressed_ = 0;
-};
 
 /// One client's connection on the shard that accepted it. Handlers may keep a pointer only while they run; longer-lived holders
 /// (consumer groups, registrations) use `id()` and Server::Find.
@@ -55,9 +30,10 @@ class Connection : public core::ListNode {
  public:
   using Id = uint64_t;  // unique in the process: shard in the high 16 bits
 
-  /// `router` may be null: then requests are answered as not supported. All that is given outlives the connection.
-  Connection(std::unique_ptr<core::Socket> socket, Id id, const Router* router, const ServerLimits& limits,
-             LogLimiter& log, PinnedBlocks& pinned);
+  /// `router` may be null: then requests are answered as not supported. `address`: what its peer's address has on this shard, or null. All that is
+  /// given outlives the connection.
+  Connection(std::unique_ptr<core::Socket> socket, Id id, const Router* router, const ServerLimits& limits, SharedBudgets& shared,
+             AddressUse* address = nullptr);
   ~Connection();
 
   Id id() const { return id_; }
@@ -87,6 +63,14 @@ class Connection : public core::ListNode {
   core::Task<absl::StatusOr<Frame>> CallFields(int32_t code, HeaderFields fields, core::Slice body,
                                                absl::Duration timeout);
 
+  /// Room for an answer of about `bytes`, which a handler takes before it gathers so much and gives to its reply (Reply::KeepUntilSent). Empty
+  /// when there is none now.
+  AnswerRoom TryTakeAnswerRoom(size_t bytes);
+  /// Waits for it, in the order of asking; empty when the connection closes.
+  core::Task<AnswerRoom> TakeAnswerRoom(size_t bytes);
+  /// Requests that have let go of their frames and wait for something (held pulls).
+  size_t held_requests() const { return held_requests_; }
+
   /// Stops the handlers' token, answers nothing more and closes. Returns at once.
   void Close(std::string_view why);
   core::StopToken stop_token() { return scope_.stop_token(); }
@@ -96,6 +80,28 @@ class Connection : public core::ListNode {
 
   /// How requests to the peer are encoded; a binary frame from it sets kRocketMq.
   void set_serialize_type(SerializeType type) { serialize_type_ = type; }
+
+  // --- For SharedBudgets, when memory is short, and for metrics.
+  size_t requests() const { return requests_; }
+  size_t request_bytes() const { return request_bytes_; }
+  size_t output_bytes() const { return output_.bytes(); }
+  /// When the frame that is on its way began; Max when there is none.
+  core::MonoTime frame_begin() const { return frame_begin_; }
+  size_t partial_held() const { return partial_held_; }
+  bool has_received() const { return socket_->HasReceived(); }
+  /// Has sent a whole frame before: not one of those that only come to fill memory.
+  bool has_spoken() const { return has_spoken_; }
+  core::MonoTime last_received() const { return last_received_; }
+  /// Has more of a frame than is everybody's, and its peer has sent none of the rest since `since`.
+  bool FrameStalls(core::MonoTime since) const {
+    return partial_held_ > kSmallFrame && !socket_->HasReceived() && last_received_ < since;
+  }
+  /// Its peer takes nothing of what is being sent, since `since`. Looks at the socket: what was taken shows at the next call.
+  bool OutputStalls(core::MonoTime since);
+  const AddressUse* address() const { return address_; }
+  void WakeFrameWaiter() { frame_room_.NotifyAll(); }
+  /// Closes it and lets go of its partial frame at once.
+  void Evict(std::string_view why);
 
   /// Runs the connection until it has closed and everything in it has ended. Called once, by its owner.
   core::Task<void> Serve();
@@ -109,10 +115,19 @@ class Connection : public core::ListNode {
 
   core::Task<void> ReadLoop();
   core::Task<void> WriteLoop();
-  core::Task<void> Handle(Frame frame, size_t bytes);
+  core::Task<void> Handle(Frame frame, RequestCost cost);
   core::Task<void> WaitForRoom();
+  core::Task<void> WaitForFrameRoom();
+  friend struct RequestContext;  // ReleaseFrame parks a request
+  void Park(RequestCost& cost);
+  void EndRequest(const RequestCost& cost);
+  void AccountFrame();
+  void EndFrame();
+  bool FrameIsLate(core::MonoTime now);
   bool TakeFrame(core::Slice bytes);
+  bool OverOwnLimits() const;
   bool OverLimits() const;
+  void CountHit();
   void CloseForError(std::string_view why);
   void CheckDeadlines();
   void ArmTimer();
@@ -123,17 +138,30 @@ class Connection : public core::ListNode {
   const std::string peer_text_;
   const Router* const router_;
   const ServerLimits& limits_;
-  LogLimiter& log_;
+  SharedBudgets& shared_;
+  AddressUse* const address_;
   SerializeType serialize_type_ = SerializeType::kJson;
   FrameAssembler assembler_;
+  AnswerBytes answer_room_;
   Output output_;
   PendingCalls calls_;
   core::Notifier wake_writer_;
   core::Notifier room_;  // something under a limit became less
-  size_t in_flight_requests_ = 0;
-  size_t in_flight_bytes_ = 0;
+  core::Notifier frame_room_;
+  size_t requests_ = 0;
+  size_t request_bytes_ = 0;
+  size_t held_requests_ = 0;
+  size_t partial_held_ = 0;  // what the assembler holds, as the budgets know it
   core::MonoTime last_activity_;
-  core::MonoTime frame_begin_;  // of the frame that the assembler has part of
+  core::MonoTime last_received_;
+  core::MonoTime frame_begin_;   // of the frame that the assembler has part of
+  core::MonoTime frame_window_;  // since when these bytes of it have been there
+  size_t frame_window_bytes_ = 0;
+  core::MonoTime output_mark_;  // since when so much has been sent
+  uint64_t output_mark_bytes_ = 0;
+  bool writing_ = false;
+  bool has_spoken_ = false;
+  bool waiting_for_frame_room_ = false;
   bool waiting_for_room_ = false;
   int32_t next_oneway_opaque_ = 0;
   std::string close_reason_;

@@ -20,10 +20,20 @@ class FrameAssembler {
   absl::StatusOr<std::optional<core::Slice>> Next();
   /// A frame has begun to arrive and is not complete.
   bool partial() const { return have_ > 0; }
+  /// Bytes of it that are here.
+  size_t have() const { return have_; }
+  /// Memory that it holds.
+  size_t held_bytes() const { return whole_.block() == nullptr ? 0 : whole_.block()->size(); }
+  /// Forgets everything. Between calls only.
+  void Drop() {
+    received_ = core::Slice();
+    whole_ = core::Slice();
+    have_ = 0;
+  }
 
  private:
   static constexpr size_t kLengthBytes = 4;
-  static constexpr size_t kFirstBytes = 4096;
+  static constexpr size_t kFirstBytes = 1024;
 
   absl::StatusOr<size_t> FrameBytes(const std::byte* at) const;
   void Gather(size_t count);

@@ -7,6 +7,12 @@
 #include "core/assert.h"
 
 namespace net {
+namespace {
+
+/// Large copies are made in pieces: a block is a power of two, and one that is nearly twice as large as what is in it would be held for nothing.
+constexpr size_t kCopyPieceBytes = size_t{128} << 10;
+
+}  // namespace
 
 // Room for `bytes` behind what was committed; Commit says how many were used.
 char* Output::Reserve(size_t bytes) {
@@ -41,7 +47,9 @@ void Output::AppendPart(core::Slice part) {
 void Output::AppendText(std::string_view text) {
   if (text.empty()) return;
   if (text.size() > kCopyBytesMax) {
-    AppendPart(pool_.Copy(text));
+    for (; !text.empty(); text.remove_prefix(std::min(text.size(), kCopyPieceBytes))) {
+      AppendPart(pool_.Copy(text.substr(0, kCopyPieceBytes)));
+    }
     return;
   }
   char* const at = Reserve(text.size());
@@ -100,6 +108,7 @@ void Output::AppendReply(Reply reply, SerializeType serialize_type, int32_t opaq
   char* const at = Reserve(EncodedHeadBound(head) + kCopyBytesMax);
   Commit(EncodeFrameHead(at, head, body_bytes));
   if (body_bytes == 0) return;
+  if (AnswerRoom room = reply.TakeRoom(); room) gathered_.rooms.push_back(std::move(room));
   const bool copy = body_bytes <= kCopyBytesMax;
   for (const core::Slice& part : reply.body()) {
     if (copy) {
@@ -133,6 +142,7 @@ void Output::EndBatch() {
   Unpin(sending_);
   sending_.parts.clear();
   sending_.holders.clear();
+  sending_.rooms.clear();
   sending_.bytes = 0;
   if (!empty()) return;
   open_ = core::Slice();  // an idle connection holds no memory

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "net/answer_room.h"
 #include "net/frame_encoder.h"
 #include "net/pinned_blocks.h"
 #include "net/reply.h"
@@ -42,6 +43,7 @@ class Output {
     std::vector<core::Slice> parts;
     std::vector<std::unique_ptr<Reply::BodyHolder>> holders;  // keep alive what slices without a block point to
     std::vector<const void*> pinned;                          // the blocks of these
+    std::vector<AnswerRoom> rooms;                            // given back when it is sent
     size_t bytes = 0;
   };
   static constexpr size_t kOpenBytes = size_t{16} << 10;

@@ -10,7 +10,10 @@ bool PinnedBlocks::Pin(const void* block, size_t bytes) {
     ++found->second.pins;
     return true;
   }
-  if (bytes > bytes_max_ - bytes_) return false;
+  if (bytes > bytes_max_ - bytes_) {
+    ++refused_;
+    return false;
+  }
   bytes_ += bytes;
   blocks_.emplace(block, Entry{bytes, 1});
   return true;

@@ -17,6 +17,8 @@ class PinnedBlocks {
   bool Pin(const void* block, size_t bytes);
   void Unpin(const void* block);
   size_t bytes() const { return bytes_; }
+  /// How often there was no room.
+  uint64_t refused() const { return refused_; }
 
  private:
   struct Entry {
@@ -25,6 +27,7 @@ class PinnedBlocks {
   };
   const size_t bytes_max_;
   size_t bytes_ = 0;
+  uint64_t refused_ = 0;
   absl::flat_hash_map<const void*, Entry> blocks_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "core/buffer.h"
+#include "net/answer_room.h"
 #include "net/header.h"
 #include "net/response_code.h"
 
@@ -81,6 +82,13 @@ class Reply {
     return *this;
   }
 
+  /// Gives `room` back once the answer is sent.
+  Reply& KeepUntilSent(AnswerRoom room) {
+    room_ = std::move(room);
+    return *this;
+  }
+  AnswerRoom TakeRoom() { return std::move(room_); }
+
   const HeaderFields& fields() const { return fields_; }
 
   /// Type-erased owner of foreign body parts; deleted on this shard when sent.
@@ -109,6 +117,7 @@ class Reply {
   std::string body_text_;
   ForeignParts foreign_parts_;
   std::unique_ptr<BodyHolder> holder_;
+  AnswerRoom room_;
 };
 
 }  // namespace net

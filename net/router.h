@@ -20,18 +20,23 @@ namespace net {
 class Audit;
 class Connection;
 
+/// What a request that is under way counts for.
+struct RequestCost {
+  size_t bytes = 0;
+  bool parked = false;  // its frame is gone: it only waits
+};
+
 /// What a handler knows of the request beside its typed header. References stay valid until the handler returns: the connection
 /// joins its handlers before it closes.
 struct RequestContext {
   Connection& connection;
   const Frame& frame;
-  Frame* owned = nullptr;  // the same frame
+  Frame* owned = nullptr;        // the same frame
+  RequestCost* cost = nullptr;  // of the request
 
   /// For a handler that will wait for long (a held pull): lets go of the request's bytes, which may lie in a receive buffer that the whole
-  /// shard needs. The frame's text and body, and all that points into them, are gone then.
-  void ReleaseFrame() const {
-    if (owned != nullptr) owned->Release();
-  }
+  /// shard needs, and no longer counts as a request under way. The frame's text and body, and all that points into them, are gone then.
+  void ReleaseFrame() const;
 };
 
 /// The request codes that one server (a nameserver, a broker) answers on one shard. Codes of the request table without a handler

@@ -20,8 +20,8 @@ core::Task<void> CloseAtOnce(std::unique_ptr<core::Socket> socket) { co_await so
 
 }  // namespace
 
-Server::Server(const Router& router, ServerLimits limits, CloseListener on_close)
-    : router_(router), limits_(limits), pinned_(limits.pinned_bytes_max), on_close_(std::move(on_close)) {}
+Server::Server(const Router& router, ServerLimits limits, SharedBudgets& budgets, CloseListener on_close)
+    : router_(router), limits_(limits), budgets_(budgets), on_close_(std::move(on_close)) {}
 
 Server::~Server() = default;
 
@@ -52,32 +52,51 @@ core::Task<void> Server::AcceptLoop(core::Listener& listener) {
   const core::StopToken stop = scope_.stop_token();
   while (!stop.stop_requested()) {
     absl::StatusOr<std::unique_ptr<core::Socket>> socket = co_await listener.Accept(stop);
-    uint64_t suppressed = 0;
     if (!socket.ok()) {
+      uint64_t suppressed = 0;
       if (stop.stop_requested()) break;
-      if (log_.Admit(core::Reactor::Current().now(), &suppressed)) core::LogWarning(socket.status().message());
+      if (budgets_.log.Admit(core::Reactor::Current().now(), &suppressed)) core::LogWarning(socket.status().message());
       co_await core::Sleep(kAcceptRetry, stop);
       continue;
     }
-    if (stop.stop_requested() || connections_.size() >= limits_.connections_max) {
-      if (!stop.stop_requested() && log_.Admit(core::Reactor::Current().now(), &suppressed)) {
-        core::LogWarning("connection from ", (*socket)->peer().Text(), " refused: ", connections_.size(),
-                         " connections on this shard are the limit");
-      }
-      scope_.Spawn(CloseAtOnce(*std::move(socket)));
+    // A second's worth of them waits for its turn; who comes beyond that would wait for longer than it is worth.
+    bool admitted = budgets_.TryAccept(core::Reactor::Current().now());
+    while (!admitted && !stop.stop_requested() && listener.waiting() < budgets_.accepts.limit) {
+      co_await core::Sleep(budgets_.NextAccept(core::Reactor::Current().now()), stop);
+      admitted = budgets_.TryAccept(core::Reactor::Current().now());
+    }
+    if (!admitted || stop.stop_requested()) {
+      if (!admitted) ++budgets_.accepts.hits;
+      Refuse(*std::move(socket), "more connections come than are taken in a second");
       continue;
     }
-    scope_.Spawn(ServeOne(*std::move(socket), NextId(listener)));
+    AddressUse* const address = budgets_.Enter((*socket)->peer());
+    if (address == nullptr) {
+      Refuse(*std::move(socket), "there are as many connections, of all or of its address, as there may be");
+      continue;
+    }
+    scope_.Spawn(ServeOne(*std::move(socket), NextId(listener), address));
   }
 }
 
-core::Task<void> Server::ServeOne(std::unique_ptr<core::Socket> socket, Connection::Id id) {
+void Server::Refuse(std::unique_ptr<core::Socket> socket, std::string_view why) {
+  uint64_t suppressed = 0;
+  if (!scope_.stop_requested() && budgets_.log.Admit(core::Reactor::Current().now(), &suppressed)) {
+    core::LogWarning("connection from ", socket->peer().Text(), " refused: ", why, "; ", budgets_.connections.used,
+                     " are open on this shard");
+  }
+  scope_.Spawn(CloseAtOnce(std::move(socket)));
+}
+
+core::Task<void> Server::ServeOne(std::unique_ptr<core::Socket> socket, Connection::Id id, AddressUse* address) {
+  const core::Endpoint peer = socket->peer();
   Connection& connection =
-      *connections_.emplace(id, std::make_unique<Connection>(std::move(socket), id, &router_, limits_, log_, pinned_))
+      *connections_.emplace(id, std::make_unique<Connection>(std::move(socket), id, &router_, limits_, budgets_, address))
            .first->second;
   co_await connection.Serve();
   if (on_close_) on_close_(connection);
   connections_.erase(id);
+  budgets_.Leave(peer);
 }
 
 Connection* Server::Find(Connection::Id id) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -22,8 +23,8 @@ using CloseListener = std::function<void(Connection&)>;
 /// tick leave in one send per connection. Must be stopped (awaited) before it dies.
 class Server {
  public:
-  /// `router` outlives the server; `on_close` may be empty.
-  Server(const Router& router, ServerLimits limits, CloseListener on_close);
+  /// `router` and `budgets` (made with the same limits; a shard's servers share one) outlive the server; `on_close` may be empty.
+  Server(const Router& router, ServerLimits limits, SharedBudgets& budgets, CloseListener on_close);
   ~Server();
 
   /// Listens on `at`; may be called for several addresses. kAlreadyExists when the port is in use.
@@ -37,19 +38,17 @@ class Server {
   /// The open connection with that id on this shard, or null.
   Connection* Find(Connection::Id id);
   size_t connection_count() const { return connections_.size(); }
-  /// Memory that unsent answers keep from being freed.
-  size_t pinned_bytes() const { return pinned_.bytes(); }
 
  private:
   core::Task<void> AcceptLoop(core::Listener& listener);
-  core::Task<void> ServeOne(std::unique_ptr<core::Socket> socket, Connection::Id id);
+  core::Task<void> ServeOne(std::unique_ptr<core::Socket> socket, Connection::Id id, AddressUse* address);
+  void Refuse(std::unique_ptr<core::Socket> socket, std::string_view why);
   Connection::Id NextId(const core::Listener& listener);
 
   const Router& router_;
   const ServerLimits limits_;
-  PinnedBlocks pinned_;
+  SharedBudgets& budgets_;
   const CloseListener on_close_;
-  LogLimiter log_;
   std::vector<std::unique_ptr<core::Listener>> listeners_;
   absl::btree_map<Connection::Id, std::unique_ptr<Connection>>
       connections_;  // ordered: Stop closes them in the same order each time

@@ -74,6 +74,22 @@ void SetNoDelay(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+/// A client that is gone without a word is noticed by the kernel: after 30 s in which it acknowledges or takes nothing of what was sent, or after 60 s
+/// of silence when a question is not answered. What a listener has, its connections inherit. Not for connections that we open: the server at the
+/// other end may make us wait for as long as it likes.
+void SetDeadClientTimeouts(int fd) {
+  const int on = 1;
+  const int idle_seconds = 60;
+  const int interval_seconds = 10;
+  const int probes = 3;
+  const unsigned unacknowledged_millis = 30'000;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_millis, sizeof unacknowledged_millis);
+}
+
 int64_t NanosOf(clockid_t clock) {
   timespec now{};
   clock_gettime(clock, &now);
@@ -369,6 +385,7 @@ absl::StatusOr<SocketId> UringIo::Listen(const Endpoint& at, int backlog) {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  SetDeadClientTimeouts(fd);
   sockaddr_storage address;
   const socklen_t length = ToSockaddr(at, &address);
   // SO_REUSEPORT would let another process of this user share the port, and half of the clients would reach the wrong one. Shard 0

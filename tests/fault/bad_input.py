@@ -7,14 +7,13 @@ NullPointerException we ask RingMQ for better, and say so at the row.
 import functools
 import json
 import os
-import resource
 import socket
 import struct
 import time
 
 import rawmq
 from fault import bad_start
-from interop.harness import Skip, check, wait_until
+from interop.harness import Skip, check
 
 TOPIC, GROUP = 'BadInput', 'bad-input-group'
 MEBIBYTE = 1024 * 1024
@@ -270,52 +269,6 @@ def half_frames(context):
         for connection in connections:
             connection.close()
     return f'{count} half frames of 16 MiB cost {max(0, grown) >> 20} MiB'
-
-
-def open_files(context):
-    return len(os.listdir(f'/proc/{context.server.daemon.pid}/fd'))
-
-
-def allow_descriptors(pid, count):
-    """Lets the process (0: this one) have `count` open files at least, or skips the test; returns the limits of before."""
-    limits = soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    if soft < count:
-        try:
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, max(count, hard)))
-        except (OSError, ValueError) as error:
-            raise Skip(f'RLIMIT_NOFILE is {soft}, at most {hard}, and {count} are needed ({error}): run as root, or raise it with '
-                       f'ulimit -n {count}') from error
-    return limits
-
-
-@test
-def idle_connections(context):
-    """Ten thousand peers that connect and say nothing; one that works is served as before."""
-    count = 10_000
-    limits = allow_descriptors(0, count + 500)
-    allow_descriptors(context.server.daemon.pid, count + 500)
-    connections, before, files = [], context.server.daemon.resident_bytes(), open_files(context)
-    try:
-        host, port = context.server.address.split(':')
-        begin = time.monotonic()
-        for i in range(count):
-            connections.append(socket.create_connection((host, int(port)), 10, (f'127.0.0.{2 + i % 100}', 0)))
-        took = time.monotonic() - begin
-        with rawmq.Connection(context.server.address) as raw:
-            waits = []
-            for _ in range(200):
-                start = time.monotonic()
-                raw.send(TOPIC, 2, b'amid the crowd')
-                waits.append(time.monotonic() - start)
-            check(sorted(waits)[190] < 0.1, 'sends amid idle connections took', sorted(waits)[190:])
-        grown = context.server.daemon.resident_bytes() - before
-        check(context.kind == 'rocketmq' or grown < 256 * MEBIBYTE, f'{count} idle connections cost {grown >> 20} MiB')
-    finally:
-        for connection in connections:
-            connection.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    wait_until(lambda: open_files(context) < files + 50, 20, 'the server to close what its peers closed')
-    return f'{count} connections in {took:.1f} s, {grown >> 20} MiB'
 
 
 @test

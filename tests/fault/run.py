@@ -15,8 +15,8 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from fault import (bad_input, confinement, damage, disk_errors, kill, limits, metadata_cut, others, pauses, power_cut,  # noqa: E402
-                   restart)
+from fault import (bad_input, confinement, damage, disk_errors, hostile, kill, limits, metadata_cut, others, pauses,  # noqa: E402
+                   power_cut, restart)
 from interop import harness  # noqa: E402
 from peers import ringmq, rocketmq  # noqa: E402
 
@@ -41,6 +41,14 @@ ROUNDS = {
     'clock_steps': (6, 100),
     'nameservers_lost': (2, 50),
     'consumers_killed': (3, 100),
+    # Not rounds, but peers or seconds:
+    'idle_peers': (2000, 10_000),
+    'slowloris': (2000, 10_000),
+    'announced_lengths': (500, 2000),
+    'connection_flood': (3, 60),
+    'deaf_readers': (40, 200),
+    'overload': (4, 300),
+    'metrics_page': (1, 1),
 }
 
 
@@ -73,6 +81,13 @@ def all_tests(options):
         sized('clock_steps', pauses.clock_steps),
         sized('nameservers_lost', others.nameservers_lost),
         sized('consumers_killed', others.consumers_killed),
+        sized('idle_peers', hostile.idle_peers),
+        sized('slowloris', hostile.slowloris),
+        sized('announced_lengths', hostile.announced_lengths),
+        sized('connection_flood', hostile.connection_flood),
+        sized('deaf_readers', hostile.deaf_readers),
+        sized('overload', hostile.overload),
+        sized('metrics_page', hostile.metrics_page),
         *bad_input.TESTS, *confinement.TESTS]
 
 

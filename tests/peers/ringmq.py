@@ -12,7 +12,7 @@ READY_NAMESRV = r'The Name Server boot success'
 
 
 # Segments are allocated ahead: small ones spare the disk, and tests get to see how one follows the other.
-DEFAULTS = {'brokerIP1': '127.0.0.1', 'mappedFileSizeCommitLog': 32 * 1024 * 1024}
+DEFAULTS = {'brokerIP1': '127.0.0.1', 'mappedFileSizeCommitLog': 32 * 1024 * 1024, 'metricsListen': ''}
 
 
 def _properties(properties):
@@ -37,7 +37,7 @@ class NameServer(_Server):
     def __init__(self, folder, port=None):
         self.port = port or free_port()
         self.address = f'127.0.0.1:{self.port}'
-        self.daemon = Daemon('ringmq namesrv', [binary, 'namesrv', '-p', self.port],
+        self.daemon = Daemon('ringmq namesrv', [binary, 'namesrv', '-p', self.port, 'metricsListen='],
                              pathlib.Path(folder) / 'namesrv.out', READY_NAMESRV, cwd=str(folder))
 
 

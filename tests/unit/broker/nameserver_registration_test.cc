@@ -34,7 +34,8 @@ std::shared_ptr<const TopicConfig> Topic(std::string name, int32_t perm = kPermR
 /// Remembers what brokers say; stands in for a nameserver of either make.
 class FakeNameServer {
  public:
-  explicit FakeNameServer(uint16_t port) : server_(router_, net::ServerLimits(), [](net::Connection&) {}) {
+  explicit FakeNameServer(uint16_t port)
+      : budgets_(net::ServerLimits()), server_(router_, net::ServerLimits(), budgets_, [](net::Connection&) {}) {
     router_.On(*this, &FakeNameServer::Register);
     router_.On(*this, &FakeNameServer::Unregister);
     at = *core::Endpoint::Parse("127.0.0.1", port);
@@ -71,6 +72,7 @@ class FakeNameServer {
 
  private:
   net::Router router_;
+  net::SharedBudgets budgets_;
   net::Server server_;
 };
 

@@ -94,7 +94,7 @@ class EchoService {
 
 struct Fixture {
   explicit Fixture(ServerLimits limits = {})
-      : service(router), server(router, limits, [this](Connection& connection) {
+      : service(router), budgets(limits), server(router, limits, budgets, [this](Connection& connection) {
           ++closed;
           close_reason = connection.close_reason();
         }) {}
@@ -103,6 +103,7 @@ struct Fixture {
   EchoService service;
   int closed = 0;
   std::string close_reason;
+  SharedBudgets budgets;
   Server server;
 };
 
@@ -275,8 +276,8 @@ core::Task<absl::Status> PinsMain() {
     before = answered();
     co_await core::Sleep(absl::Milliseconds(100));
   }
-  EXPECT_GT(fixture.server.pinned_bytes(), 0U);
-  EXPECT_LE(fixture.server.pinned_bytes(), limits.pinned_bytes_max);
+  EXPECT_GT(fixture.budgets.pinned.bytes(), 0U);
+  EXPECT_LE(fixture.budgets.pinned.bytes(), limits.pinned_bytes_max);
   EXPECT_LE(fixture.service.ForeignAlive(), limits.pinned_bytes_max / fixture.service.foreign_block_bytes);
   // Copied or as they lay: the peer gets all of them once it reads.
   FrameAssembler assembler(Pool(), kFrameBytesMax);
@@ -295,7 +296,7 @@ core::Task<absl::Status> PinsMain() {
     }
   }
   CO_RETURN_IF_ERROR(co_await WaitUntil([&] { return fixture.service.ForeignAlive() == 0; }));
-  EXPECT_EQ(fixture.server.pinned_bytes(), 0U);
+  EXPECT_EQ(fixture.budgets.pinned.bytes(), 0U);
   co_await scope.Join();
   co_await peer->Close();
   co_await fixture.server.Stop();
@@ -561,7 +562,7 @@ TEST(Connection, HeldRequestsKeepNoReceiveBuffersAndEndWithIt) { RunOnShard(Held
 
 core::Task<absl::Status> BackPressureMain() {
   ServerLimits limits;
-  limits.in_flight_requests_max = 4;
+  limits.requests_max = 4;
   limits.output_bytes_max = 64 << 10;
   Fixture fixture(limits);
   CO_RETURN_IF_ERROR(fixture.Listen());

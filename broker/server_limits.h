@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstddef>
+
+#include "broker/config.h"
+#include "net/limits.h"
+
+namespace broker {
+
+/// What one of `shards` shards grants its peers. Where the configuration leaves a number open (0), it follows from the shard's memory, so that all
+/// of the limits together are about twice that memory, beside what the caches have.
+net::ServerLimits ServerLimitsOf(const BrokerConfig& config, size_t shards);
+
+/// Long polls that one shard may hold; each costs about 2 KiB.
+size_t HeldPullsMax(const BrokerConfig& config);
+
+/// Bytes of pooled buffers from which on a shard refuses sends.
+size_t BusyBufferBytes(const BrokerConfig& config);
+
+}  // namespace broker

@@ -1,0 +1,63 @@
+#include "broker/shard_metrics.h"
+
+#include "broker/broker_shard.h"
+#include "broker/broker_stats.h"
+#include "core/reactor.h"
+#include "store/shard_store.h"
+
+namespace broker {
+namespace {
+
+template <typename T>
+double Number(T value) {
+  return static_cast<double>(value);
+}
+
+void WriteStore(const store::StoreStats& stats, core::MetricSink& sink) {
+  sink.Gauge("ringmq_log_begin_bytes", "Log position of the oldest message kept.", Number(stats.log_begin));
+  sink.Gauge("ringmq_log_end_bytes", "Log position of the next message.", Number(stats.log_end));
+  sink.Gauge("ringmq_log_durable_bytes", "Log position below which all is on stable storage.",
+             Number(stats.durable_end));
+  sink.Gauge("ringmq_log_segments", "Segments of the log.", Number(stats.segments));
+  sink.Gauge("ringmq_log_failed", "1 while the log takes no more messages because a write or flush has failed.",
+             stats.failure.empty() ? 0 : 1);
+  sink.Counter("ringmq_log_messages_total", "Messages appended.", Number(stats.messages_appended));
+  sink.Counter("ringmq_log_bytes_total", "Bytes of messages appended.", Number(stats.bytes_appended));
+  sink.Counter("ringmq_log_writes_total", "Batches written.", Number(stats.writes));
+  sink.Counter("ringmq_log_flushes_total", "Flushes of the device.", Number(stats.flushes));
+  sink.Counter("ringmq_log_damaged_records_total", "Damaged messages found and never served.",
+               Number(stats.damaged_records));
+  sink.Gauge("ringmq_log_damaged_bytes", "Bytes of the log that the start skipped as damaged.",
+             Number(stats.damaged_bytes));
+  sink.Gauge("ringmq_disk_used_ratio", "Share of the disk in use, 0 to 1.", stats.disk_used_ratio);
+  sink.Gauge("ringmq_disk_size_bytes", "Size of the disk.", Number(stats.disk_total_bytes));
+  sink.Gauge("ringmq_disk_free_bytes", "Free bytes of the disk.", Number(stats.disk_free_bytes));
+}
+
+void WriteTraffic(const BrokerTotals& totals, core::MetricSink& sink) {
+  sink.Counter("ringmq_messages_in_total", "Messages stored for producers.", Number(totals.put.total));
+  sink.Counter("ringmq_message_bytes_in_total", "Bytes of these.", Number(totals.put_bytes));
+  sink.Counter("ringmq_send_requests_total", "Sends stored.", Number(totals.put_requests));
+  sink.Counter("ringmq_send_failures_total", "Sends refused or failed.", Number(totals.put_failed));
+  sink.Counter("ringmq_messages_out_total", "Messages handed to consumers.", Number(totals.get.total));
+  sink.Counter("ringmq_pulls_found_total", "Pulls that were given messages.", Number(totals.found.total));
+  sink.Counter("ringmq_pulls_empty_total", "Pulls that were given none.", Number(totals.miss.total));
+}
+
+}  // namespace
+
+void AddShardMetrics(BrokerShard& shard) {
+  core::AddReactorMetrics(shard.metrics());
+  shard.metrics().Add([&shard](core::MetricSink& sink) {
+    if (shard.store_is_open()) WriteStore(shard.store().Stats(), sink);
+    WriteTraffic(shard.stats().Totals(), sink);
+    sink.Budget("held_pulls", shard.held_pulls().budget());
+    sink.Budget("connection_held_pulls", shard.connection_held_pulls());
+    core::Budget memory = shard.memory_budget();
+    memory.used = core::Reactor::Current().buffers().bytes_out();
+    sink.Budget("buffer_bytes", memory);
+  });
+  shard.AddNetMetrics();
+}
+
+}  // namespace broker

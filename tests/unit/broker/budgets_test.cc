@@ -1,0 +1,184 @@
+// Goal: the metrics of a broker are a valid exposition and show every budget; limits are enforced where requests become work.
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "broker/broker_shard.h"
+#include "broker/server_limits.h"
+#include "gmock/gmock.h"
+#include "tests/unit/broker/broker_fixture.h"
+
+namespace broker {
+namespace {
+
+using testing::Answer;
+using testing::Ask;
+using testing::PullFrom;
+using testing::SendTo;
+using testing::TestConfig;
+using testing::WithBroker;
+
+/// The samples by name with labels; fails on what is no exposition.
+std::map<std::string, double> Parse(const std::string& text) {
+  static const std::regex kHelp("# HELP ([a-z_]+) \\S.*");
+  static const std::regex kType("# TYPE ([a-z_]+) (counter|gauge)");
+  static const std::regex kSample(R"re(([a-z_]+)\{((?:[a-z]+="[a-z0-9_]+",?)+)\} (-?[0-9.e+-]+))re");
+  std::map<std::string, double> samples;
+  std::map<std::string, std::string> types;
+  std::set<std::string> helped;
+  std::string family;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (std::regex_match(line, match, kHelp)) {
+      EXPECT_TRUE(helped.insert(match[1]).second) << line << ": twice";
+      family = match[1];
+    } else if (std::regex_match(line, match, kType)) {
+      EXPECT_EQ(match[1], family);
+      types[match[1]] = match[2];
+      EXPECT_EQ(match[2] == "counter", family.ends_with("_total")) << line;
+    } else if (std::regex_match(line, match, kSample)) {
+      EXPECT_EQ(match[1], family) << "samples of a name stand together";
+      EXPECT_TRUE(types.contains(match[1])) << line;
+      EXPECT_TRUE(samples.emplace(match[1].str() + "{" + match[2].str() + "}", std::stod(match[3])).second)
+          << line << ": twice";
+    } else {
+      ADD_FAILURE() << "not a line of an exposition: " << line;
+    }
+  }
+  return samples;
+}
+
+core::Task<void> Exposition(Broker& broker, net::Client& client) {
+  const Answer sent = co_await Ask(client, SendTo("Metrics", 0), "body");
+  EXPECT_EQ(sent.code, 0) << sent.remark;
+  const std::vector<core::MetricSource> sources = co_await broker.ReadMetrics();
+  EXPECT_EQ(sources.size(), 2U);
+  const std::map<std::string, double> samples = Parse(core::PrometheusText(sources));
+  const auto both = [&samples](const std::string& name, const std::string& label = "") {
+    double sum = 0;
+    for (const char* shard : {"0", "1"}) {
+      const auto found = samples.find(name + "{server=\"broker\",shard=\"" + shard + "\"" + label + "}");
+      EXPECT_TRUE(found != samples.end()) << name << label;
+      if (found != samples.end()) sum += found->second;
+    }
+    return sum;
+  };
+  EXPECT_EQ(both("ringmq_messages_in_total"), 1);
+  EXPECT_EQ(both("ringmq_log_messages_total"), 1);
+  EXPECT_EQ(both("ringmq_connections_accepted_total"), 1);
+  EXPECT_GT(both("ringmq_reactor_ticks_total"), 0);
+  for (const char* resource :
+       {"connections", "address_connections", "accepts_per_second", "partial_frame_bytes", "requests", "request_bytes",
+        "connection_requests", "connection_request_bytes", "connection_output_bytes", "answer_bytes",
+        "pinned_log_bytes", "held_pulls", "connection_held_pulls", "buffer_bytes"}) {
+    const std::string label = std::string(",resource=\"") + resource + "\"";
+    EXPECT_GT(both("ringmq_budget_limit", label), 0) << resource;
+    EXPECT_EQ(both("ringmq_budget_hits_total", label), 0) << resource;
+    EXPECT_LT(both("ringmq_budget_used", label), both("ringmq_budget_limit", label)) << resource;
+  }
+  EXPECT_EQ(both("ringmq_budget_used", ",resource=\"connections\""), 1);
+  for (const char* reason : {"frame_deadline", "output_stalled", "idle"}) {
+    EXPECT_EQ(both("ringmq_connections_cut_off_total", std::string(",reason=\"") + reason + "\""), 0);
+  }
+}
+TEST(BrokerMetrics, AreAValidExpositionWithEveryBudget) { WithBroker(Exposition); }
+
+core::Task<void> BusySends(Broker&, net::Client& client) {
+  for (const bool batch : {false, true}) {
+    net::SendMessageV2Request request = SendTo("Busy", 0);
+    request.batch = batch;
+    const Answer refused = co_await Ask(client, request, "body");
+    EXPECT_EQ(refused.code, static_cast<int32_t>(net::ResponseCode::kSystemBusy)) << refused.remark;
+    EXPECT_TRUE(refused.Has("MSG_REGION"));
+    EXPECT_THAT(refused.remark, ::testing::HasSubstr("memory"));
+  }
+  const Answer read = co_await Ask(client, PullFrom("TBW102", 0, 0));
+  EXPECT_NE(read.code, static_cast<int32_t>(net::ResponseCode::kSystemBusy)) << "reads go on";
+}
+TEST(BrokerBudgets, SendsAreRefusedWhenMemoryIsShortAndReadsGoOn) {
+  BrokerConfig config = TestConfig();
+  config.memory_busy_ratio = 0;
+  WithBroker(BusySends, config);
+}
+
+core::Task<void> HoldOne(net::Client& client, int32_t queue, int& now) {
+  net::PullMessageRequest request = PullFrom("Held", queue, 0);
+  request.sys_flag |= 2;
+  request.suspend_timeout_millis = 10'000;
+  const core::MonoTime begin = core::Reactor::Current().now();
+  const Answer answer = co_await Ask(client, request);
+  EXPECT_EQ(answer.code, static_cast<int32_t>(net::ResponseCode::kPullNotFound)) << answer.remark;
+  if (core::Reactor::Current().now() - begin < absl::Seconds(1)) ++now;
+}
+
+core::Task<void> HeldPullsOfAConnection(Broker&, net::Client& client) {
+  const Answer sent = co_await Ask(client, SendTo("Held", 3), "makes the topic");
+  EXPECT_EQ(sent.code, 0) << sent.remark;
+  int at_once = 0;
+  core::Scope scope;
+  for (int i = 0; i < 5; ++i) {
+    scope.Spawn(HoldOne(client, 0, at_once));
+    co_await core::Sleep(absl::Milliseconds(50));
+  }
+  co_await scope.Join();
+  EXPECT_EQ(at_once, 2);
+}
+TEST(BrokerBudgets, AConnectionHoldsSoManyPullsAndFurtherOnesAreAnsweredAtOnce) {
+  BrokerConfig config = TestConfig();
+  config.held_pulls_per_connection_max = 3;
+  WithBroker(HeldPullsOfAConnection, config);
+}
+TEST(BrokerBudgets, AShardHoldsSoManyPullsAndFurtherOnesAreAnsweredAtOnce) {
+  BrokerConfig config = TestConfig();
+  config.held_pulls_max = 3;
+  WithBroker(HeldPullsOfAConnection, config);
+}
+
+// Catches an answer that takes more room than it was given, and one that gives none back.
+core::Task<void> LargeAnswers(Broker& broker, net::Client& client) {
+  const std::string body(1'500'000, 'b');
+  for (int i = 0; i < 6; ++i) {
+    const Answer sent = co_await Ask(client, SendTo("Large", 0), body);
+    EXPECT_EQ(sent.code, 0) << sent.remark;
+  }
+  core::Scope scope;
+  for (int round = 0; round < 3; ++round) {
+    for (int offset = 0; offset < 6; ++offset) {
+      scope.Spawn([](net::Client& c, int at, size_t bytes) -> core::Task<void> {
+        const Answer answer = co_await Ask(c, PullFrom("Large", 0, at));
+        EXPECT_EQ(answer.code, 0) << answer.remark;
+        EXPECT_GT(answer.body.size(), bytes);
+      }(client, offset, body.size()));
+    }
+    co_await scope.Join();
+  }
+  for (const core::MetricSource& source : co_await broker.ReadMetrics()) {
+    for (const core::MetricSample& sample : source.samples) {
+      if (sample.labels == "resource=\"answer_bytes\"" && sample.name == "ringmq_budget_used")
+        EXPECT_EQ(sample.value, 0);
+    }
+  }
+}
+TEST(BrokerBudgets, AnswersLargerThanTheirShareComeOneAfterTheOther) { WithBroker(LargeAnswers); }
+
+TEST(ServerLimitsTest, FollowFromTheMemoryUnlessSaid) {
+  BrokerConfig config;
+  config.append_buffer_bytes = 64 << 20;
+  net::ServerLimits limits = ServerLimitsOf(config, 2);
+  EXPECT_EQ(limits.partial_bytes_max, size_t{16} << 20);
+  EXPECT_EQ(limits.shard_request_bytes_max, size_t{64} << 20);
+  EXPECT_EQ(limits.connections_max, 12'500U);
+  EXPECT_EQ(HeldPullsMax(config), 32'768U);
+  config.partial_frame_bytes_max = 1000;
+  config.held_pulls_max = 7;
+  limits = ServerLimitsOf(config, 1);
+  EXPECT_EQ(limits.partial_bytes_max, 1000U);
+  EXPECT_EQ(limits.connections_max, 20'000U);
+  EXPECT_EQ(HeldPullsMax(config), 7U);
+}
+
+}  // namespace
+}  // namespace broker
