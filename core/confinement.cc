@@ -133,8 +133,9 @@ std::string Landlock(const ConfinementPlan& plan) {
     const int error = AllowPath(ruleset.get(), path, reading);
     if (error != 0 && error != ENOENT && error != EACCES) return StrCat("landlock off (", path, ": ", Why(error), ")");
   }
-  if ((handled.net & kBindTcp) != 0) AllowPorts(ruleset.get(), plan.bind_ports, kBindTcp);
-  if ((handled.net & kConnectTcp) != 0) AllowPorts(ruleset.get(), plan.connect_ports, kConnectTcp);
+  int error = (handled.net & kBindTcp) != 0 ? AllowPorts(ruleset.get(), plan.bind_ports, kBindTcp) : 0;
+  if (error == 0 && (handled.net & kConnectTcp) != 0) error = AllowPorts(ruleset.get(), plan.connect_ports, kConnectTcp);
+  if (error != 0) return StrCat("landlock off (TCP ports: ", Why(error), ")");
   if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0) return StrCat("landlock off (", Why(errno), ")");
   return StrCat("landlock on (ABI ", abi, ": files", handled.net == 0 ? "" : ", TCP ports",
                 handled.scoped == 0 ? "" : ", signals", ")");

@@ -1,5 +1,6 @@
 #include "core/socket.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -155,12 +156,13 @@ Task<absl::Status> Socket::Send(std::span<const Slice> parts) {
       changed_.NotifyAll();
       co_return absl::UnavailableError(StrCat("send to ", peer_.Text(), ": the connection is shut down"));
     }
-    size_t count = 0;
-    for (size_t bytes = 0; first + count < vectors.size() && count < kSendPartsMax; ++count) {
-      bytes += vectors[first + count].iov_len;
-      if (count > 0 && bytes > kSendBytesMax) break;
+    absl::InlinedVector<iovec, 16> now;
+    size_t bytes = 0;
+    for (size_t i = first; i < vectors.size() && now.size() < kSendPartsMax && bytes < kSendBytesMax; ++i) {
+      // A large part in pieces: its peer shows that it reads by taking one after the other.
+      now.push_back({vectors[i].iov_base, std::min(vectors[i].iov_len, kSendBytesMax - bytes)});
+      bytes += now.back().iov_len;
     }
-    const std::span<const iovec> now(vectors.data() + first, count);
     IoCall call([&](Io& io, Completion& done) { io.Send(id_, now, done); });
     const int32_t result = co_await call;
     if (result < 0) {

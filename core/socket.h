@@ -49,7 +49,7 @@ class Socket final : private ReceiveSink {
 
   static constexpr size_t kQueuedBytesMax = size_t{256} << 10;
   /// Handed to the Io at a time: a send that is larger shows by bytes_sent that it moves.
-  static constexpr size_t kSendBytesMax = size_t{512} << 10;
+  static constexpr size_t kSendBytesMax = size_t{256} << 10;
 
  private:
   void OnReceive(Slice bytes) noexcept override;

@@ -20,6 +20,7 @@ bool RouteTable::MayChangeName(std::string_view broker_name, std::string_view ho
 
 std::string RouteTable::Refusal(const Registration& registration, const Options& options) const {
   const BrokerIdentity& broker = registration.broker;
+  if (broker.id < 0) return core::StrCat("the broker ", broker.name, " has the id ", broker.id, ": 0 is a master, slaves have more");
   const auto same_address = live_.find(LiveKey(broker.cluster, broker.address));
   if (same_address == live_.end() && live_.size() >= options.brokers_max) {
     return core::StrCat("there are ", live_.size(), " brokers already, as many as brokersMax allows");
@@ -183,7 +184,7 @@ void RouteTable::Unregister(const BrokerIdentity& broker) {
 
 void RouteTable::RemoveFromGroup(const BrokerIdentity& broker) {
   const BrokerGroup* known = snapshot_.FindBroker(broker.name);
-  if (known == nullptr) return;
+  if (known == nullptr || known->cluster != broker.cluster) return;
   BrokerGroup group = *known;
   if (std::erase_if(group.addresses, [&](const auto& entry) { return entry.second == broker.address; }) == 0) return;
   const bool gone = group.addresses.empty();

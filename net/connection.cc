@@ -82,7 +82,7 @@ core::Task<void> Connection::WaitForRoom() {
   }
   waiting_for_room_ = false;
   if (!shared_.RequestsFull()) shared_.request_room.NotifyOne();  // passed on: more than one may fit
-  last_activity_ = core::Reactor::Current().now();
+  last_activity_ = last_received_ = core::Reactor::Current().now();
 }
 
 // The frames of others fill the memory for frames: this one stays as it is until there is room, or until it is its turn.
@@ -105,7 +105,7 @@ void Connection::AccountFrame() {
   if (address_ != nullptr) address_->partial_bytes += held - before;
   if (held < before) {
     shared_.PartialBytesFreed();
-  } else if (shared_.partial_bytes.full()) {
+  } else if (shared_.PartialBytesFull()) {
     shared_.CloseOldestFrames();
   }
 }

@@ -10,7 +10,7 @@
 namespace net {
 namespace {
 
-constexpr std::string_view kPrivate[] = {"10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16",
+constexpr std::string_view kPrivate[] = {"10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
                                          "169.254.0.0/16", "fc00::/7",      "fe80::/10"};
 constexpr std::string_view kAny[] = {"0.0.0.0/0", "::/0"};
 constexpr int kIpv4Prefix = 96;  // bits of ::ffff:0:0

@@ -81,7 +81,8 @@ bool SharedBudgets::FrameMayGrow(Connection& connection) {
   const AddressUse* const address = connection.address();
   const bool much_from_there =
       address != nullptr && address->limited && address->partial_bytes >= limits_.address_partial_bytes_max;
-  if (!partial_bytes.scarce() && !much_from_there) return true;
+  // A stranger's first frame may be a send of megabytes, or half of one from each of a thousand: one at a time.
+  if (!partial_bytes.scarce() && !much_from_there && connection.has_spoken()) return true;
   if (growing_ == nullptr && frame_waiters_.empty()) growing_ = &connection;
   return growing_ == &connection;
 }
@@ -120,6 +121,11 @@ void SharedBudgets::GrantFrame() {
   if (growing_ != nullptr) growing_->WakeFrameWaiter();
 }
 
+bool SharedBudgets::PartialBytesFull() const {
+  const size_t let = growing_ == nullptr ? 0 : growing_->partial_held();
+  return partial_bytes.used - std::min(let, partial_bytes.used) >= partial_bytes.limit;
+}
+
 void SharedBudgets::CloseOldestFrames() {
   ++partial_bytes.hits;
   std::vector<Connection*> frames;
@@ -131,10 +137,10 @@ void SharedBudgets::CloseOldestFrames() {
     return std::tuple(a->has_spoken(), a->has_received(), a->frame_begin()) <
            std::tuple(b->has_spoken(), b->has_received(), b->frame_begin());
   });
-  const size_t enough = partial_bytes.limit - partial_bytes.limit / 10;
+  // Whose turn it is holds much because it was let, and ends soon, one way or the other: the others do not pay for it.
+  const size_t enough = partial_bytes.limit - partial_bytes.limit / 10 + (growing_ == nullptr ? 0 : growing_->partial_held());
   for (Connection* one : frames) {
     if (partial_bytes.used < enough) return;
-    // Whose turn it is holds much because it was let, and ends soon, one way or the other.
     if (one != growing_) one->Evict("half frames fill the memory for frames, and its is one of the oldest");
   }
 }

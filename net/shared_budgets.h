@@ -54,6 +54,8 @@ class SharedBudgets {
   void PartialBytesFreed();
   /// More is held than may be: closes the oldest frames' connections until a tenth is free.
   void CloseOldestFrames();
+  /// By the half frames of all but the one whose turn it is to grow.
+  bool PartialBytesFull() const;
 
   // --- Requests under way.
   core::Budget requests;

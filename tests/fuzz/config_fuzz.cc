@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   nameserver::NameServerConfig nameserver;
   if (nameserver::ApplyNameServerProperties(*properties, "fuzz", nameserver, findings).ok()) {
     (void)nameserver::CheckNameServerConfig(nameserver);
-    (void)nameserver::NameServerConfigText(nameserver);
+    (void)nameserver::NameServerConfigText(nameserver, core::Reader::kPeer);
   }
   (void)core::FormatFindings(findings);
   return 0;

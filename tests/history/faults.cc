@@ -37,6 +37,7 @@ bool Faults::Add(const Event& event) {
   }
   if (what == "start") {
     if (of_master) life_began_ = event.t;
+    if (of_master && disk_failed_at_ < event.t) disk_failed_at_ = INT64_MAX;  // what was there at the start is flushed again
     return true;
   }
   ++disturbances_;
@@ -44,6 +45,7 @@ bool Faults::Add(const Event& event) {
   if (!of_master) return true;
   if (what == "flip" && damages_ != kUnlimited) ++damages_;
   if (what == "damage") damages_ = kUnlimited;
+  if (what == "disk-error") disk_failed_at_ = std::min(disk_failed_at_, event.t);
   if (what == "stop") exposed_from_ = INT64_MAX;  // a clean stop flushes
   if (what == "kill" || what == "cut") {
     last_crash_ = event.t;
@@ -57,6 +59,8 @@ void Faults::End(int64_t at, bool power) {
   // A process that died unflushed and whose successor did not live long has nothing flushed of what both left behind.
   const bool short_life = life_began_ > at - window_;
   exposed_from_ = std::min(at - window_, short_life ? exposed_from_ : INT64_MAX);
+  // Since a flush failed nothing was flushed any more: a cut however much later takes what was not by then.
+  if (disk_failed_at_ != INT64_MAX) exposed_from_ = std::min(exposed_from_, disk_failed_at_ - window_);
   if (power) cuts_.push_back({at, INT64_MAX, exposed_from_});
 }
 

@@ -63,6 +63,7 @@ class Faults {
   uint16_t scan_round_ = 0;
   int64_t last_crash_ = kAbsent;
   int64_t life_began_ = INT64_MIN;    // of the master's process
+  int64_t disk_failed_at_ = INT64_MAX;  // since when flushes of this life may have failed
   int64_t exposed_from_ = INT64_MAX;  // what earlier lives left unflushed begins here
 };
 
