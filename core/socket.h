@@ -48,7 +48,7 @@ class Socket final : private ReceiveSink {
   uint64_t bytes_sent() const { return bytes_sent_; }
 
   static constexpr size_t kQueuedBytesMax = size_t{256} << 10;
-  /// Handed to the Io at a time: a send that is larger shows by bytes_sent that it moves.
+  /// Handed to the Io at a time at most: a send that is larger shows by bytes_sent that its peer reads.
   static constexpr size_t kSendBytesMax = size_t{256} << 10;
 
  private:

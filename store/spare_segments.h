@@ -14,8 +14,8 @@ namespace store {
 
 /// Files of expired segments that become new ones, DIRECTORY/POSITION.spare: a durable write to blocks that were written before changes nothing
 /// but data, where one to reserved blocks also takes a commit of the file system's journal. What such a file holds can't come back: a batch counts
-/// only at the log position that its header names, a record only at the one that it names itself, and positions are never used
-/// twice. One shard.
+/// only at the log position that its header names, a record only at the one that it names itself, and those of an
+/// expired segment lie before the log's begin. One shard.
 class SpareSegments {
  public:
   /// More is disk that nobody else can use.
