@@ -271,7 +271,7 @@ core::Task<bool> Recovery::Scan(size_t index) {
     if (!failure_.ok() || kMutant == Mutant::kTruncateAtBadCrc) co_return false;
     if (!co_await DurableBeyond(index, position)) {
       // What can't be read is not torn: a power cut leaves sectors that can.
-      if (position != clean_end_ && reader_.Unreadable(position, damaged ? kBlock : header->bytes)) {
+      if (reader_.Unreadable(position, damaged ? kBlock : header->bytes)) {
         failure_ = absl::DataLossError(core::StrCat(segment.log.path(), " can't be read at ", position - segment.position,
                                                     ", where the log ends: what lies there may have been acknowledged. Mend the disk, or write zeros to these ",
                                                     kBlock, " bytes to go on without it"));

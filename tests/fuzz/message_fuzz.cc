@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "broker/message_properties.h"
-#include "broker/name_rules.h"
 #include "broker/subscription_data.h"
 #include "broker/topic_attributes.h"
 #include "store/record.h"

@@ -45,7 +45,7 @@ bool Faults::Add(const Event& event) {
   if (!of_master) return true;
   if (what == "flip" && damages_ != kUnlimited) ++damages_;
   if (what == "damage") damages_ = kUnlimited;
-  if (what == "disk-error") disk_failed_at_ = std::min(disk_failed_at_, event.t);
+  if (what == "disk-error" || what == "no-space") disk_failed_at_ = std::min(disk_failed_at_, event.t);
   if (what == "stop") exposed_from_ = INT64_MAX;  // a clean stop flushes
   if (what == "kill" || what == "cut") {
     last_crash_ = event.t;

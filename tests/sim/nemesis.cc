@@ -252,7 +252,9 @@ void Nemesis::DisturbDisk(Trouble trouble, int broker) {
   Node& node = cluster_.broker(broker);
   SimDisk& disk = node.disk();
   BrokerState& state = brokers_[static_cast<size_t>(broker)];
-  cluster_.recorder().Nemesis(kNames[static_cast<uint32_t>(trouble)], history::Role::kOther);
+  // What may fail a flush matters for what a later power cut may take.
+  const bool may_fail = trouble == Trouble::kDiskError || trouble == Trouble::kNoSpace;
+  cluster_.recorder().Nemesis(kNames[static_cast<uint32_t>(trouble)], may_fail ? history::Role::kMaster : history::Role::kOther);
   switch (trouble) {
     case Trouble::kSlowDisk:
       disk.set_slowdown(static_cast<double>(random_.Between(2, 40)));
