@@ -28,9 +28,11 @@ def _nanoseconds(moment):
 
 
 class Ledger:
-    """`flush`: the flushDiskType, which says what an acknowledgement promises; `window`: how many seconds before a power cut ASYNC_FLUSH may lose."""
+    """`flush`: the flushDiskType, which says what an acknowledgement promises; `window`: how many seconds before a power cut ASYNC_FLUSH may lose;
+    `expires`: whether messages may go because they are old."""
 
-    def __init__(self, topic, queues, flush='SYNC_FLUSH', window=0.05, checker=CHECKER):
+    def __init__(self, topic, queues, flush='SYNC_FLUSH', window=0.05, checker=CHECKER, expires=False):
+        self.expires = expires
         self.topic, self.queues, self.window, self.checker = topic, queues, window, pathlib.Path(checker)
         self.store = flush.removesuffix('_FLUSH')
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -146,7 +148,7 @@ class Ledger:
         """history_check over all that was sent and what was read since the last verdict, and for that one."""
         if not self.checker.exists():
             raise Failure(f'{self.checker} is not there: ./dev test --fault builds it')
-        options = ['--keeps-all', '--async-window-ms', str(math.ceil(self.window * 1000))]
+        options = [*([] if self.expires else ['--keeps-all']), '--async-window-ms', str(math.ceil(self.window * 1000))]
         files = [history.path for history in self.reads]
         verdict = self.sends.check(self.checker, *files, options=options)
         if not verdict.clean:

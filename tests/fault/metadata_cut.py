@@ -187,8 +187,9 @@ class Bench:
         environment, self.clock = fake_clock(context)
         self.server = server_on(context, device.folder, flushDiskType='SYNC_FLUSH', mappedFileSizeCommitLog=8 << 20, **settings)
         self.server.daemon.env.update(environment)
+        self.server.daemon.command.append(f'confinementReadable={self.clock.parent}')
         self.server.start()
-        self.ledger, self.alive = Ledger(TOPIC, QUEUES), Ledger(ALIVE, 1)
+        self.ledger, self.alive = Ledger(TOPIC, QUEUES, expires=True), Ledger(ALIVE, 1, expires=True)
         with rawmq.Connection(self.server.address, timeout=30) as connection:
             connection.create_topic(TOPIC, QUEUES)
             connection.create_topic(ALIVE, 1)
