@@ -124,7 +124,7 @@ core::Task<absl::Status> ShardStoreImpl::RemoveFiles(std::unique_ptr<Segment> se
   read_cache_.Forget(*segment);
   const std::string path = SegmentPath(options_.directory, segment->position);
   const bool spare = spares_.Wants(*segment) && disk_used_ratio_ <= options_.disk_used_ratio_max;
-  const std::string deleted = path.substr(0, path.size() - kSegmentSuffix.size()) + std::string(kDeletedSuffix);
+  const std::string deleted = SegmentFilePath(options_.directory, segment->position, kDeletedSuffix);
   // Under its new name it is no segment any more, whenever a crash comes.
   absl::Status status = spare ? co_await spares_.Keep(*segment) : co_await core::fs::Rename(path, deleted);
   if (status.ok() && segment->sealed) status = co_await core::fs::Remove(SegmentIndexPath(options_.directory, segment->position));

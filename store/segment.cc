@@ -19,10 +19,6 @@ constexpr size_t kHeaderCrcOffset = 48;
 constexpr size_t kNameDigits = 20;
 constexpr uint64_t kTruncateStep = uint64_t{64} << 20;
 
-std::string NameOf(const std::string& directory, uint64_t position, std::string_view suffix) {
-  return absl::StrFormat("%s/%020d%s", directory, position, suffix);
-}
-
 core::Task<absl::Status> WriteNewHeader(core::File& file, const LogIdentity& log, const SegmentHeader& header) {
   const core::Slice block = core::Reactor::Current().buffers().Allocate(kBlock);
   EncodeSegmentHeader(log, header, {block.data(), block.size()});
@@ -72,8 +68,9 @@ absl::StatusOr<SegmentHeader> ParseSegmentHeader(std::span<const std::byte> bloc
   return SegmentHeader{LoadLittle<uint64_t>(at + 32), LoadLittle<uint64_t>(at + 40)};
 }
 
-std::string SegmentPath(const std::string& directory, uint64_t position) { return NameOf(directory, position, kSegmentSuffix); }
-std::string SegmentIndexPath(const std::string& directory, uint64_t position) { return NameOf(directory, position, kIndexSuffix); }
+std::string SegmentFilePath(const std::string& directory, uint64_t position, std::string_view suffix) {
+  return absl::StrFormat("%s/%020d%s", directory, position, suffix);
+}
 
 std::optional<uint64_t> PositionOfSegmentName(std::string_view name, std::string_view suffix) {
   if (name.size() != kNameDigits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;

@@ -69,13 +69,14 @@ struct Segment {
   }
 };
 
-/// DIRECTORY/POSITION.log, POSITION in 20 digits.
-std::string SegmentPath(const std::string& directory, uint64_t position);
-std::string SegmentIndexPath(const std::string& directory, uint64_t position);
 inline constexpr std::string_view kSegmentSuffix = ".log";
 inline constexpr std::string_view kIndexSuffix = ".idx";
 inline constexpr std::string_view kDeletedSuffix = ".deleted";
 inline constexpr std::string_view kSpareSuffix = ".spare";
+/// DIRECTORY/POSITION with one of these, POSITION in 20 digits.
+std::string SegmentFilePath(const std::string& directory, uint64_t position, std::string_view suffix);
+inline std::string SegmentPath(const std::string& directory, uint64_t position) { return SegmentFilePath(directory, position, kSegmentSuffix); }
+inline std::string SegmentIndexPath(const std::string& directory, uint64_t position) { return SegmentFilePath(directory, position, kIndexSuffix); }
 /// The position in the name of a file of a log; empty when `name` is not such a name with `suffix`.
 std::optional<uint64_t> PositionOfSegmentName(std::string_view name, std::string_view suffix);
 

@@ -4,15 +4,12 @@
 #include <functional>
 #include <utility>
 
-#include "absl/strings/str_format.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/status.h"
 #include "core/strings.h"
 
 namespace store {
-
-std::string SpareSegments::PathOf(uint64_t position) const { return absl::StrFormat("%s/%020d%s", directory_, position, kSpareSuffix); }
 
 core::Task<absl::Status> SpareSegments::Load() {
   CO_ASSIGN_OR_RETURN(const std::vector<core::DirectoryEntry> entries, co_await core::fs::List(directory_));
@@ -32,7 +29,7 @@ core::Task<absl::Status> SpareSegments::Load() {
 }
 
 core::Task<absl::Status> SpareSegments::Keep(const Segment& segment) {
-  CO_RETURN_IF_ERROR(co_await core::fs::Rename(SegmentPath(directory_, segment.position), PathOf(segment.position)));
+  CO_RETURN_IF_ERROR(co_await core::fs::Rename(SegmentPath(directory_, segment.position), SegmentFilePath(directory_, segment.position, kSpareSuffix)));
   // Before anything is written to it: under its old name it would be a damaged segment.
   CO_RETURN_IF_ERROR(co_await core::fs::SyncDirectory(directory_));
   positions_.insert(positions_.begin(), segment.position);
@@ -41,7 +38,7 @@ core::Task<absl::Status> SpareSegments::Keep(const Segment& segment) {
 
 core::Task<absl::StatusOr<std::unique_ptr<Segment>>> SpareSegments::NewSegment(LogIdentity log, uint64_t position) {
   while (!positions_.empty()) {
-    const std::string path = PathOf(positions_.back());
+    const std::string path = SegmentFilePath(directory_, positions_.back(), kSpareSuffix);
     positions_.pop_back();
     absl::StatusOr<std::unique_ptr<Segment>> segment = co_await ReuseSegment(path, directory_, log, position, segment_bytes_);
     if (segment.ok()) {
@@ -56,7 +53,7 @@ core::Task<absl::StatusOr<std::unique_ptr<Segment>>> SpareSegments::NewSegment(L
 
 core::Task<absl::Status> SpareSegments::RemoveAll() {
   while (!positions_.empty()) {
-    const std::string path = PathOf(positions_.back());
+    const std::string path = SegmentFilePath(directory_, positions_.back(), kSpareSuffix);
     positions_.pop_back();
     CO_RETURN_IF_ERROR(co_await RemoveLargeFile(path, segment_bytes_));
   }

@@ -37,8 +37,6 @@ class SpareSegments {
   uint64_t reused() const { return reused_; }
 
  private:
-  std::string PathOf(uint64_t position) const;
-
   const std::string directory_;
   const uint64_t segment_bytes_;
   std::vector<uint64_t> positions_;  // that the files' names still say
