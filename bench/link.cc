@@ -1,6 +1,6 @@
 #include "bench/link.h"
 
-#include "bench/json_scan.h"
+#include "bench/frame_scan.h"
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
@@ -73,23 +73,14 @@ core::Task<void> Link::ReceiveLoop(ResponseHandler& handler) {
 }
 
 size_t Link::HandleFrames(std::span<const std::byte> bytes, ResponseHandler& handler) {
-  size_t handled = 0;
-  while (bytes.size() - handled >= 8) {
-    const std::byte* frame = bytes.data() + handled;
-    const size_t frame_bytes = 4 + size_t{store::LoadBig<uint32_t>(frame)};
-    if (bytes.size() - handled < frame_bytes) break;
-    const size_t header_bytes = store::LoadBig<uint32_t>(frame + 4) & 0xffffff;
-    if (frame_bytes >= 8 + header_bytes) {
-      Response response;
-      response.header = {reinterpret_cast<const char*>(frame) + 8, header_bytes};
-      response.opaque = NumberAfter(response.header, "\"opaque\":", -1);
-      response.code = NumberAfter(response.header, "\"code\":", -1);
-      response.body = {frame + 8 + header_bytes, frame_bytes - 8 - header_bytes};
-      handler.OnResponse(response);
-    }
-    handled += frame_bytes;
-  }
-  return handled;
+  return ForEachFrame(bytes, [&handler](std::string_view header, std::span<const std::byte> body) {
+    Response response;
+    response.header = header;
+    response.opaque = NumberAfter(header, "\"opaque\":", -1);
+    response.code = NumberAfter(header, "\"code\":", -1);
+    response.body = body;
+    handler.OnResponse(response);
+  });
 }
 
 core::Task<void> Link::Close() {

@@ -12,15 +12,15 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "bench/frame_scan.h"
 #include "bench/frame_template.h"
-#include "bench/json_scan.h"
-#include "store/bytes.h"
 
 namespace bench {
 namespace {
@@ -72,16 +72,8 @@ class Connection {
 
  private:
   size_t TakeFrames(std::string_view bytes) {
-    size_t taken = 0;
-    while (bytes.size() - taken >= 8) {
-      const auto* frame = reinterpret_cast<const std::byte*>(bytes.data()) + taken;
-      const size_t frame_bytes = 4 + size_t{store::LoadBig<uint32_t>(frame)};
-      if (bytes.size() - taken < frame_bytes) break;
-      const size_t header_bytes = store::LoadBig<uint32_t>(frame + 4) & 0xffffff;
-      if (header_bytes + 8 <= frame_bytes) answers_ += AnswerTo(bytes.substr(taken + 8, header_bytes));
-      taken += frame_bytes;
-    }
-    return taken;
+    return ForEachFrame(std::as_bytes(std::span(bytes.data(), bytes.size())),
+                        [this](std::string_view header, std::span<const std::byte>) { answers_ += AnswerTo(header); });
   }
 
   const int fd_;
