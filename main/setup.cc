@@ -78,6 +78,12 @@ absl::Status ChooseMemory(const ServerOptions& options, BrokerSetup& setup) {
   return absl::OkStatus();
 }
 
+/// Also lets the process listen where its metrics are shown.
+void AllowMetricsPort(const std::string& metrics_listen, core::ConfinementPlan& plan) {
+  const absl::StatusOr<core::Endpoint> metrics = core::Endpoint::Parse(metrics_listen);
+  if (plan.bind_ports.has_value() && metrics.ok()) plan.bind_ports->push_back(metrics->port);
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<core::Property>> ReadPropertiesFile(const std::string& path) {
@@ -133,16 +139,6 @@ nameserver::NameServerConfig NameServerBeside(const broker::BrokerConfig& broker
   config.cluster_peers = broker.cluster_peers;
   return config;
 }
-
-namespace {
-
-/// Also lets the process listen where its metrics are shown.
-void AllowMetricsPort(const std::string& metrics_listen, core::ConfinementPlan& plan) {
-  const absl::StatusOr<core::Endpoint> metrics = core::Endpoint::Parse(metrics_listen);
-  if (plan.bind_ports.has_value() && metrics.ok()) plan.bind_ports->push_back(metrics->port);
-}
-
-}  // namespace
 
 core::ConfinementPlan PlanOf(const BrokerSetup& setup, std::optional<int32_t> nameserver_port) {
   const broker::BrokerConfig& config = setup.config;
