@@ -28,15 +28,8 @@ struct Course {
   bool ready = false;
 };
 
-StoreOptions OptionsOf(Durability durability) {
-  StoreOptions options;
-  options.durability = durability;
-  options.append_buffer_bytes = size_t{1} << 20;
-  return options;
-}
-
 core::Task<absl::Status> FillMain(Course* course) {
-  CO_ASSIGN_OR_RETURN(SmallStore opened, co_await OpenSmall(OptionsOf(course->durability)));
+  CO_ASSIGN_OR_RETURN(SmallStore opened, co_await OpenSmall(SmallStoreOptions(course->durability)));
   for (int i = 0; i < course->messages; ++i) {
     const std::string topic = core::StrCat("topic-", i % 4);
     if (i % 16 == 0) {
@@ -95,15 +88,8 @@ Base MakeBase(const char* what, Course course) {
   return base;
 }
 
-struct Reading {
-  const Told* told;
-  Durability durability;
-  bool write;
-  Seen seen = {};
-};
-
-core::Task<absl::Status> CheckMain(Reading* reading) {
-  CO_ASSIGN_OR_RETURN(SmallStore opened, co_await OpenSmall(OptionsOf(reading->durability)));
+core::Task<absl::Status> CheckMain(Reopening* reading) {
+  CO_ASSIGN_OR_RETURN(SmallStore opened, co_await OpenSmall(SmallStoreOptions(reading->durability)));
   absl::Status status = co_await ReadEverything(opened.log(), *reading->told, reading->seen);
   if (status.ok() && reading->write) {
     Told later;
@@ -155,7 +141,7 @@ std::string Judge(sim::World& world, sim::Node& node, const Base& base, Durabili
   Told known = base.told;
   known.sent.insert(BodyOf("later", 1000));
   for (int run = 0; run < 2; ++run) {
-    Reading reading{.told = &base.told, .durability = durability, .write = run == 0};
+    Reopening reading{.told = &base.told, .durability = durability, .write = run == 0};
     node.Start([&reading] { return CheckMain(&reading); });
     const absl::Status status = world.RunToEnd(node);
     if (absl::IsDataLoss(status) && run == 0 &&
@@ -225,7 +211,7 @@ TEST(BitFlipTest, InWhatWasJustWrittenBeforeAKillIsNotServed) {
     const auto [path, at] = TurnABit(world, node, base);
     Totals& total = totals[core::StrCat(durability == Durability::kSynced ? "SYNC " : "ASYNC ", KindOf(path))];
     ++total.flips;
-    Reading reading{.told = &base.told, .durability = durability, .write = false};
+    Reopening reading{.told = &base.told, .durability = durability, .write = false};
     node.Start([&reading] { return CheckMain(&reading); });
     const absl::Status status = world.RunToEnd(node);
     if (!status.ok()) {

@@ -40,6 +40,13 @@ absl::Status TakeRecords(const FetchResult& result, const std::string& topic, Se
 uint64_t StateCount() { return FromEnvironment("RINGMQ_SIM_STATES", FromEnvironment("RINGMQ_SIM_SEEDS", 1000)); }
 uint64_t FirstState() { return FromEnvironment("RINGMQ_SIM_FIRST", 1); }
 
+StoreOptions SmallStoreOptions(Durability durability) {
+  StoreOptions options;
+  options.durability = durability;
+  options.append_buffer_bytes = size_t{1} << 20;
+  return options;
+}
+
 core::Task<absl::StatusOr<SmallStore>> OpenSmall(StoreOptions options, uint32_t log_number, uint32_t logs) {
   SmallStore opened;
   Manifest::Options wanted{.directory = "data", .default_logs = logs, .segment_bytes = kSegmentBytesMin};

@@ -53,6 +53,15 @@ struct SmallStore {
   ShardStore& log() { return folder->store(); }
   MetaStore& meta() { return folder->meta(); }
 };
+/// An append buffer of 1 MiB, otherwise as they are.
+StoreOptions SmallStoreOptions(Durability durability);
+/// A run that reads what is there and, if it is to, writes afterwards.
+struct Reopening {
+  const Told* told;
+  Durability durability;
+  bool write;
+  Seen seen = {};
+};
 /// With segments of 256 KiB and `data` as the folder.
 core::Task<absl::StatusOr<SmallStore>> OpenSmall(StoreOptions options, uint32_t log_number = 0, uint32_t logs = 1);
 core::Task<absl::Status> CloseSmall(SmallStore& opened);

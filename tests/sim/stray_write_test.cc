@@ -28,13 +28,6 @@ struct Course {
   bool ready = false;
 };
 
-StoreOptions OptionsOf(Durability durability) {
-  StoreOptions options;
-  options.durability = durability;
-  options.append_buffer_bytes = size_t{1} << 20;
-  return options;
-}
-
 core::Task<void> SendSome(ShardStore& store, Course& course, int writer) {
   core::Reactor& reactor = core::Reactor::Current();
   for (int i = 0; i < 8; ++i) {
@@ -49,7 +42,7 @@ core::Task<void> SendSome(ShardStore& store, Course& course, int writer) {
 }
 
 core::Task<absl::Status> WriteMain(Course* course) {
-  CO_ASSIGN_OR_RETURN(SmallStore opened, co_await OpenSmall(OptionsOf(course->durability)));
+  CO_ASSIGN_OR_RETURN(SmallStore opened, co_await OpenSmall(SmallStoreOptions(course->durability)));
   core::Scope writers;
   for (int writer = 0; writer < 3; ++writer) writers.Spawn(SendSome(opened.log(), *course, writer));
   for (int i = 0; i < 3; ++i) {
@@ -66,15 +59,8 @@ core::Task<absl::Status> WriteMain(Course* course) {
   co_return co_await CloseSmall(opened);
 }
 
-struct Reading {
-  const Told* told;
-  Durability durability;
-  bool write;
-  Seen seen = {};
-};
-
-core::Task<absl::Status> CheckMain(Reading* reading) {
-  CO_ASSIGN_OR_RETURN(SmallStore opened, co_await OpenSmall(OptionsOf(reading->durability)));
+core::Task<absl::Status> CheckMain(Reopening* reading) {
+  CO_ASSIGN_OR_RETURN(SmallStore opened, co_await OpenSmall(SmallStoreOptions(reading->durability)));
   absl::Status status = co_await ReadEverything(opened.log(), *reading->told, reading->seen);
   if (status.ok() && reading->write) {
     for (const std::string topic : {"topic-0", "topic-1"}) {
@@ -128,7 +114,7 @@ std::string Judge(sim::World& world, sim::Node& node, const Course& course, cons
   const size_t hit = MessagesHit(known, astray);
   std::vector<Place> missing_first;
   for (int run = 0; run < 2; ++run) {
-    Reading reading{.told = &known, .durability = course.durability, .write = run == 0};
+    Reopening reading{.told = &known, .durability = course.durability, .write = run == 0};
     node.Start([&reading] { return CheckMain(&reading); });
     const absl::Status status = world.RunToEnd(node);
     if (absl::IsDataLoss(status) && run == 0 && astray.path.find("/log-") == std::string::npos) {

@@ -36,9 +36,7 @@ struct Course {
 };
 
 StoreOptions OptionsOf(Durability durability) {
-  StoreOptions options;
-  options.durability = durability;
-  options.append_buffer_bytes = size_t{1} << 20;
+  StoreOptions options = SmallStoreOptions(durability);
   options.reserved_time = absl::Milliseconds(20);
   options.delete_when_hours = {};  // only when asked
   return options;
