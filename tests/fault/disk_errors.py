@@ -241,7 +241,7 @@ STOPPED_ANSWER_SECONDS_MAX = 0.5
 def stopped_disk(context, rounds, seed, command):
     """S1: the disk answers nothing for 1 s, then for 10 s, under more load than its memory holds. Senders wait, other
     requests are answered, memory is bounded, and nothing is lost."""
-    device = Device(context, 1024)
+    device = Device(context, 4096)  # room for whatever a fast machine sends before and after: a full disk is no_space's
     producers = Producers(4, TOPIC, QUEUES, seed)
     context.own.callback(producers.close)
 
@@ -262,7 +262,9 @@ def stopped_disk(context, rounds, seed, command):
         check(after or context.kind != 'ringmq', 'nothing was acknowledged after the disk went on')
         if context.kind == 'ringmq':
             codes = {r.code for r in results[2]}
-            check(codes <= {rawmq.FLUSH_DISK_TIMEOUT}, f'{flush}, {seconds} s: refused with', codes, results[2][:1])
+            # Busy: it waited 5 s for room in the append buffer and was not stored.
+            allowed = {rawmq.FLUSH_DISK_TIMEOUT} | ({rawmq.SYSTEM_BUSY} if seconds > 5 else set())
+            check(codes <= allowed, f'{flush}, {seconds} s: refused with', codes, results[2][:1])
             check(watch.rss < STOPPED_RSS_MAX, f'{flush}, {seconds} s:', watch.rss >> 20, 'MiB resident')
             check(watch.slowest < STOPPED_ANSWER_SECONDS_MAX,
                   f'{flush}, {seconds} s: a request that needs no disk took {watch.slowest:.2f} s')

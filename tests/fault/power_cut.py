@@ -22,6 +22,7 @@ START_SECONDS_MAX = 1.0  # half of the starts; the machine may be busy at others
 SLOW_START_SECONDS_MAX = 5.0
 COLD_JVM = 8  # RocketMQ is slow at first: so much longer rounds, to have about as many acknowledgements
 ROUNDS_PER_STORE = 10
+DISK_MEBIBYTES = 512  # two append buffers of 64 MiB, what a start makes anew beside an old one, and a fast machine's rounds
 SEGMENT_BYTES = 8 << 20  # the smallest: the log goes on to new files under load
 # ASYNC_FLUSH: flushed every 20 ms, and the flush takes its time. Four of five rounds; the machine may be busy in others.
 ASYNC_LOSS_SECONDS_MAX = 0.05
@@ -34,7 +35,7 @@ class Rounds:
     def __init__(self, context, flush, seed, command, window=0.05):
         self.context, self.flush, self.seed, self.command, self.window = context, flush, seed, command, window
         self.rng = random.Random(seed)
-        self.device = Device(context)
+        self.device = Device(context, DISK_MEBIBYTES)
         self.producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
         context.own.callback(self.producers.close)
         self.server = self.ledger = self.alive = None
