@@ -21,7 +21,15 @@ class EventQueue {
   };
 
   void Add(int64_t at, uint64_t process, std::function<void()> run) {
-    heap_.push_back({at, ++sequence_, process, std::move(run)});
+    uint32_t slot = static_cast<uint32_t>(events_.size());
+    if (free_.empty()) {
+      events_.emplace_back();
+    } else {
+      slot = free_.back();
+      free_.pop_back();
+    }
+    events_[slot] = {at, ++sequence_, process, std::move(run)};
+    heap_.push_back({at, sequence_, slot});
     std::push_heap(heap_.begin(), heap_.end(), Later);
   }
   bool empty() const { return heap_.empty(); }
@@ -29,14 +37,23 @@ class EventQueue {
   Event Pop() {
     CORE_ASSERT(!heap_.empty());
     std::pop_heap(heap_.begin(), heap_.end(), Later);
-    Event event = std::move(heap_.back());
+    const uint32_t slot = heap_.back().slot;
     heap_.pop_back();
-    return event;
+    free_.push_back(slot);
+    return std::move(events_[slot]);
   }
 
  private:
-  static bool Later(const Event& a, const Event& b) { return a.at != b.at ? a.at > b.at : a.sequence > b.sequence; }
-  std::vector<Event> heap_;
+  /// What the heap moves about: the functions stay where they are.
+  struct Key {
+    int64_t at;
+    uint64_t sequence;
+    uint32_t slot;  // in events_
+  };
+  static bool Later(const Key& a, const Key& b) { return a.at != b.at ? a.at > b.at : a.sequence > b.sequence; }
+  std::vector<Key> heap_;
+  std::vector<Event> events_;
+  std::vector<uint32_t> free_;
   uint64_t sequence_ = 0;
 };
 

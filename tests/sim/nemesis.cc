@@ -305,7 +305,9 @@ void Nemesis::Heal() {
     state = {};
     if (!node.running()) cluster_.StartBroker(i);
   }
-  world_.RunFor(absl::Seconds(2));
+  // The clients go on at full rate meanwhile, which is most of what a seed costs. Who has not begun to serve by then has 8 s more in which to take
+  // messages, and whether all still run is asked at the end once more.
+  world_.RunFor(absl::Milliseconds(300));
   for (int i = 0; i < cluster_.brokers(); ++i) {
     if (cluster_.broker(i).running()) continue;
     cluster_.recorder().Problem(

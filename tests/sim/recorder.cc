@@ -20,6 +20,15 @@ uint64_t HashOf(std::string_view body) {
   return hash == 0 ? 1 : hash;  // 0 means not given
 }
 
+constexpr size_t kLetters = 26;
+
+/// At least `bytes` of all letters over and over, not in their order: a body is a piece of it.
+const std::string& Letters(size_t bytes) {
+  static std::string letters;
+  while (letters.size() < bytes) letters.push_back(static_cast<char>('a' + letters.size() * 7 % kLetters));
+  return letters;
+}
+
 /// The value that a body begins with; empty: it is none of ours.
 std::string_view ValueOf(std::string_view body) {
   const size_t end = body.find('|');
@@ -50,12 +59,9 @@ Recorder::Attempt Recorder::BeginSend(int producer, int32_t queue, size_t bytes,
   attempt.queue = queue;
   attempt.value = core::StrCat(attempt.worker, ".", attempt.op);
   attempt.body = attempt.value + "|";
-  const size_t named = attempt.body.size();
-  attempt.body.resize(std::max(named, bytes));
-  auto letter = static_cast<uint32_t>(attempt.op) % 26;
-  for (size_t i = named; i < attempt.body.size(); ++i) {
-    attempt.body[i] = static_cast<char>('a' + letter);
-    letter = letter < 19 ? letter + 7 : letter - 19;
+  if (attempt.body.size() < bytes) {
+    const size_t from = static_cast<size_t>(attempt.op) % kLetters;
+    attempt.body.append(Letters(bytes + kLetters), from, bytes - attempt.body.size());
   }
   history::Event event = EventOf(attempt.worker, attempt.op, Phase::kInvoke, Function::kSend);
   const std::string name = NameOf(queue);
