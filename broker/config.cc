@@ -136,7 +136,7 @@ constexpr Setting kSettings[] = {
     Setting("connectionsPerAddressMax", &Config::connections_per_address_max, Range{1, 1'000'000},
             "The same of one address; loopback has no such limit."),
     Setting("acceptsPerSecondMax", &Config::accepts_per_second_max, Range{1, 1'000'000},
-            "New connections a second; a second's worth waits, more are closed."),
+            "New connections a second; more wait in the kernel's backlog."),
     Setting("frameTimeoutMillis", &Config::frame_timeout, kMillisecond, Range{100, 600'000},
             "ms from a frame's first byte to its last; 8 times that while 4 KiB/s come."),
     Setting("outputStallTimeoutMillis", &Config::output_stall_timeout, kMillisecond, Range{100, 3600'000},

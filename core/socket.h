@@ -81,13 +81,11 @@ class Listener final : private AcceptSink {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  /// The next connection; kCancelled once stopped or closed, kResourceExhausted when the process is out of descriptors (wait a
-  /// little and call again).
+  /// The next connection, which waits in the kernel until it is asked for; kCancelled once stopped or closed, kResourceExhausted when the process is
+  /// out of descriptors (wait a little and call again).
   Task<absl::StatusOr<std::unique_ptr<Socket>>> Accept(StopToken stop);
   Task<void> Close();
   const Endpoint& local() const { return local_; }
-  /// Connections that wait for Accept.
-  size_t waiting() const { return accepted_.size(); }
 
  private:
   explicit Listener(SocketId id);

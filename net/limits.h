@@ -32,7 +32,7 @@ struct ServerLimits {
 
   // --- Of the shard.
   size_t connections_max = 20000;  // beyond, accepted and closed
-  /// Connections served a second; as many wait, more are closed.
+  /// Connections served a second; more wait in the backlog of the kernel.
   uint32_t accepts_per_second_max = 2000;
   /// Memory of frames that are not there yet as a whole. From half of it on, only one frame at a time grows beyond kSmallFrame; beyond it the
   /// oldest are closed.

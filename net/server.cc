@@ -59,16 +59,16 @@ core::Task<void> Server::AcceptLoop(core::Listener& listener) {
       co_await core::Sleep(kAcceptRetry, stop);
       continue;
     }
-    // A second's worth of them waits for its turn; who comes beyond that would wait for longer than it is worth.
+    // Those behind it wait in the kernel's backlog, which is bounded; while that is full the kernel lets nobody in.
     bool admitted = budgets_.TryAccept(core::Reactor::Current().now());
-    while (!admitted && !stop.stop_requested() && listener.waiting() < budgets_.accepts.limit) {
+    if (!admitted) ++budgets_.accepts.hits;
+    while (!admitted && !stop.stop_requested()) {
       co_await core::Sleep(budgets_.NextAccept(core::Reactor::Current().now()), stop);
       admitted = budgets_.TryAccept(core::Reactor::Current().now());
     }
-    if (!admitted || stop.stop_requested()) {
-      if (!admitted) ++budgets_.accepts.hits;
-      Refuse(*std::move(socket), "more connections come than are taken in a second");
-      continue;
+    if (stop.stop_requested()) {
+      scope_.Spawn(CloseAtOnce(*std::move(socket)));
+      break;
     }
     AddressUse* const address = budgets_.Enter((*socket)->peer());
     if (address == nullptr) {

@@ -406,8 +406,9 @@ void UringIo::StartAccept(SocketId listener, AcceptSink& sink) {
   SocketState& state = StateOf(listener);
   CORE_ASSERT(state.acceptor == nullptr);
   state.acceptor = &sink;
+  // One at a time: a multishot accept takes all there are, however few are wanted, and they would wait here without a bound.
   io_uring_sqe* sqe = NextSqe();
-  io_uring_prep_multishot_accept(sqe, state.fd, nullptr, nullptr, SOCK_CLOEXEC);
+  io_uring_prep_accept(sqe, state.fd, nullptr, nullptr, SOCK_CLOEXEC);
   sqe->user_data = Tagged(&state, Tag::kAccept);
 }
 

@@ -255,10 +255,10 @@ def connection_flood(context, seconds, _seed, _command):
     recovered = time.monotonic() - over
     after = target.metrics()
     taken = sum(v - before[k] for k, v in after.items() if k.startswith('ringmq_connections_accepted_total{server="broker"'))
-    # Two shards have a quarter more each; seconds begin and end within the flood, and a second's worth still waits when it ends.
-    check(taken <= 1.25 * rate * (took + 3) + 100, f'{taken:.0f} connections were taken in {took:.1f} s')
+    # Two shards have a quarter more each; seconds begin and end within the flood, and a backlog still waits when it ends.
+    check(taken <= 1.25 * rate * (took + recovered + 2) + 100, f'{taken:.0f} connections were taken in {took + recovered:.1f} s')
     check(sum(opened) > rate * took, 'there was no flood:', opened)
-    check(target.budget('accepts_per_second', 'hits_total') > 0, 'nobody was turned away')
+    check(target.budget('accepts_per_second', 'hits_total') > 0, 'nobody had to wait')
     check(recovered < 10, f'after the flood a new connection was served only after {recovered:.1f} s')
     return (f'{sum(opened) / took:.0f} connections a second came, {taken / took:.0f} were taken; p99 of another {alone:.1f} ms alone, '
             f'{sorted(waits)[len(waits) * 99 // 100] * 1000:.1f} ms amid them; a new one was served {recovered:.2f} s after')
