@@ -44,11 +44,11 @@ constexpr uint64_t kScopes = 0b11;  // abstract sockets, signals
 /// How many rights to files there are, by ABI from 1 on: 2 added moves across folders, 3 truncation, 5 device ioctls.
 constexpr std::array<int, 5> kFileRights = {13, 14, 15, 15, 16};
 
-/// What a program needs to go on running: its own state, facts about the machine, libraries that libc loads late, chance.
-constexpr std::string_view kReadable[] = {
-    "/proc/self", "/sys/fs/cgroup",      "/sys/devices/system/cpu", "/usr/lib",    "/lib",
-    "/lib64",     "/usr/share/zoneinfo", "/etc/localtime",          "/dev/random", "/dev/urandom",
-    "/dev/null"};
+/// What a program needs to go on running: its own state, facts about the machine, time zones, chance. No libraries: those that it is linked with,
+/// the unwinder's among them, are there already, names are resolved before, and later ones could not be executed (ConfineSystemCalls).
+constexpr std::string_view kReadable[] = {"/proc/self",          "/sys/fs/cgroup", "/sys/devices/system/cpu",
+                                          "/usr/share/zoneinfo", "/etc/localtime", "/dev/random",
+                                          "/dev/urandom",        "/dev/null"};
 
 class Descriptor {
  public:

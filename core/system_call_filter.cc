@@ -112,6 +112,8 @@ constexpr uint32_t kRefused[] = {
     SYS_setfsgid,
     SYS_setgroups,
     SYS_capset,
+    // Shared memory of System V: another way to memory that can be executed (SHM_EXEC), which mmap is refused below.
+    SYS_shmat,
     // More rings: those of the shards are there, each with its list of operations (core/uring/ring_limits.h).
     SYS_io_uring_setup,
 };
