@@ -179,7 +179,10 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "- A broker has at most `topicsMax` topics (10,000), `subscriptionGroupsMax` groups (10,000) and `queuesMax` "
       "queues (100,000), and sends make\n"
       "  at most `autoCreateTopicsPerMinute` topics (64).\n"
-      "- A broker's name at a nameserver belongs to the host that registered it, until that is gone.\n"
+      "- A broker's name and id at a nameserver belong to the host that registered them until its connection closes or "
+      "it "
+      "has been silent for\n"
+      "  65 s. RocketMQ lets any host take them at once.\n"
       "\nWhy, and what each is tested by: [SECURITY.md](SECURITY.md).\n"
       "\n## Features\n\n| feature | state |\n|---|---|\n";
   for (const Feature& feature : kFeatures) page += core::StrCat("| ", feature.name, " | ", feature.state, " |\n");

@@ -110,6 +110,10 @@ NameServer::ReplyTask NameServer::RegisterBroker(Context context, net::RegisterB
     core::LogInfo("nameserver: new broker ", request.broker_name, " id ", request.broker_id, " of ", request.cluster_name,
                   " at ", request.broker_addr);
   }
+  if (!answer.moved_from.empty()) {
+    core::LogWarning("nameserver: the broker ", request.broker_name, " id ", request.broker_id, " has moved from ",
+                     answer.moved_from, " to ", request.broker_addr);
+  }
   net::RegisterBrokerResponse header;
   if (!answer.ha_address.empty()) header.ha_server_addr = answer.ha_address;
   if (!answer.master_address.empty()) header.master_addr = answer.master_address;

@@ -18,9 +18,13 @@ bool RouteTable::MayChangeName(std::string_view broker_name, std::string_view ho
          });
 }
 
-std::string RouteTable::Refusal(const Registration& registration, const Options& options) const {
+std::string RouteTable::Refusal(const Registration& registration, core::MonoTime now, const Options& options) const {
   const BrokerIdentity& broker = registration.broker;
   if (broker.id < 0) return core::StrCat("the broker ", broker.name, " has the id ", broker.id, ": 0 is a master, slaves have more");
+  const auto is_anothers = [&](LiveTable::const_iterator owner) {
+    return owner != live_.end() && owner->second.host != registration.host &&
+           now - owner->second.last_heard < kOwnerSilence;
+  };
   const auto same_address = live_.find(LiveKey(broker.cluster, broker.address));
   if (same_address == live_.end() && live_.size() >= options.brokers_max) {
     return core::StrCat("there are ", live_.size(), " brokers already, as many as brokersMax allows");
@@ -32,9 +36,9 @@ std::string RouteTable::Refusal(const Registration& registration, const Options&
     return core::StrCat("there are ", snapshot_.topic_count(), " topics already, and ", fresh,
                         " more would be more than topicsMax, ", options.topics_max);
   }
-  if (same_address != live_.end() && same_address->second.host != registration.host) {
+  if (is_anothers(same_address)) {
     return core::StrCat("the address ", broker.address, " belongs to a broker at ", same_address->second.host,
-                        " until that is gone");
+                        " until that is gone or silent for ", absl::FormatDuration(kOwnerSilence));
   }
   const BrokerGroup* known = snapshot_.FindBroker(broker.name);
   if (known == nullptr) return "";
@@ -44,18 +48,19 @@ std::string RouteTable::Refusal(const Registration& registration, const Options&
   const auto same_id = known->addresses.find(broker.id);
   if (same_id == known->addresses.end() || same_id->second == broker.address) return "";
   const auto owner = live_.find(LiveKey(broker.cluster, same_id->second));
-  if (owner == live_.end() || owner->second.host == registration.host) return "";
+  if (!is_anothers(owner)) return "";
   // Epochs are counted from 1 by a controller; without one they are all 0.
   const int64_t epoch = owner->second.version.state_version;
   if (epoch > 0 && registration.report.version.state_version != epoch) return "";
   return core::StrCat("the broker ", broker.name, " with the id ", broker.id, " belongs to ", owner->second.host,
-                      " until that is gone; give this one another name or id");
+                      " until that is gone or silent for ", absl::FormatDuration(kOwnerSilence),
+                      "; give this one another name or id");
 }
 
 RegistrationAnswer RouteTable::Register(Registration registration, core::MonoTime now, const Options& options) {
   const BrokerIdentity& broker = registration.broker;
   RegistrationAnswer answer;
-  answer.refusal = Refusal(registration, options);
+  answer.refusal = Refusal(registration, now, options);
   if (!answer.refusal.empty()) {
     answer.accepted = false;
     return answer;
@@ -83,6 +88,13 @@ RegistrationAnswer RouteTable::Register(Registration registration, core::MonoTim
     return answer;
   }
   const bool first = same_id == group.addresses.end();
+  if (!first && same_id->second != broker.address) {
+    const auto old = live_.find(LiveKey(broker.cluster, same_id->second));
+    if (old != live_.end() && old->second.host != registration.host) {
+      answer.moved_from = same_id->second;
+      Forget(old);
+    }
+  }
   group.addresses[broker.id] = broker.address;
   const bool prime_slave = registration.enable_acting_master.has_value() && broker.id != kMasterId &&
                            group.addresses.begin()->first == broker.id;

@@ -43,10 +43,15 @@ struct RegistrationAnswer {
   std::string refusal;
   std::string ha_address;      // of the master, for slaves
   std::string master_address;
+  std::string moved_from;  // where the broker was until now, when that was on another host
 };
 
 /// Without a heartbeat for this long a broker is gone, unless it says otherwise. Source: RocketMQ 5.3.3 RouteInfoManager.
 inline constexpr absl::Duration kBrokerTimeout = absl::Seconds(120);
+
+/// After so long a silence another host may take a broker's place: longer than any live broker is silent, as brokers register every 60 s at least
+/// (RocketMQ 5.3.3 BrokerController, registerNameServerPeriod; 30 s unless set).
+inline constexpr absl::Duration kOwnerSilence = absl::Seconds(65);
 
 /// The one writer of routes: RocketMQ's rules for what a registration changes and what a broker's end takes away. Pure: time is
 /// handed in. One shard. Source of each rule: RocketMQ 5.3.3 RouteInfoManager.
@@ -61,8 +66,9 @@ class RouteTable {
   /// The routes as they are now; good until the next change.
   const RoutingSnapshot& snapshot() const { return snapshot_; }
 
-  /// A broker (name and id) belongs to the host that registered it, as long as that registration lives: another host is refused. So is an address
-  /// that another host has registered. Where a controller decides who is master, the later epoch (stateVersion) wins as in RocketMQ.
+  /// A broker (name and id) belongs to the host that registered it until its connection closes or it has been silent for kOwnerSilence: until then another
+  /// host is refused. So is an address that another host has registered. Where a controller decides who is master, the later epoch (stateVersion) wins
+  /// as in RocketMQ.
   RegistrationAnswer Register(Registration registration, core::MonoTime now, const Options& options);
   void Unregister(const BrokerIdentity& broker);
   /// Whether `host` may speak for the broker: it registered it, or nobody did.
@@ -103,7 +109,7 @@ class RouteTable {
   using LiveTable = std::map<LiveKey, Live, std::less<>>;
 
   /// Why the registration can't be taken; empty when it can.
-  std::string Refusal(const Registration& registration, const Options& options) const;
+  std::string Refusal(const Registration& registration, core::MonoTime now, const Options& options) const;
   void ApplyReport(const Registration& registration, bool first, bool wipe_write, const Options& options);
   void SetQueues(std::string_view topic, std::string_view broker_name, const QueueData* queues, const QueueMapping* mapping);
   void EraseQueues(std::string_view topic, std::string_view broker_name);

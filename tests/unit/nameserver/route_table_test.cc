@@ -310,6 +310,33 @@ TEST_F(RouteTableTest, ABrokerBelongsToTheHostThatRegisteredIt) {
   EXPECT_TRUE(Register(thief).accepted) << "nobody's any more: this is how a broker moves to another machine";
 }
 
+// Whoever replaces a machine need not wait until the nameserver has given up the old one, nor may the old one come back then.
+TEST_F(RouteTableTest, AnotherHostMayTakeTheBrokerOfOneThatIsSilent) {
+  Registration old = BrokerAt("b", 0, "a:1", 1, {"T", "U"}, 1);
+  old.host = "10.0.0.1";
+  EXPECT_TRUE(Register(old, 100).accepted);
+  Registration heir = BrokerAt("b", 0, "x:1", 1, {"T", "U"}, 2);
+  heir.host = "10.0.0.9";
+  EXPECT_FALSE(Register(heir, 160).accepted) << "a live broker may register every 60 s only";
+  table_.Heartbeat("C", "a:1", At(160));
+  EXPECT_FALSE(Register(heir, 200).accepted);
+  const RegistrationAnswer answer = Register(heir, 225);
+  EXPECT_TRUE(answer.accepted) << answer.refusal;
+  EXPECT_EQ(answer.moved_from, "a:1");
+  EXPECT_THAT(Route("T"), HasSubstr("x:1"));
+  EXPECT_THAT(Route("T"), Not(HasSubstr("a:1")));
+  EXPECT_FALSE(table_.VersionOf("C", "a:1").has_value());
+  EXPECT_THAT(Register(old, 226).refusal, HasSubstr("belongs to 10.0.0.9"));
+  EXPECT_THAT(table_.ConnectionClosed(1), IsEmpty());
+  EXPECT_THAT(Route("T"), HasSubstr("x:1")) << "the end of the old one is not the end of the new one";
+
+  Registration same_address = BrokerAt("b", 0, "x:1", 1, {"T", "U"}, 3);  // its address moved along
+  same_address.host = "10.0.0.7";
+  EXPECT_FALSE(Register(same_address, 289).accepted);
+  EXPECT_TRUE(Register(same_address, 290).accepted);
+  EXPECT_FALSE(table_.MayChange("C", "x:1", "10.0.0.9"));
+}
+
 TEST_F(RouteTableTest, AMasterOfALaterEpochTakesOverFromAnotherHost) {
   Registration before = BrokerAt("b", 0, "a:1", 1, {"T", "U"}, 1);
   before.host = "10.0.0.1";
