@@ -56,6 +56,9 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
       net_budgets_(ServerLimitsOf(config, placement.shards())),
       router_(PolicyOf(config)),
       vip_router_(PolicyOf(config)) {
+  const auto message_bytes_max = [this] { return static_cast<size_t>(config_.max_message_size); };
+  router_.LimitMessages(message_bytes_max);
+  vip_router_.LimitMessages(message_bytes_max);
   memory_.limit = BusyBufferBytes(config);
   connection_held_pulls_.limit = static_cast<size_t>(config.held_pulls_per_connection_max);
   AddShardMetrics(*this);

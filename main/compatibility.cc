@@ -176,6 +176,8 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "none, until the next start; the\n"
       "  configuration file is never written. GET_BROKER_CONFIG and GET_NAMESRV_CONFIG show no paths.\n"
       "- Names are judged in every request, not only where something is made.\n"
+      "- A request's body is limited by its code ([LIMITS.md](LIMITS.md)): no more than 64 KiB where none is needed. In "
+      "RocketMQ any may fill a frame.\n"
       "- A broker has at most `topicsMax` topics (10,000), `subscriptionGroupsMax` groups (10,000) and `queuesMax` "
       "queues (100,000), and sends make\n"
       "  at most `autoCreateTopicsPerMinute` topics (64).\n"

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/strings.h"
+#include "net/limits.h"
 #include "net/name_rules.h"
 
 namespace net {
@@ -91,6 +92,25 @@ std::optional<Reply> AccessPolicy::Refuse(const RequestInfo* info, const core::E
   }
   if (std::optional<Reply> refusal = RefusePlane(*info, peer)) return refusal;
   return RefuseNames(*info, frame);
+}
+
+std::optional<Reply> RefuseBody(const RequestInfo& info, size_t body_bytes, size_t message_bytes_max) {
+  if (body_bytes <= kSmallFrame) return std::nullopt;
+  switch (info.body) {
+    case BodySize::kFrame:
+      return std::nullopt;
+    case BodySize::kMessage:
+      if (body_bytes <= message_bytes_max) return std::nullopt;
+      return Reply(ResponseCode::kMessageIllegal, core::StrCat("the message body has ", body_bytes,
+                                                               " bytes, more than maxMessageSize ", message_bytes_max));
+    case BodySize::kSmall:
+    case BodySize::kLists:
+      break;
+  }
+  const size_t most = info.body == BodySize::kLists ? kListsBytesMax : kSmallFrame;
+  if (body_bytes <= most) return std::nullopt;
+  return Reply(ResponseCode::kInvalidParameter,
+               core::StrCat(info.name, " with a body of ", body_bytes, " bytes; it may have ", most));
 }
 
 std::string ResourceText(const RequestInfo& info, const Frame& frame) {

@@ -37,6 +37,9 @@ class AccessPolicy {
 /// What is wrong with the names that `info` says are in the header; nothing when all is well.
 std::optional<Reply> RefuseNames(const RequestInfo& info, const Frame& frame);
 
+/// The refusal of a body of so many bytes, of which none need be here yet; nothing when the request may have it. `message_bytes_max`: maxMessageSize.
+std::optional<Reply> RefuseBody(const RequestInfo& info, size_t body_bytes, size_t message_bytes_max);
+
 /// "topic=T consumerGroup=g", or the beginning of the body where the names are there: for the audit. Control characters are escaped.
 std::string ResourceText(const RequestInfo& info, const Frame& frame);
 

@@ -57,7 +57,8 @@ core::Task<void> Connection::ReadLoop() {
       }
       if (!frame->has_value()) break;
       if (frame_begin_ != core::MonoTime::Max()) EndFrame();
-      if (!TakeFrame(std::move(**frame))) co_return;
+      const bool skipped = (*frame)->empty();
+      if (!skipped && !TakeFrame(std::move(**frame))) co_return;
       if (OverLimits()) co_await WaitForRoom();
     }
     if (!assembler_.partial()) continue;
@@ -65,6 +66,7 @@ core::Task<void> Connection::ReadLoop() {
       frame_begin_ = frame_window_ = last_received_;
       frame_window_bytes_ = 0;
     }
+    if (!head_judged_ && !JudgeHead()) co_return;
     AccountFrame();
     if (!socket_->HasReceived()) ArmTimer();
     if (partial_held_ > kSmallFrame && !closing() && !shared_.FrameMayGrow(*this)) co_await WaitForFrameRoom();
@@ -112,6 +114,7 @@ void Connection::AccountFrame() {
 
 void Connection::EndFrame() {
   frame_begin_ = core::MonoTime::Max();
+  head_judged_ = false;
   shared_.FrameDone(*this);
   AccountFrame();
 }
@@ -209,6 +212,38 @@ core::Slice WithoutReceiveBuffer(core::Slice bytes) {
 }
 
 }  // namespace
+
+// A large frame is looked at once its header is here: one that will be refused is answered now, and its body is never in memory. False when the
+// connection can't go on.
+bool Connection::JudgeHead() {
+  const std::span<const std::byte> begun = assembler_.begun();
+  if (begun.size() < kMarkBytes || assembler_.announced() <= kSmallFrame) return true;
+  const absl::StatusOr<size_t> head_bytes = HeadBytes(begun.data(), assembler_.announced());
+  if (head_bytes.ok() && begun.size() < *head_bytes) return true;
+  head_judged_ = true;
+  const absl::StatusOr<Frame> head =
+      head_bytes.ok() ? DecodeFrame(core::Reactor::Current().buffers().Copy(begun.first(*head_bytes)))
+                      : head_bytes.status();
+  if (!head.ok()) {
+    CloseForError(core::ToStd(head.status().message()));
+    return false;
+  }
+  std::optional<Reply> refusal;
+  if (!head->is_response()) {
+    refusal = router_ == nullptr ? Router::NotSupported(head->code)
+                                 : router_->RefuseEarly(*this, *head, assembler_.announced() - *head_bytes);
+  }
+  const bool unwanted = head->is_response() ? !calls_.Contains(head->opaque) : refusal.has_value();
+  if (!unwanted) return true;
+  assembler_.SkipRest();
+  shared_.FrameDone(*this);  // it needs no more room
+  ++shared_.bodies_refused;
+  if (refusal.has_value() && !head->is_oneway()) {
+    output_.AppendReply(*std::move(refusal), head->serialize_type, head->opaque);
+    wake_writer_.NotifyOne();
+  }
+  return true;
+}
 
 // False when the connection can't go on.
 bool Connection::TakeFrame(core::Slice bytes) {

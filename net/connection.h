@@ -124,6 +124,7 @@ class Connection : public core::ListNode {
   void AccountFrame();
   void EndFrame();
   bool FrameIsLate(core::MonoTime now);
+  bool JudgeHead();
   bool TakeFrame(core::Slice bytes);
   bool OverOwnLimits() const;
   bool OverLimits() const;
@@ -161,6 +162,7 @@ class Connection : public core::ListNode {
   uint64_t output_mark_bytes_ = 0;
   bool writing_ = false;
   bool has_spoken_ = false;
+  bool head_judged_ = false;  // of the frame that the assembler has part of
   bool waiting_for_frame_room_ = false;
   bool waiting_for_room_ = false;
   int32_t next_oneway_opaque_ = 0;

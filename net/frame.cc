@@ -14,7 +14,6 @@ namespace {
 constexpr std::array<std::string_view, 14> kLanguages = {"JAVA",   "CPP",  "DOTNET", "PYTHON", "DELPHI",
                                                          "ERLANG", "RUBY", "OTHER",  "HTTP",   "GO",
                                                          "PHP",    "OMS",  "RUST",   "NODE_JS"};
-constexpr size_t kMarkBytes = 4;
 
 bool SameName(std::string_view given, std::string_view upper) {
   if (given.size() != upper.size()) return false;
@@ -48,34 +47,40 @@ bool Frame::Find(std::string_view name, std::string_view* value) const {
   return false;
 }
 
-absl::StatusOr<Frame> DecodeFrame(core::Slice bytes) {
-  if (bytes.size() < kMarkBytes) {
-    return absl::InvalidArgumentError(core::StrCat("frame of ", bytes.size(), " bytes: too short for its header mark"));
-  }
-  char* const data = reinterpret_cast<char*>(bytes.data());
-  const uint32_t mark = ReadU32(data);
+absl::StatusOr<size_t> HeadBytes(const std::byte* begin, size_t frame_bytes) {
+  const uint32_t mark = ReadU32(reinterpret_cast<const char*>(begin));
   const uint32_t type = mark >> 24;
   const size_t header_bytes = mark & 0xFFFFFF;
   if (type > static_cast<uint32_t>(SerializeType::kRocketMq)) {
     return absl::InvalidArgumentError(core::StrCat("frame with unknown serialize type ", type));
   }
-  if (header_bytes > bytes.size() - kMarkBytes) {
+  if (header_bytes > frame_bytes - kMarkBytes) {
     return absl::InvalidArgumentError(
-        core::StrCat("frame of ", bytes.size(), " bytes with a header of ", header_bytes, " bytes"));
+        core::StrCat("frame of ", frame_bytes, " bytes with a header of ", header_bytes, " bytes"));
   }
   if (header_bytes > kHeaderBytesMax) {
     return absl::InvalidArgumentError(
         core::StrCat("header of ", header_bytes, " bytes; at most ", kHeaderBytesMax, " are allowed"));
   }
+  return kMarkBytes + header_bytes;
+}
+
+absl::StatusOr<Frame> DecodeFrame(core::Slice bytes) {
+  if (bytes.size() < kMarkBytes) {
+    return absl::InvalidArgumentError(core::StrCat("frame of ", bytes.size(), " bytes: too short for its header mark"));
+  }
+  const absl::StatusOr<size_t> body_at = HeadBytes(bytes.data(), bytes.size());
+  if (!body_at.ok()) return body_at.status();
+  char* const header = reinterpret_cast<char*>(bytes.data()) + kMarkBytes;
+  const size_t header_bytes = *body_at - kMarkBytes;
   absl::StatusOr<Frame> result((Frame()));
   Frame& frame = *result;
-  frame.serialize_type = static_cast<SerializeType>(type);
+  frame.serialize_type = static_cast<SerializeType>(bytes.data()[0]);
   const absl::Status status = frame.serialize_type == SerializeType::kJson
-                                  ? DecodeJsonHeader(data + kMarkBytes, header_bytes, frame)
-                                  : DecodeBinaryHeader(data + kMarkBytes, header_bytes, frame);
+                                  ? DecodeJsonHeader(header, header_bytes, frame)
+                                  : DecodeBinaryHeader(header, header_bytes, frame);
   if (!status.ok()) return status;
-  const size_t body_at = kMarkBytes + header_bytes;
-  if (body_at < bytes.size()) frame.body = bytes.Sub(body_at, bytes.size() - body_at);
+  if (*body_at < bytes.size()) frame.body = bytes.Sub(*body_at, bytes.size() - *body_at);
   frame.bytes = std::move(bytes);
   return result;
 }

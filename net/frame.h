@@ -23,6 +23,8 @@ inline constexpr size_t kFrameBytesMax = size_t{16} << 20;
 /// Java allows 16 MiB of header. Properties are at most 32,767 bytes, up to six times that when each is escaped; one that is somewhat too long
 /// should still be told so instead of losing its connection.
 inline constexpr size_t kHeaderBytesMax = size_t{256} << 10;
+/// How the header is written, and its bytes: what a frame begins with.
+inline constexpr size_t kMarkBytes = 4;
 /// Ordinals of RocketMQ 5.3.3 LanguageCode that we care for.
 inline constexpr int32_t kLanguageJava = 0;
 inline constexpr int32_t kLanguageOther = 7;
@@ -63,6 +65,10 @@ struct Frame {
 std::string_view LanguageName(int32_t language);
 /// The ordinal of a name in any case; OTHER for unknown ones.
 int32_t LanguageOf(std::string_view name);
+
+/// Bytes of the mark and the header of a frame of `frame_bytes` (without its length field) that begins with these, at least kMarkBytes. kInvalidArgument
+/// for what cannot be.
+absl::StatusOr<size_t> HeadBytes(const std::byte* begin, size_t frame_bytes);
 
 /// Decodes a frame (without its length field, in one piece) and takes its bytes, in which it unescapes text. kInvalidArgument says what is wrong
 /// where; a connection that sent such a frame can't go on. Allocates nothing for a header with at most 24 fields.

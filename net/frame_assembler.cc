@@ -42,7 +42,23 @@ void FrameAssembler::Gather(size_t count) {
   received_.RemovePrefix(count);
 }
 
+void FrameAssembler::SkipRest() {
+  CORE_ASSERT(have_ > kLengthBytes && skip_ == 0);
+  skip_ = frame_bytes_ - have_;
+  whole_ = core::Slice();
+}
+
 absl::StatusOr<std::optional<core::Slice>> FrameAssembler::Next() {
+  if (skip_ > 0) {
+    const size_t now = std::min(skip_, received_.size());
+    received_.RemovePrefix(now);
+    have_ += now;
+    skip_ -= now;
+    if (received_.empty()) received_ = core::Slice();
+    if (skip_ > 0) return std::optional<core::Slice>();
+    have_ = 0;
+    return std::optional(core::Slice());
+  }
   if (have_ == 0 && received_.size() >= kLengthBytes) {
     const absl::StatusOr<size_t> bytes = FrameBytes(received_.data());
     if (!bytes.ok()) return bytes.status();
@@ -57,6 +73,7 @@ absl::StatusOr<std::optional<core::Slice>> FrameAssembler::Next() {
   if (have_ >= kLengthBytes) {
     const absl::StatusOr<size_t> bytes = FrameBytes(whole_.data());
     if (!bytes.ok()) return bytes.status();
+    frame_bytes_ = *bytes;
     Gather(*bytes - have_);
     if (have_ == *bytes) {
       core::Slice frame = whole_.Sub(kLengthBytes, *bytes - kLengthBytes);

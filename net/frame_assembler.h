@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 
 #include "absl/status/statusor.h"
 #include "core/buffer.h"
@@ -16,12 +17,21 @@ class FrameAssembler {
 
   /// Adds what was received. All frames of the last slice must have been taken.
   void Feed(core::Slice received);
-  /// The next frame without its length field; nullopt when more must arrive. kInvalidArgument for an impossible length.
+  /// The next frame without its length field, empty for one that was skipped; nullopt when more must arrive. kInvalidArgument for an impossible length.
   absl::StatusOr<std::optional<core::Slice>> Next();
   /// A frame has begun to arrive and is not complete.
   bool partial() const { return have_ > 0; }
   /// Bytes of it that are here.
   size_t have() const { return have_; }
+  /// What is here of a partial frame, without its length field; empty for one that is skipped.
+  std::span<const std::byte> begun() const {
+    return skip_ > 0 || have_ <= kLengthBytes ? std::span<const std::byte>()
+                                              : whole_.bytes().subspan(kLengthBytes, have_ - kLengthBytes);
+  }
+  /// How long it will be, without its length field; of one that is not empty so far.
+  size_t announced() const { return frame_bytes_ - kLengthBytes; }
+  /// Throws away what is here of a partial frame, of which more than the length field is here, and the rest as it comes.
+  void SkipRest();
   /// Memory that it holds.
   size_t held_bytes() const { return whole_.block() == nullptr ? 0 : whole_.block()->size(); }
   /// Forgets everything. Between calls only.
@@ -29,6 +39,7 @@ class FrameAssembler {
     received_ = core::Slice();
     whole_ = core::Slice();
     have_ = 0;
+    skip_ = 0;
   }
 
  private:
@@ -40,9 +51,11 @@ class FrameAssembler {
 
   core::BufferPool& pool_;
   const size_t frame_bytes_max_;
-  core::Slice received_;  // not yet cut
-  core::Slice whole_;     // the frame being put together, its length field first
-  size_t have_ = 0;       // bytes of it in `whole_`
+  core::Slice received_;    // not yet cut
+  core::Slice whole_;       // the frame being put together, its length field first
+  size_t have_ = 0;         // bytes of it in `whole_`, or skipped
+  size_t frame_bytes_ = 0;  // of it with its length field, once that is here
+  size_t skip_ = 0;         // bytes of it that are still to be skipped
 };
 
 }  // namespace net

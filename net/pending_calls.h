@@ -28,6 +28,7 @@ class PendingCalls {
     return opaque;
   }
   void Remove(int32_t opaque) { calls_.erase(static_cast<uint32_t>(opaque)); }
+  bool Contains(int32_t opaque) const { return calls_.contains(static_cast<uint32_t>(opaque)); }
   /// False for an opaque that nobody waits for (any more).
   bool Complete(Frame frame) {
     const auto it = calls_.find(static_cast<uint32_t>(frame.opaque));

@@ -44,9 +44,9 @@ constexpr RequestResource Either(std::string_view consumers, std::string_view pr
 }
 
 constexpr RequestInfo kRequests[] = {
-#define REQUEST(name, code, text, servers, plane, tier, resource, action)                          \
-  {RequestCode::k##name, text, static_cast<uint8_t>(servers), RequestPlane::plane, tier, resource, \
-   RequestAction::action},
+#define REQUEST(name, code, text, servers, plane, tier, body, resource, action)              \
+  {RequestCode::k##name, text,     static_cast<uint8_t>(servers), RequestPlane::plane, tier, \
+   BodySize::body,       resource, RequestAction::action},
 #include "net/request_codes.inc"
 #undef REQUEST
 };

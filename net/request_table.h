@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -24,6 +25,15 @@ enum class RequestPlane : uint8_t { kData, kAdmin, kCluster };
 
 /// What a request does to its resource. Source: RocketMQ 5.3.3 Action.
 enum class RequestAction : uint8_t { kPub, kSub, kCreate, kUpdate, kDelete, kGet, kList, kAny };
+
+/// How large a request's body may be. Each is at least kSmallFrame (limits.h), so that frames up to that need not be judged before they are there.
+enum class BodySize : uint8_t {
+  kSmall,    // none, or a few fields: kSmallFrame
+  kLists,    // names, queues, settings: kListsBytesMax
+  kMessage,  // messages: maxMessageSize
+  kFrame,    // all the topics of a broker: what a frame can hold
+};
+inline constexpr size_t kListsBytesMax = size_t{4} << 20;
 
 /// How a name is judged (name_rules.h), and the answer to one that is not legal.
 enum class NameKind : uint8_t {
@@ -61,6 +71,7 @@ struct RequestInfo {
   uint8_t servers;        // RequestServer bits
   RequestPlane plane;
   char tier;  // 'A' .. 'D'
+  BodySize body;
   RequestResource resource;
   RequestAction action;
 };

@@ -6,6 +6,7 @@
 #include "core/strings.h"
 #include "net/audit.h"
 #include "net/connection.h"
+#include "net/limits.h"
 #include "net/request_table.h"
 
 namespace net {
@@ -26,16 +27,30 @@ void Router::Add(RequestCode code, Handler handler) {
   const RequestInfo* info = FindRequest(static_cast<int32_t>(code));
   Handler guarded = [this, info,
                      handler = std::move(handler)](RequestContext context) -> core::Task<Reply> {  // no coroutine
-    if (std::optional<Reply> refusal = policy_.Refuse(info, context.connection.peer(), context.frame)) {
-      if (refusal->code() == ResponseCode::kNoPermission && info != nullptr) {
-        audit_->Write(context.connection.peer_text(), info->name, ResourceText(*info, context.frame), *refusal);
-      }
+    if (std::optional<Reply> refusal = Refuse(info, context.connection, context.frame, context.frame.body.size())) {
       return Answer(*std::move(refusal));
     }
     return IsAudited(*info) ? Audited(*info, handler, context) : handler(context);
   };
   const bool inserted = handlers_.emplace(static_cast<int32_t>(code), std::move(guarded)).second;
   CORE_ASSERT(inserted);
+}
+
+std::optional<Reply> Router::Refuse(const RequestInfo* info, const Connection& connection, const Frame& frame,
+                                    size_t body_bytes) const {
+  std::optional<Reply> refusal = policy_.Refuse(info, connection.peer(), frame);
+  if (!refusal.has_value()) {
+    return body_bytes <= kSmallFrame ? std::nullopt : RefuseBody(*info, body_bytes, message_bytes_max_());
+  }
+  if (refusal->code() == ResponseCode::kNoPermission && info != nullptr) {
+    audit_->Write(connection.peer_text(), info->name, ResourceText(*info, frame), *refusal);
+  }
+  return refusal;
+}
+
+std::optional<Reply> Router::RefuseEarly(const Connection& connection, const Frame& head, size_t body_bytes) const {
+  if (Find(head.code) == nullptr) return NotSupported(head.code);
+  return Refuse(FindRequest(head.code), connection, head, body_bytes);
 }
 
 core::Task<Reply> Router::Audited(const RequestInfo& info, const Handler& handler, RequestContext context) {

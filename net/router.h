@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,6 +73,11 @@ class Router {
   void Add(RequestCode code, Handler handler);
 
   const Handler* Find(int32_t code) const;
+  /// The answer to a request of which only the header is here (`head`, without a body) and a body of `body_bytes` is on its way; nothing when its
+  /// handler is to see it.
+  std::optional<Reply> RefuseEarly(const Connection& connection, const Frame& head, size_t body_bytes) const;
+  /// How large a message may be, asked whenever one is larger than kSmallFrame. Unless it is set: what a frame can hold.
+  void LimitMessages(std::function<size_t()> bytes_max) { message_bytes_max_ = std::move(bytes_max); }
   /// What is answered, in ascending order: for docs/COMPATIBILITY.md.
   std::vector<int32_t> Codes() const;
 
@@ -81,11 +87,14 @@ class Router {
   static Reply NotSupported(int32_t code);
 
  private:
+  std::optional<Reply> Refuse(const RequestInfo* info, const Connection& connection, const Frame& frame,
+                              size_t body_bytes) const;
   core::Task<Reply> Audited(const RequestInfo& info, const Handler& handler, RequestContext context);
 
   const AccessPolicy policy_;
   const std::unique_ptr<Audit> audit_;
   absl::flat_hash_map<int32_t, Handler> handlers_;
+  std::function<size_t()> message_bytes_max_ = [] { return kFrameBytesMax; };
 };
 
 }  // namespace net

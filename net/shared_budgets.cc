@@ -220,6 +220,8 @@ void SharedBudgets::AddMetrics(core::MetricRegistry& registry) {
     closed("frame_deadline", frame_deadline_closes);
     closed("output_stalled", output_stall_closes);
     closed("idle", idle_closes);
+    sink.Counter("ringmq_bodies_refused_total", "Large frames refused by their header, their body thrown away.",
+                 static_cast<double>(bodies_refused));
     sink.Counter("ringmq_connections_accepted_total", "Connections taken.", static_cast<double>(accepted));
   });
 }

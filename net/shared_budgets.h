@@ -90,6 +90,8 @@ class SharedBudgets {
   uint64_t frame_deadline_closes = 0;
   uint64_t output_stall_closes = 0;
   uint64_t idle_closes = 0;
+  /// Large frames that were refused by their header, without taking their body.
+  uint64_t bodies_refused = 0;
   LogLimiter log;
 
   /// Adds all of it to the metrics of its shard.

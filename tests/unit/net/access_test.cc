@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "net/limits.h"
+
 namespace net {
 namespace {
 
@@ -89,6 +91,25 @@ TEST(AccessTest, OneOfTwoNamesIsEnoughWhereEitherWillDo) {
   EXPECT_EQ(Ask(RequestCode::kUnregisterClient, {{"clientID", "c"}}).first, ResponseCode::kNoPermission);
   EXPECT_EQ(Ask(RequestCode::kUnregisterClient, {{"producerGroup", ""}, {"consumerGroup", ""}}).first,
             ResponseCode::kNoPermission);
+}
+
+TEST(AccessTest, ABodyIsAsLargeAsItsRequestNeedsItToBe) {
+  const auto refuse = [](RequestCode code, size_t bytes) {
+    const std::optional<Reply> refusal = RefuseBody(*FindRequest(static_cast<int32_t>(code)), bytes, size_t{1} << 20);
+    return refusal.has_value() ? std::pair(refusal->code(), std::string(refusal->remark()))
+                               : std::pair(ResponseCode::kSuccess, std::string());
+  };
+  EXPECT_EQ(refuse(RequestCode::kPullMessage, kSmallFrame).first, ResponseCode::kSuccess);
+  EXPECT_EQ(refuse(RequestCode::kPullMessage, kSmallFrame + 1),
+            std::pair(ResponseCode::kInvalidParameter,
+                      std::string("PULL_MESSAGE with a body of 65537 bytes; it may have 65536")));
+  EXPECT_EQ(refuse(RequestCode::kHeartBeat, kListsBytesMax).first, ResponseCode::kSuccess);
+  EXPECT_EQ(refuse(RequestCode::kHeartBeat, kListsBytesMax + 1).first, ResponseCode::kInvalidParameter);
+  EXPECT_EQ(refuse(RequestCode::kSendMessage, size_t{1} << 20).first, ResponseCode::kSuccess);
+  EXPECT_EQ(refuse(RequestCode::kSendMessage, (size_t{1} << 20) + 1),
+            std::pair(ResponseCode::kMessageIllegal,
+                      std::string("the message body has 1048577 bytes, more than maxMessageSize 1048576")));
+  EXPECT_EQ(refuse(RequestCode::kRegisterBroker, kFrameBytesMax).first, ResponseCode::kSuccess);
 }
 
 TEST(AccessTest, TheAuditNamesTheResource) {

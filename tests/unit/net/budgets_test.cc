@@ -14,6 +14,7 @@
 #include "net/client.h"
 #include "net/metrics_server.h"
 #include "net/requests/offsets.h"
+#include "net/requests/send.h"
 #include "net/server.h"
 #include "net/shared_budgets.h"
 #include "tests/unit/net/test_util.h"
@@ -34,7 +35,7 @@ class Service {
     router.On(*this, &Service::Hold);
     router.On(*this, &Service::Give);
   }
-  core::Task<Reply> Hold(RequestContext context, GetMaxOffsetRequest request) {
+  core::Task<Reply> Hold(RequestContext context, SendMessageV2Request request) {
     bytes += context.frame.body.size();
     most = std::max(most, bytes);
     co_await core::Sleep(absl::Milliseconds(request.queue_id), context.connection.stop_token());
@@ -126,9 +127,19 @@ Request Ask(int32_t number) {
   return request;
 }
 
+/// The first `count` bytes of a send with a body of `body_bytes`.
+std::string HalfSend(size_t body_bytes, size_t count) {
+  HeaderFields fields;
+  fields.AddHeader(Ask<SendMessageV2Request>(0));
+  FrameHead head;
+  head.code = static_cast<int32_t>(SendMessageV2Request::kCode);
+  head.fields = &fields;
+  return (Encode(head, body_bytes) + std::string(body_bytes, 'b')).substr(0, count);
+}
+
 core::Task<void> Call(Client& client, int32_t millis, size_t body_bytes, int& good) {
   const auto answer =
-      co_await client.Call(Ask<GetMaxOffsetRequest>(millis), Pool().Copy(std::string(body_bytes, 'b')), kSoon);
+      co_await client.Call(Ask<SendMessageV2Request>(millis), Pool().Copy(std::string(body_bytes, 'b')), kSoon);
   EXPECT_TRUE(answer.ok()) << answer.status();
   if (answer.ok() && answer->code == 0) ++good;
 }
@@ -143,7 +154,7 @@ core::Task<absl::Status> HalfFramesMain() {
   CO_RETURN_IF_ERROR(co_await peers.Connect(fixture.server.local(0), 60));
   core::Scope scope;
   for (const auto& socket : peers.sockets) {
-    scope.Spawn(SendText(*socket, BigEndian32(15 << 20) + std::string(200 << 10, 'x')));
+    scope.Spawn(SendText(*socket, HalfSend(size_t{15} << 20, size_t{200} << 10)));
   }
   CO_RETURN_IF_ERROR(co_await WaitUntil([&] { return fixture.budgets.partial_bytes.hits > 0; }));
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, co_await Client::Connect(fixture.server.local(0), kSoon));
@@ -172,7 +183,7 @@ core::Task<absl::Status> ManyHalfFramesMain() {
   Peers peers;
   for (int i = 0; i < 200; ++i) {
     CO_RETURN_IF_ERROR(co_await peers.Connect(fixture.server.local(0), 1));
-    co_await SendText(*peers.sockets.back(), BigEndian32(100'000) + "some");
+    co_await SendText(*peers.sockets.back(), HalfSend(100'000, 50));
     EXPECT_LE(fixture.budgets.partial_bytes.used, limits.partial_bytes_max);
   }
   CO_RETURN_IF_ERROR(co_await WaitUntil([&] { return fixture.Closed(kOldest) >= 100; }));
@@ -198,12 +209,7 @@ core::Task<absl::Status> RatesMain() {
   CO_RETURN_IF_ERROR(fixture.Listen());
   Peers peers;
   CO_RETURN_IF_ERROR(co_await peers.Connect(fixture.server.local(0), 2));
-  HeaderFields fields;
-  fields.AddHeader(Ask<GetMaxOffsetRequest>(0));
-  FrameHead head;
-  head.code = static_cast<int32_t>(GetMaxOffsetRequest::kCode);
-  head.fields = &fields;
-  const std::string frame = Encode(head, 20'000) + std::string(20'000, 'b');
+  const std::string frame = HalfSend(20'000, 30'000);  // all of it
   core::Scope scope;
   scope.Spawn(Trickle(*peers.sockets[0], frame, 1000, absl::Milliseconds(40)));  // 0.8 s in all
   scope.Spawn(Trickle(*peers.sockets[1], frame.substr(0, 40), 1, absl::Milliseconds(20)));

@@ -332,6 +332,78 @@ core::Task<absl::Status> ErrorsMain() {
 }
 TEST(Connection, RefusalsAreAnswers) { RunOnShard(ErrorsMain); }
 
+// Catches bodies that are gathered only to be refused, and connections that are lost for it.
+core::Task<absl::Status> LargeBodiesMain() {
+  ServerLimits limits;
+  limits.partial_bytes_max = size_t{1} << 20;
+  Fixture fixture(limits);
+  fixture.router.LimitMessages([] { return size_t{2} << 20; });
+  CO_RETURN_IF_ERROR(fixture.Listen());
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, co_await Client::Connect(fixture.server.local(0), kSoon));
+  const auto body = [](size_t mebibytes) { return Pool().Copy(std::string(mebibytes << 20, 'b')); };
+  for (int i = 0; i < 3; ++i) {
+    const auto small = co_await client->Call(Hold(0), body(8), kSoon);
+    CHECK_OR_FAIL(small.ok());
+    EXPECT_EQ(small->code, static_cast<int32_t>(ResponseCode::kInvalidParameter)) << small->remark;
+    const auto large = co_await client->Call(SendTo("T"), body(3), kSoon);
+    CHECK_OR_FAIL(large.ok());
+    EXPECT_EQ(large->code, static_cast<int32_t>(ResponseCode::kMessageIllegal)) << large->remark;
+    HeaderFields none;
+    const auto unknown = co_await client->connection().CallFields(4711, none, body(2), kSoon);
+    CHECK_OR_FAIL(unknown.ok());
+    EXPECT_EQ(unknown->code, 3);
+    EXPECT_EQ(fixture.budgets.bodies_refused, static_cast<uint64_t>(3 * i + 3));
+    const auto good = co_await client->Call(SendTo("T"), body(2), kSoon);
+    CHECK_OR_FAIL(good.ok());
+    EXPECT_EQ(good->code, 0) << good->remark;
+    EXPECT_EQ(good->body.size(), size_t{2} << 20);
+  }
+  EXPECT_EQ(fixture.service.sends, 3);
+  EXPECT_EQ(fixture.closed, 0);
+  EXPECT_EQ(fixture.budgets.partial_bytes.used, 0U);
+  co_await client->Close();
+  co_await fixture.server.Stop();
+  co_return absl::OkStatus();
+}
+TEST(Connection, BodiesThatAreTooLargeAreRefusedByTheirHeader) { RunOnShard(LargeBodiesMain); }
+
+/// Whether the server closes the connection on which it got these bytes, or answers them with a frame.
+core::Task<absl::StatusOr<bool>> ClosesOn(core::Endpoint server, std::string bytes) {
+  CO_ASSIGN_OR_RETURN(std::unique_ptr<core::Socket> socket, co_await core::Socket::Connect(server, kSoon));
+  const core::Slice part = Pool().Copy(bytes);
+  CO_RETURN_IF_ERROR(co_await socket->Send(std::span(&part, 1)));
+  const absl::StatusOr<core::Slice> received = co_await socket->Receive();
+  co_await socket->Close();
+  co_return !received.ok() || received->empty();
+}
+
+// Catches a judgement that waits for a body which never comes, as a peer that wants memory would have it.
+core::Task<absl::Status> HeadsMain() {
+  Fixture fixture;
+  CO_RETURN_IF_ERROR(fixture.Listen());
+  const core::Endpoint server = fixture.server.local(0);
+  const auto announced = [](uint32_t length, std::string_view begin) {
+    return BigEndian32(length) + std::string(begin);
+  };
+  HeaderFields fields;
+  fields.AddHeader(Hold(0));
+  FrameHead head;
+  head.code = static_cast<int32_t>(GetMaxOffsetRequest::kCode);
+  head.fields = &fields;
+  CO_ASSIGN_OR_RETURN(const bool refused, co_await ClosesOn(server, Encode(head, size_t{8} << 20)));
+  EXPECT_FALSE(refused);
+  EXPECT_EQ(fixture.budgets.bodies_refused, 1U);
+  CO_ASSIGN_OR_RETURN(const bool long_header, co_await ClosesOn(server, announced(8 << 20, BigEndian32(1 << 20))));
+  EXPECT_TRUE(long_header);
+  CO_ASSIGN_OR_RETURN(const bool no_type, co_await ClosesOn(server, announced(8 << 20, "xxxx")));
+  EXPECT_TRUE(no_type);
+  CO_ASSIGN_OR_RETURN(const bool no_json, co_await ClosesOn(server, announced(8 << 20, RawFrame(0, "not json"))));
+  EXPECT_TRUE(no_json);
+  co_await fixture.server.Stop();
+  co_return absl::OkStatus();
+}
+TEST(Connection, ALargeFrameIsJudgedByItsHead) { RunOnShard(HeadsMain); }
+
 // The client's side of a consumer: told and asked by the broker.
 class ConsumerService {
  public:

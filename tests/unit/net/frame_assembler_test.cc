@@ -57,6 +57,45 @@ TEST(FrameAssembler, CutsDoNotMatter) {
   }
 }
 
+// Catches a frame that is cut in the middle of one that was skipped, and one that is skipped but keeps its memory.
+TEST(FrameAssembler, TheRestOfAFrameCanBeSkipped) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 100; ++round) {
+    std::vector<std::string> kept;
+    std::string stream;
+    for (int i = 0; i < 20; ++i) {
+      const bool large = i % 3 == 0;  // these are skipped, unless they come as a whole
+      const std::string frame(large ? 5000 + random() % 4000 : 4 + random() % 60, static_cast<char>('a' + i));
+      if (!large) kept.push_back(frame);
+      stream += Framed(frame);
+    }
+    FrameAssembler assembler(TestPool(), 10000);
+    std::vector<std::string> got;
+    int skipped = 0;
+    for (size_t at = 0; at < stream.size();) {
+      const size_t count = std::min<size_t>(1 + random() % (round % 3 == 0 ? 7 : 3000), stream.size() - at);
+      assembler.Feed(TestPool().Copy(std::string_view(stream).substr(at, count)));
+      at += count;
+      while (true) {
+        const auto frame = assembler.Next();
+        ASSERT_TRUE(frame.ok()) << frame.status();
+        if (!frame->has_value()) break;
+        skipped += (*frame)->empty() ? 1 : 0;
+        if (!(*frame)->empty()) got.emplace_back((*frame)->text());
+      }
+      if (assembler.begun().size() >= 1 && assembler.announced() >= 5000) {
+        assembler.SkipRest();
+        EXPECT_EQ(assembler.held_bytes(), 0U);
+        EXPECT_TRUE(assembler.partial());
+        EXPECT_TRUE(assembler.begun().empty());
+      }
+    }
+    EXPECT_EQ(got, kept);
+    EXPECT_EQ(skipped, 7);
+    EXPECT_FALSE(assembler.partial());
+  }
+}
+
 // A received buffer is one of few: what waits for the rest of its frame must not hold it.
 TEST(FrameAssembler, AnIncompleteFrameHoldsNoReceivedSlice) {
   FrameAssembler assembler(TestPool(), 1024);

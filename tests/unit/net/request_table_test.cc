@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "net/limits.h"
 #include "net/router.h"
 
 namespace net {
@@ -30,6 +31,15 @@ TEST(RequestTable, EveryEntryIsFoundAndComplete) {
     EXPECT_TRUE(info.tier >= 'A' && info.tier <= 'D') << info.name;
     EXPECT_TRUE(names.insert(info.name).second) << info.name;
   }
+}
+
+TEST(RequestTable, BodiesAreAsLargeAsTheirRequestsNeed) {
+  const auto body = [](RequestCode code) { return FindRequest(static_cast<int32_t>(code))->body; };
+  EXPECT_EQ(body(RequestCode::kPullMessage), BodySize::kSmall);
+  EXPECT_EQ(body(RequestCode::kHeartBeat), BodySize::kLists);
+  EXPECT_EQ(body(RequestCode::kSendBatchMessage), BodySize::kMessage);
+  EXPECT_EQ(body(RequestCode::kRegisterBroker), BodySize::kFrame);
+  EXPECT_GE(kListsBytesMax, kSmallFrame);
 }
 
 TEST(Router, AnswersUnknownCodesInRocketMqsWords) {
