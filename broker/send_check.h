@@ -30,7 +30,8 @@ struct SendTopic {
 /// permission takes nothing, where RocketMQ relies on routes and producers that have none yet.
 std::optional<SendRefusal> CheckSendTopic(const BrokerShard& shard, const net::SendMessageHeader& header, SendTopic& topic);
 
-/// Makes the unknown topic of a send from its template, or a retry topic as such. Nothing when it is there now.
+/// Makes the unknown topic of a send from its template, or a retry topic as such. Nothing when it is there now. This is where the names of sends are
+/// judged (RequestResource::by_lookup): INVALID_PARAMETER for one that is none.
 core::Task<std::optional<SendRefusal>> MakeTopicForSend(BrokerShard& shard, const net::SendMessageHeader& header);
 
 /// What a send to %RETRY%group becomes: its group must exist, and a message that has been tried too often, or whose group consumes in

@@ -91,7 +91,7 @@ std::optional<Reply> AccessPolicy::Refuse(const RequestInfo* info, const core::E
                               info == nullptr ? core::StrCat(frame.code) : std::string(info->name)));
   }
   if (std::optional<Reply> refusal = RefusePlane(*info, peer)) return refusal;
-  return RefuseNames(*info, frame);
+  return info->resource.by_lookup ? std::nullopt : RefuseNames(*info, frame);
 }
 
 std::optional<Reply> RefuseBody(const RequestInfo& info, size_t body_bytes, size_t message_bytes_max) {

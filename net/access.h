@@ -23,7 +23,7 @@ class AccessPolicy {
   /// `server` is how it calls itself in remarks ("broker"); `peers_key` the setting that `cluster_peers` is from.
   AccessPolicy(std::string_view server, PeerList cluster_peers, std::string_view peers_key);
 
-  /// The refusal of a request (`info` null: not in the table) from `peer`, or nothing.
+  /// The refusal of a request (`info` null: not in the table) from `peer`, or nothing. Names that its handler judges (by_lookup) are not looked at.
   std::optional<Reply> Refuse(const RequestInfo* info, const core::Endpoint& peer, const Frame& frame) const;
 
  private:

@@ -19,6 +19,11 @@ constexpr RequestResource Named(NameField first, NameField second = {}) {
   return {.where = Where::kHeader, .names = {first, second}};
 }
 constexpr RequestResource Topic(std::string_view field) { return Named({field, NameKind::kTopic}); }
+constexpr RequestResource LookedUpTopic(std::string_view field) {
+  RequestResource resource = Topic(field);
+  resource.by_lookup = true;
+  return resource;
+}
 constexpr RequestResource PerhapsTopic(std::string_view field) { return Named({field, NameKind::kTopic, false}); }
 constexpr RequestResource Route(std::string_view field) { return Named({field, NameKind::kRoute}); }
 constexpr RequestResource Group(std::string_view field) { return Named({field, NameKind::kConsumerGroup}); }

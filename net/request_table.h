@@ -62,6 +62,8 @@ struct RequestResource {
   Where where = Where::kNoRule;
   std::array<NameField, 2> names{};
   bool any_will_do = false;  // one of `names` is enough
+  /// The handler judges `names`, and only where its lookup misses, as every name that it knows is legal: for the requests that come most often.
+  bool by_lookup = false;
 };
 
 /// What is known of a request code beside its header struct.

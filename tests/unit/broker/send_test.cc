@@ -1,9 +1,11 @@
 #include "broker/send.h"
 
+#include <optional>
 #include <set>
 #include <string>
 
 #include "tests/unit/broker/broker_fixture.h"
+#include "net/name_rules.h"
 #include "net/remoting_util.h"
 #include "net/requests/to_client.h"
 
@@ -146,9 +148,10 @@ core::Task<void> Refusals(Broker&, net::Client& client) {
     const Answer answer = co_await Ask(client, one.request, one.body);
     EXPECT_EQ(answer.code, one.code) << one.what << ": " << answer.remark;
     EXPECT_FALSE(answer.remark.empty()) << one.what;
+    const std::optional<std::string> wrong_name = net::WrongTopicName(one.request.topic);
+    if (wrong_name.has_value()) EXPECT_EQ(answer.remark, *wrong_name) << one.what;
     // What is refused before it reaches the broker's part has no such fields; clients read them of a SendStatus only.
-    const bool no_name = one.code == 29 && one.request.topic != "Topic1";
-    const bool refused_at_the_edge = no_name || one.body.size() > (4 << 20);
+    const bool refused_at_the_edge = one.body.size() > (4 << 20);
     EXPECT_EQ(answer.fields.count("MSG_REGION"), refused_at_the_edge ? 0u : 1u) << one.what;
   }
   net::GetMaxOffsetRequest max;
