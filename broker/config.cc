@@ -26,7 +26,6 @@ constexpr std::string_view kBrokerId = "brokerId";
 constexpr std::string_view kBrokerRole = "brokerRole";
 
 constexpr absl::Duration kMillisecond = absl::Milliseconds(1);
-constexpr absl::Duration kSecond = absl::Seconds(1);
 constexpr absl::Duration kHour = absl::Hours(1);
 
 constexpr Setting kSettings[] = {
@@ -118,8 +117,6 @@ constexpr Setting kSettings[] = {
     Setting("channelExpiredTimeout", &Config::channel_expired_timeout, kMillisecond, Range{1000, 3600'000},
             "ms without heartbeat until a client is gone.")
         .Live(),
-    Setting("serverChannelMaxIdleTimeSeconds", &Config::server_channel_max_idle, kSecond, Range{1, 86400},
-            "Seconds without a byte until a connection is closed."),
     Setting("registerNameServerPeriod", &Config::register_name_server_period, kMillisecond, Range{1, 3600'000},
             "ms between registrations, held between 10,000 and 60,000."),
     Setting("clusterPeers", &Config::cluster_peers, Range{0, 4096},
@@ -132,15 +129,7 @@ constexpr Setting kSettings[] = {
     Setting::Choice<&Config::confinement>("confinement", core::kConfinementNames,
                                           "on: the process gives up what it does not need; off: for debugging."),
 
-    Setting("connectionsMax", &Config::connections_max, Range{1, 1'000'000}, "Connections at a time; who comes then is closed."),
-    Setting("connectionsPerAddressMax", &Config::connections_per_address_max, Range{1, 1'000'000},
-            "The same of one address; loopback has no such limit."),
-    Setting("acceptsPerSecondMax", &Config::accepts_per_second_max, Range{1, 1'000'000},
-            "New connections a second; more wait in the kernel's backlog."),
-    Setting("frameTimeoutMillis", &Config::frame_timeout, kMillisecond, Range{100, 600'000},
-            "ms from a frame's first byte to its last; 8 times that while 4 KiB/s come."),
-    Setting("outputStallTimeoutMillis", &Config::output_stall_timeout, kMillisecond, Range{100, 3600'000},
-            "ms without taking a byte of its answers until a connection is closed."),
+#include "net/server_settings.inc"
     Setting("requestsPerConnectionMax", &Config::requests_per_connection_max, Range{1, 1'000'000},
             "Requests at work; a connection with more is not read. Held pulls do not count."),
     Setting("requestBytesPerConnectionMax", &Config::request_bytes_per_connection_max, Range{1, int64_t{1} << 30},

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "core/confinement.h"
 #include "core/settings.h"
+#include "net/server_settings.h"
 #include "store/log_options.h"
 
 namespace broker {
@@ -19,7 +20,7 @@ enum class BrokerRole { kAsyncMaster, kSyncMaster, kSlave };
 
 /// The configuration of a broker: RocketMQ's names and defaults for what is used here (BrokerConfig, NettyServerConfig and
 /// MessageStoreConfig of RocketMQ 5.3.3). Read-only once the broker starts. kSettings (config.cc) ties keys to members.
-struct BrokerConfig {
+struct BrokerConfig : net::ServerSettings {
   // --- Who we are.
   std::string broker_cluster_name = "DefaultCluster";
   std::string broker_name = "broker-a";  // main puts the host's name here, as RocketMQ does
@@ -77,23 +78,17 @@ struct BrokerConfig {
 
   // --- Clients and nameservers.
   absl::Duration channel_expired_timeout = absl::Seconds(120);
-  absl::Duration server_channel_max_idle = absl::Seconds(120);
   absl::Duration register_name_server_period = absl::Seconds(30);  // held between 10 s and 60 s
 
   std::string cluster_peers = "private";  // as a nameserver's; also of the one inside standalone
   core::Confinement confinement = core::Confinement::kOn;
   std::string confinement_readable;
-  // --- What peers are granted: see net/limits.h. Of the whole broker, each shard having its share; what is 0 follows from the memory.
-  int32_t connections_max = 20000;
-  int32_t connections_per_address_max = 2000;  // loopback has no such limit
-  int32_t accepts_per_second_max = 2000;
-  absl::Duration frame_timeout = absl::Seconds(15);
-  absl::Duration output_stall_timeout = absl::Seconds(30);
+  // --- What peers are granted beside ServerSettings: see net/limits.h. Of each connection:
   int32_t requests_per_connection_max = 1024;
   int64_t request_bytes_per_connection_max = 8 << 20;
   int64_t output_bytes_per_connection_max = 1 << 20;
   int32_t held_pulls_per_connection_max = 4096;
-  // Of each shard:
+  // Of each shard; what is 0 follows from the memory:
   int64_t partial_frame_bytes_max = 0;
   int64_t requests_max = 0;
   int64_t request_bytes_max = 0;

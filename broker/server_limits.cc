@@ -18,17 +18,10 @@ size_t Or(int64_t given, size_t otherwise) { return given > 0 ? static_cast<size
 
 net::ServerLimits ServerLimitsOf(const BrokerConfig& config, size_t shards) {
   const size_t half = config.append_buffer_bytes;  // half of what the shard has (main/memory_budget.h)
-  net::ServerLimits limits;
+  net::ServerLimits limits = net::LimitsOf(config, shards);
   limits.requests_max = static_cast<uint32_t>(config.requests_per_connection_max);
   limits.request_bytes_max = static_cast<size_t>(config.request_bytes_per_connection_max);
   limits.output_bytes_max = static_cast<size_t>(config.output_bytes_per_connection_max);
-  limits.idle_timeout = config.server_channel_max_idle;
-  limits.frame_deadline = config.frame_timeout;
-  limits.output_stall_timeout = config.output_stall_timeout;
-  limits.connections_max = net::ShareOf(static_cast<size_t>(config.connections_max), shards);
-  limits.address_connections_max = net::ShareOf(static_cast<size_t>(config.connections_per_address_max), shards);
-  limits.accepts_per_second_max =
-      static_cast<uint32_t>(net::ShareOf(static_cast<size_t>(config.accepts_per_second_max), shards));
   limits.partial_bytes_max = Or(config.partial_frame_bytes_max, std::max(half / 4, kPartialBytesMin));
   limits.address_partial_bytes_max = limits.partial_bytes_max / 4;
   limits.shard_requests_max = Or(config.requests_max, std::max(half / kRequestCost, kRequestsMin));

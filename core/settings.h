@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -27,10 +28,11 @@ struct Range {
 template <typename Config>
 class Setting {
  public:
-  /// `T`: bool, int32_t, int64_t, double or std::string.
-  template <typename T>
-  constexpr Setting(std::string_view key, T Config::*member, Range range, std::string_view help)
-      : key_(key), help_(help), range_(range), member_(member) {}
+  /// `T`: bool, int32_t, int64_t, double or std::string. `Part`: Config, or what it derives from.
+  template <typename T, typename Part>
+    requires std::derived_from<Config, Part>
+  constexpr Setting(std::string_view key, T Part::*member, Range range, std::string_view help)
+      : key_(key), help_(help), range_(range), member_(static_cast<T Config::*>(member)) {}
   constexpr Setting(std::string_view key, bool Config::*member, std::string_view help)
       : key_(key), help_(help), member_(member) {}
   /// A duration, in whole `unit`s in the file.

@@ -9,23 +9,17 @@
 #include "absl/time/time.h"
 #include "core/confinement.h"
 #include "core/settings.h"
+#include "net/server_settings.h"
 
 namespace nameserver {
 
 /// The configuration of a nameserver: RocketMQ's names and defaults for what is used here (NamesrvConfig and NettyServerConfig of RocketMQ
 /// 5.3.3). Settings marked "live" may be changed by UPDATE_NAMESRV_CONFIG.
-struct NameServerConfig {
+struct NameServerConfig : net::ServerSettings {
   std::string listen_address = "0.0.0.0";  // bindAddress
   int32_t listen_port = 9876;              // 0: any free one (tests)
   std::string kv_config_path = "./data/namesrv/kvConfig.json";
   absl::Duration scan_not_active_broker_interval = absl::Seconds(5);
-  absl::Duration server_channel_max_idle = absl::Seconds(120);
-  // What peers are granted: see net/limits.h.
-  int32_t connections_max = 20000;
-  int32_t connections_per_address_max = 2000;  // loopback has no such limit
-  int32_t accepts_per_second_max = 2000;
-  absl::Duration frame_timeout = absl::Seconds(15);
-  absl::Duration output_stall_timeout = absl::Seconds(30);
   /// "address:port" where Prometheus may ask for the metrics; empty: nowhere.
   std::string metrics_listen = "127.0.0.1:5558";
   bool order_message_enable = false;                      // live

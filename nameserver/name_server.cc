@@ -12,17 +12,6 @@
 namespace nameserver {
 namespace {
 
-net::ServerLimits LimitsOf(const NameServerConfig& config) {
-  net::ServerLimits limits;
-  limits.idle_timeout = config.server_channel_max_idle;
-  limits.connections_max = static_cast<size_t>(config.connections_max);
-  limits.address_connections_max = static_cast<size_t>(config.connections_per_address_max);
-  limits.accepts_per_second_max = static_cast<uint32_t>(config.accepts_per_second_max);
-  limits.frame_deadline = config.frame_timeout;
-  limits.output_stall_timeout = config.output_stall_timeout;
-  return limits;
-}
-
 /// Of a configuration that CheckNameServerConfig has found good.
 net::PeerList PeersOf(const NameServerConfig& config) {
   const absl::StatusOr<net::PeerList> peers = net::PeerList::Parse(config.cluster_peers);
@@ -36,8 +25,8 @@ NameServer::NameServer(NameServerConfig config)
     : config_(std::move(config)),
       kv_(config_.kv_config_path),
       router_(net::AccessPolicy("nameserver", PeersOf(config_), "clusterPeers")),
-      budgets_(LimitsOf(config_)),
-      server_(router_, LimitsOf(config_), budgets_, [this](net::Connection& connection) { OnClose(connection); }) {
+      budgets_(net::LimitsOf(config_, 1)),
+      server_(router_, net::LimitsOf(config_, 1), budgets_, [this](net::Connection& connection) { OnClose(connection); }) {
   core::AddReactorMetrics(metrics_);
   budgets_.AddMetrics(metrics_);
   AddHandlers();
