@@ -2,14 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <functional>
 #include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/reactor.h"
-#include "core/runtime.h"
 #include "core/status.h"
 #include "net/client.h"
 #include "net/metrics_server.h"
@@ -17,12 +15,12 @@
 #include "net/requests/send.h"
 #include "net/server.h"
 #include "net/shared_budgets.h"
+#include "tests/unit/net/server_fixture.h"
 #include "tests/unit/net/test_util.h"
 
 namespace net {
 namespace {
 
-constexpr absl::Duration kSoon = absl::Seconds(20);
 constexpr std::string_view kStill = "its frame stands still and others wait for the memory";
 constexpr std::string_view kOldest = "half frames fill the memory for frames, and its is one of the oldest";
 
@@ -57,42 +55,9 @@ class Service {
   int answered = 0;
 };
 
-struct Fixture {
-  explicit Fixture(const ServerLimits& limits)
-      : service(router), budgets(limits), server(router, limits, budgets, [this](Connection& connection) {
-          reasons.push_back(connection.close_reason());
-        }) {}
-  absl::Status Listen() { return server.Listen(*core::Endpoint::Parse("127.0.0.1:0")); }
-  size_t Closed(std::string_view why) const {
-    return static_cast<size_t>(std::count(reasons.begin(), reasons.end(), why));
-  }
-  Router router;
-  Service service;
-  std::vector<std::string> reasons;
-  SharedBudgets budgets;
-  Server server;
-};
+using Fixture = ServerFixture<Service>;
 
-void RunOnShard(core::Task<absl::Status> (*body)()) {
-  core::RuntimeOptions options;
-  options.pin_threads = false;
-  options.receive_buffers = 64;
-  options.receive_buffer_bytes = 16384;
-  const absl::Status status = core::RunShards(options, [body] { return body(); });
-  EXPECT_TRUE(status.ok()) << status;
-}
-
-#define CHECK_OR_FAIL(condition) \
-  if (!(condition)) co_return absl::InternalError("failed: " #condition)
-
-core::Task<absl::Status> WaitUntil(std::function<bool()> condition) {
-  const core::MonoTime limit = core::Reactor::Current().now() + kSoon;
-  while (!condition()) {
-    if (core::Reactor::Current().now() > limit) co_return absl::DeadlineExceededError("a condition did not come true");
-    co_await core::Sleep(absl::Milliseconds(2));
-  }
-  co_return absl::OkStatus();
-}
+void RunOnShard(core::Task<absl::Status> (*body)()) { net::RunOnShard(64, 16384, body); }
 
 size_t OpenFiles() {
   const std::filesystem::directory_iterator files("/proc/self/fd");

@@ -4,13 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "core/log.h"
 #include "core/reactor.h"
-#include "core/runtime.h"
 #include "core/status.h"
 #include "core/strings.h"
 #include "net/client.h"
@@ -19,12 +17,11 @@
 #include "net/requests/send.h"
 #include "net/requests/to_client.h"
 #include "net/server.h"
+#include "tests/unit/net/server_fixture.h"
 #include "tests/unit/net/test_util.h"
 
 namespace net {
 namespace {
-
-constexpr absl::Duration kSoon = absl::Seconds(10);
 
 core::BufferPool& Pool() { return core::Reactor::Current().buffers(); }
 
@@ -92,30 +89,10 @@ class EchoService {
   std::vector<std::weak_ptr<std::string>> foreign;
 };
 
-struct Fixture {
-  explicit Fixture(ServerLimits limits = {})
-      : service(router), budgets(limits), server(router, limits, budgets, [this](Connection& connection) {
-          ++closed;
-          close_reason = connection.close_reason();
-        }) {}
-  absl::Status Listen() { return server.Listen(*core::Endpoint::Parse("127.0.0.1:0")); }
-  Router router;
-  EchoService service;
-  int closed = 0;
-  std::string close_reason;
-  SharedBudgets budgets;
-  Server server;
-};
+using Fixture = ServerFixture<EchoService>;
 
-/// Runs `body` as the main of a runtime with one shard.
-void RunOnShard(core::Task<absl::Status> (*body)()) {
-  core::RuntimeOptions options;
-  options.pin_threads = false;
-  options.receive_buffers = 16;
-  options.receive_buffer_bytes = 4096;
-  const absl::Status status = core::RunShards(options, [body] { return body(); });
-  EXPECT_TRUE(status.ok()) << status;
-}
+/// Buffers that are smaller than frames.
+void RunOnShard(core::Task<absl::Status> (*body)()) { net::RunOnShard(16, 4096, body); }
 
 SendMessageV2Request SendTo(std::string_view topic) {
   SendMessageV2Request request;
@@ -132,19 +109,6 @@ GetMaxOffsetRequest Hold(int32_t millis) {
   request.topic = "T";
   request.queue_id = millis;
   return request;
-}
-
-// Gtest's ASSERT returns nothing; a coroutine must co_return.
-#define CHECK_OR_FAIL(condition) \
-  if (!(condition)) co_return absl::InternalError("failed: " #condition)
-
-core::Task<absl::Status> WaitUntil(std::function<bool()> condition) {
-  const core::MonoTime limit = core::Reactor::Current().now() + kSoon;
-  while (!condition()) {
-    if (core::Reactor::Current().now() > limit) co_return absl::DeadlineExceededError("a condition did not come true");
-    co_await core::Sleep(absl::Milliseconds(2));
-  }
-  co_return absl::OkStatus();
 }
 
 core::Task<void> ListenLater(Server& server, core::Endpoint at, absl::Status* result) { *result = co_await server.ListenWhenFree(at); }
@@ -194,7 +158,7 @@ core::Task<absl::Status> CallsMain() {
   }
   co_await client->Close();
   co_await fixture.server.Stop();
-  EXPECT_EQ(fixture.closed, 1);
+  EXPECT_EQ(fixture.closed(), 1U);
   co_return absl::OkStatus();
 }
 TEST(Connection, AnswersInTheEncodingOfTheRequest) { RunOnShard(CallsMain); }
@@ -359,7 +323,7 @@ core::Task<absl::Status> LargeBodiesMain() {
     EXPECT_EQ(good->body.size(), size_t{2} << 20);
   }
   EXPECT_EQ(fixture.service.sends, 3);
-  EXPECT_EQ(fixture.closed, 0);
+  EXPECT_EQ(fixture.closed(), 0U);
   EXPECT_EQ(fixture.budgets.partial_bytes.used, 0U);
   co_await client->Close();
   co_await fixture.server.Stop();
@@ -590,16 +554,16 @@ core::Task<absl::Status> DeadlinesMain() {
   CO_RETURN_IF_ERROR(co_await half->Send(std::span(&part, 1)));
   const absl::StatusOr<core::Slice> after_half = co_await half->Receive();
   EXPECT_TRUE(!after_half.ok() || after_half->empty());
-  CO_RETURN_IF_ERROR(co_await WaitUntil([&fixture] { return fixture.closed == 1; }));
-  EXPECT_EQ(fixture.close_reason, "a frame did not arrive in time");
+  CO_RETURN_IF_ERROR(co_await WaitUntil([&fixture] { return fixture.closed() == 1; }));
+  EXPECT_EQ(fixture.reasons.back(), "a frame did not arrive in time");
   EXPECT_GE(core::Reactor::Current().now() - begin, absl::Milliseconds(50));
   co_await half->Close();
   // A request of its own under way is no idleness; silence is.
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, co_await Client::Connect(fixture.server.local(0), kSoon));
   const auto held = co_await client->Call(Hold(700), {}, kSoon);
   EXPECT_TRUE(held.ok()) << held.status();
-  CO_RETURN_IF_ERROR(co_await WaitUntil([&client, &fixture] { return !client->connected() && fixture.closed == 2; }));
-  EXPECT_EQ(fixture.close_reason, "idle");
+  CO_RETURN_IF_ERROR(co_await WaitUntil([&client, &fixture] { return !client->connected() && fixture.closed() == 2; }));
+  EXPECT_EQ(fixture.reasons.back(), "idle");
   co_await client->Close();
   co_await fixture.server.Stop();
   co_return absl::OkStatus();
@@ -625,7 +589,7 @@ core::Task<absl::Status> HeldMain() {
   EXPECT_EQ(late.status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(fixture.service.held, 1);
   co_await client->Close();
-  CO_RETURN_IF_ERROR(co_await WaitUntil([&fixture] { return fixture.closed == 1; }));
+  CO_RETURN_IF_ERROR(co_await WaitUntil([&fixture] { return fixture.closed() == 1; }));
   EXPECT_EQ(fixture.service.held, 0);
   co_await fixture.server.Stop();
   co_return absl::OkStatus();
@@ -701,7 +665,7 @@ core::Task<absl::Status> StopMain() {
   co_await fixture.server.Stop();
   EXPECT_EQ(fixture.service.held, 0);
   EXPECT_EQ(fixture.server.connection_count(), 0u);
-  EXPECT_EQ(fixture.closed, 1);
+  EXPECT_EQ(fixture.closed(), 1U);
   co_await scope.Join();
   co_await client->Close();
   const auto refused = co_await Client::Connect(at, kSoon);
