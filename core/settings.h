@@ -31,7 +31,7 @@ class Setting {
   /// `T`: bool, int32_t, int64_t, double or std::string. `Part`: Config, or what it derives from.
   template <typename T, typename Part>
     requires std::derived_from<Config, Part>
-  constexpr Setting(std::string_view key, T Part::*member, Range range, std::string_view help)
+  constexpr Setting(std::string_view key, T Part::* member, Range range, std::string_view help)
       : key_(key), help_(help), range_(range), member_(static_cast<T Config::*>(member)) {}
   constexpr Setting(std::string_view key, bool Config::*member, std::string_view help)
       : key_(key), help_(help), member_(member) {}
