@@ -17,13 +17,6 @@ namespace {
 
 constexpr int kMessages = 60;
 
-StoreOptions SmallOptions() {
-  StoreOptions options;
-  options.segment_bytes = kSegmentBytesMin;
-  options.append_buffer_bytes = size_t{2} << 20;
-  return options;
-}
-
 core::Task<void> AppendThird(ShardStore& store, int first, int* failed) {
   for (int i = 0; i < kMessages / 3; ++i) {
     if (!(co_await AppendOne(store, "T", first % 2, absl::StrCat("message ", first + i * 3, std::string(700, '.')))).ok()) ++*failed;
