@@ -128,7 +128,8 @@ core::Task<absl::Status> ShardStoreImpl::RemoveFiles(std::unique_ptr<Segment> se
   // Under its new name it is no segment any more, whenever a crash comes.
   absl::Status status = spare ? co_await spares_.Keep(*segment) : co_await core::fs::Rename(path, deleted);
   if (status.ok() && segment->sealed) status = co_await core::fs::Remove(SegmentIndexPath(options_.directory, segment->position));
-  if (status.ok()) status = co_await core::fs::SyncDirectory(options_.directory);
+  // Before the file is cut: under its old name it would be a damaged segment. Keep has done so. An index that comes back alone is removed at the start.
+  if (status.ok() && !spare) status = co_await core::fs::SyncDirectory(options_.directory);
   const absl::Status closed = co_await segment->log.Close();
   const absl::Status index_closed = segment->index.is_open() ? co_await segment->index.Close() : absl::OkStatus();
   if (status.ok() && !spare) status = co_await RemoveLargeFile(deleted, segment->bytes);
