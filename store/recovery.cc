@@ -379,7 +379,6 @@ void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {
 
 void Recovery::Enter(Segment& segment, const TableEntry& row, std::span<const std::byte> bytes, uint64_t position) {
   const absl::StatusOr<RecordView> record = ParseRecord(bytes);
-  // The row's CRC has proven the record; of the row itself nothing else is proven when the table is damaged.
   const int64_t queue_offset = record.ok() ? record->queue_offset.value() : -1;
   if (!record.ok() || record->topic.empty() || record->queue_id < 0 || queue_offset < 0 ||
       record->position != MakePhysicalOffset(identity_.log_number, position)) {
