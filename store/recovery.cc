@@ -29,15 +29,16 @@ std::optional<T> ParseNumber(std::string_view text) {
 }  // namespace
 
 Recovery::Recovery(const StoreOptions& options, LogIdentity identity, MetaStore& meta, SegmentList& segments, SpareSegments& spares,
-                   QueueTable& queues, uint64_t mark, bool clean)
+                   QueueTable& queues, MarkFile& mark_file)
     : options_(options),
       identity_(identity),
       meta_(meta),
       segments_(segments),
       spares_(spares),
       queues_(queues),
-      mark_(mark),
-      clean_end_(clean ? mark : UINT64_MAX) {}
+      mark_file_(mark_file),
+      mark_(mark_file.mark()),
+      clean_end_(mark_file.clean() ? mark_file.mark() : UINT64_MAX) {}
 
 core::Task<absl::Status> Recovery::Run() {
   for (const auto& [topic, position] : meta_.All(MetaTable::kDroppedTopics)) {
@@ -79,10 +80,12 @@ core::Task<absl::Status> Recovery::Run() {
     CO_RETURN_IF_ERROR(co_await CutAfter(last));
   }
   if (taken_over_ > 0) core::LogInfo("recovery: log ", identity_.log_number, ": ", taken_over_, " batches come from the append buffer");
-  damaged_bytes_ += reader_.unreadable_bytes();
+  damaged_bytes_ += reader_.UnreadableBelow(tail_.position);
+  CO_RETURN_IF_ERROR(co_await SyncAll());
   CO_RETURN_IF_ERROR(co_await SettleFloors());
   queues_.ForEach([](Queue& queue) { queue.visible = queue.next; });
   ++tail_.epoch;
+  CO_RETURN_IF_ERROR(co_await mark_file_.RecordOpened(tail_.position));
   co_return co_await WriteEndMarker();
 }
 
@@ -270,8 +273,8 @@ core::Task<bool> Recovery::Scan(size_t index) {
     if (co_await TakeOver(segment, position)) continue;
     if (!failure_.ok() || kMutant == Mutant::kTruncateAtBadCrc) co_return false;
     if (!co_await DurableBeyond(index, position)) {
-      // What can't be read is not torn: a power cut leaves sectors that can.
-      if (reader_.Unreadable(position, damaged ? kBlock : header->bytes)) {
+      // What can't be read is not torn: a power cut leaves sectors that can. Where a log was closed there is nothing to read.
+      if (position != clean_end_ && reader_.Unreadable(position, damaged ? kBlock : header->bytes)) {
         failure_ = absl::DataLossError(core::StrCat(segment.log.path(), " can't be read at ", position - segment.position,
                                                     ", where the log ends: what lies there may have been acknowledged. Mend the disk, or write zeros to these ",
                                                     kBlock, " bytes to go on without it"));
@@ -451,11 +454,15 @@ core::Task<absl::Status> Recovery::SettleFloors() {
   co_return co_await meta_.Commit(std::move(changes));
 }
 
-core::Task<absl::Status> Recovery::WriteEndMarker() {
-  // All that was read is made durable first: it may so far be in a cache of the device only.
+/// Makes all that was read durable: it may so far be in a cache of the device only.
+core::Task<absl::Status> Recovery::SyncAll() {
   for (size_t i = 0; i < segments_.size(); ++i) {
     if (!segments_.at(i).sealed) CO_RETURN_IF_ERROR(co_await segments_.at(i).log.Sync());
   }
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> Recovery::WriteEndMarker() {
   if (tail_.position + kBlock > segments_.back().limit() || segments_.back().sealed) {
     Segment& full = segments_.back();
     full.end = tail_.position;

@@ -12,6 +12,7 @@
 #include "store/append_remains.h"
 #include "store/commit_log.h"
 #include "store/log_reader.h"
+#include "store/mark_file.h"
 #include "store/meta_store.h"
 #include "store/queue.h"
 #include "store/sealed_index.h"
@@ -31,9 +32,8 @@ namespace store {
 ///   the torn one: writes are several at a time and a power cut keeps any of them.
 class Recovery {
  public:
-  /// `clean`: the log was closed in order with its end at `mark`.
   Recovery(const StoreOptions& options, LogIdentity identity, MetaStore& meta, SegmentList& segments, SpareSegments& spares,
-           QueueTable& queues, uint64_t mark, bool clean);
+           QueueTable& queues, MarkFile& mark_file);
 
   core::Task<absl::Status> Run();
 
@@ -63,6 +63,7 @@ class Recovery {
   void NoteLost(uint64_t position, uint64_t records);
   core::Task<absl::Status> CutAfter(size_t index);
   core::Task<absl::Status> SettleFloors();
+  core::Task<absl::Status> SyncAll();
   core::Task<absl::Status> WriteEndMarker();
 
   const StoreOptions& options_;
@@ -71,8 +72,9 @@ class Recovery {
   SegmentList& segments_;
   SpareSegments& spares_;
   QueueTable& queues_;
+  MarkFile& mark_file_;
   uint64_t mark_;
-  const uint64_t clean_end_;
+  const uint64_t clean_end_;  // where a log that was closed in order ends: nothing was ever written behind it
   std::map<std::string, uint64_t, std::less<>> dropped_;  // topic -> log position
   LogTail tail_;
   /// Whether tail_.previous_crc says what the next batch must continue: not before the first batch, not behind lost ones.

@@ -39,7 +39,7 @@ core::Task<absl::Status> ShardStoreImpl::Recover() {
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options_.directory));
   CO_RETURN_IF_ERROR(co_await spares_.Load());
   CO_ASSIGN_OR_RETURN(MarkFile mark_file, co_await MarkFile::Open(options_.directory, identity_));
-  Recovery recovery(options_, identity_, meta_, segments_, spares_, queues_, mark_file.mark(), mark_file.clean());
+  Recovery recovery(options_, identity_, meta_, segments_, spares_, queues_, mark_file);
   const absl::Status status = co_await recovery.Run();
   if (!status.ok()) {
     (void)co_await mark_file.Close();
