@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "core/log.h"
@@ -167,6 +168,7 @@ void Recovery::LoadSealed(Segment& segment, const std::vector<SealedRow>& rows) 
                           .entries = nullptr,
                           .sealed_entry = row.entry});
     queue.next = row.first + row.count;
+    last_seen_[&queue] = row.position;
   }
   tail_.position = segment.end;
   tail_.previous_crc = segment.last_crc;
@@ -348,7 +350,7 @@ core::Task<uint64_t> Recovery::SkipDamage(Segment& segment, uint64_t position, B
 
 void Recovery::NoteLost(uint64_t position, uint64_t records) {
   damaged_records_ += records;
-  if (records > 0) lost_.push_back({position, records});
+  if (records > 0) lost_[position] += records;
 }
 
 void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {
@@ -417,40 +419,67 @@ core::Task<absl::Status> Recovery::CutAfter(size_t index) {
   co_return absl::OkStatus();
 }
 
-/// Queue offsets that were given out are never given out again, whatever became of their messages.
-core::Task<absl::Status> Recovery::SettleFloors() {
-  std::vector<MetaChange> changes;
-  const auto& floors = meta_.All(MetaTable::kQueueFloors);
-  queues_.ForEach([&](Queue& queue) {
-    int64_t floor = queue.next;
-    const auto by_hash = floors_by_hash_.find(queue.hash);
-    if (by_hash != floors_by_hash_.end()) floor = std::max(floor, by_hash->second);
-    const auto seen = last_seen_.find(&queue);
-    const uint64_t last_position = seen == last_seen_.end() ? 0 : seen->second;
-    uint64_t lost_behind = 0;
-    for (const Lost& lost : lost_) {
-      // A queue that goes on behind the lost range says by its own offsets what is missing.
-      if (last_position < lost.position) lost_behind += lost.records;
+/// Leaves in lost_ what no floor takes into account yet, and notes that from now on they do.
+absl::Status Recovery::SettleLost(std::vector<MetaChange>& changes) {
+  const uint64_t log_begin = segments_.front().position;
+  for (const auto& [key, value] : meta_.All(MetaTable::kLostRanges)) {
+    const std::optional<uint64_t> position = ParseNumber<uint64_t>(key);
+    const std::optional<uint64_t> records = ParseNumber<uint64_t>(value);
+    if (!position.has_value() || !records.has_value()) return absl::DataLossError(core::StrCat("lost range '", key, "' is '", value, "'"));
+    if (*position < log_begin) changes.push_back({MetaTable::kLostRanges, key, std::nullopt});
+  }
+  for (auto lost = lost_.begin(); lost != lost_.end();) {
+    std::string key = core::StrCat(lost->first);
+    const std::string* settled = meta_.Find(MetaTable::kLostRanges, key);
+    const uint64_t before = settled == nullptr ? 0 : ParseNumber<uint64_t>(*settled).value_or(0);
+    if (lost->second <= before) {
+      lost = lost_.erase(lost);
+      continue;
     }
-    floor = std::max(floor, queue.next + static_cast<int64_t>(lost_behind));
-    if (floor == queue.next) return;
-    queue.next = floor;
-    std::string key = QueueFloorKey(queue.key);
-    const auto stored = floors.find(key);
-    if (stored != floors.end() && ParseNumber<int64_t>(stored->second).value_or(0) >= floor) return;
-    changes.push_back({MetaTable::kQueueFloors, std::move(key), absl::StrCat(floor)});
-  });
-  std::sort(changes.begin(), changes.end(), [](const MetaChange& a, const MetaChange& b) { return a.key < b.key; });
-  for (const auto& [key, value] : floors) {
+    changes.push_back({MetaTable::kLostRanges, std::move(key), absl::StrCat(lost->second)});
+    lost->second -= before;
+    ++lost;
+  }
+  return absl::OkStatus();
+}
+
+/// The lowest offset of `queue` that was certainly never given out. `floor`: below it are those that were, before what lost_ has.
+int64_t Recovery::FirstFree(const Queue& queue, int64_t floor) const {
+  // A queue that goes on behind a lost range says by its own offsets what is missing. One that is behind its floor has lost its end, who knows where.
+  const auto seen = last_seen_.find(&queue);
+  const bool whole = floor <= queue.next && seen != last_seen_.end();
+  int64_t next = std::max(queue.next, floor);
+  for (auto lost = whole ? lost_.upper_bound(seen->second) : lost_.begin(); lost != lost_.end(); ++lost) {
+    next += static_cast<int64_t>(lost->second);
+  }
+  const auto by_hash = floors_by_hash_.find(queue.hash);
+  return by_hash == floors_by_hash_.end() ? next : std::max(next, by_hash->second);
+}
+
+/// Queue offsets that were given out are never given out again, whatever became of their messages. All queues are known by their floors.
+core::Task<absl::Status> Recovery::SettleFloors() {
+  absl::flat_hash_map<const Queue*, int64_t> floors;
+  for (const auto& [key, value] : meta_.All(MetaTable::kQueueFloors)) {
     const size_t zero = key.find('\0');
     const std::optional<int64_t> floor = ParseNumber<int64_t>(value);
     const std::optional<int32_t> queue_id =
         zero == std::string::npos ? std::nullopt : ParseNumber<int32_t>(std::string_view(key).substr(zero + 1));
     if (!floor.has_value() || !queue_id.has_value()) co_return absl::DataLossError(core::StrCat("queue floor '", key, "' is '", value, "'"));
-    Queue& queue = queues_.FindOrMake(QueueName(std::string_view(key).substr(0, zero), *queue_id));
-    queue.next = std::max(queue.next, *floor);
+    floors[&queues_.FindOrMake(QueueName(std::string_view(key).substr(0, zero), *queue_id))] = *floor;
   }
+  std::vector<MetaChange> changes;
+  CO_RETURN_IF_ERROR(SettleLost(changes));
+  queues_.ForEach([&](Queue& queue) {
+    const auto noted = floors.find(&queue);
+    const int64_t floor = noted == floors.end() ? 0 : noted->second;
+    const int64_t next = FirstFree(queue, floor);
+    // Those that earlier versions and imports have not noted are from here on.
+    if (noted == floors.end() || next > std::max(floor, queue.next)) changes.push_back({MetaTable::kQueueFloors, QueueFloorKey(queue.key), absl::StrCat(next)});
+    queue.next = next;
+  });
   if (changes.empty()) co_return absl::OkStatus();
+  std::sort(changes.begin(), changes.end(),
+            [](const MetaChange& a, const MetaChange& b) { return std::tie(a.table, a.key) < std::tie(b.table, b.key); });
   co_return co_await meta_.Commit(std::move(changes));
 }
 

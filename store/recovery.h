@@ -42,12 +42,6 @@ class Recovery {
   uint64_t damaged_bytes() const { return damaged_bytes_; }
 
  private:
-  /// A range that was lost with its record table: which queues it held nobody knows.
-  struct Lost {
-    uint64_t position;  // queues with a record at or behind it have lost none here that their offsets do not show
-    uint64_t records;
-  };
-
   core::Task<absl::Status> OpenSegments();
   core::Task<absl::StatusOr<std::unique_ptr<Segment>>> OpenWithoutHeader(uint64_t position, bool last);
   void LoadSealed(Segment& segment, const std::vector<SealedRow>& rows);
@@ -63,6 +57,8 @@ class Recovery {
   void NoteLost(uint64_t position, uint64_t records);
   core::Task<absl::Status> CutAfter(size_t index);
   core::Task<absl::Status> SettleFloors();
+  absl::Status SettleLost(std::vector<MetaChange>& changes);
+  int64_t FirstFree(const Queue& queue, int64_t floor) const;
   core::Task<absl::Status> SyncAll();
   core::Task<absl::Status> WriteEndMarker();
 
@@ -85,9 +81,11 @@ class Recovery {
   uint64_t taken_over_ = 0;    // batches from remains_
   uint64_t taken_over_position_ = 0;  // the last one
   absl::Status failure_;
-  std::vector<Lost> lost_;
+  /// Ranges that were lost with their record tables, by log position, and how many records: which queues they held nobody knows. Queues with a record
+  /// at or behind one have lost none there that their offsets do not show.
+  std::map<uint64_t, uint64_t> lost_;
   absl::flat_hash_map<uint64_t, int64_t> floors_by_hash_;  // from rows whose records are damaged
-  absl::flat_hash_map<const Queue*, uint64_t> last_seen_;  // log position of a queue's last record
+  absl::flat_hash_map<const Queue*, uint64_t> last_seen_;  // log position of a queue's last record, or of one before it
   uint64_t damaged_records_ = 0;
   uint64_t damaged_bytes_ = 0;
 };

@@ -176,7 +176,8 @@ TEST(BitFlipTest, CostsOneMessageAtMost) {
       {Durability::kAsync, MakeBase("ASYNC_FLUSH, closed in order", {Durability::kAsync, true, true, 151})},
       {Durability::kSynced, MakeBase("SYNC_FLUSH, killed after a second", {Durability::kSynced, false, true, 40})},
       {Durability::kAsync, MakeBase("ASYNC_FLUSH, killed after a second", {Durability::kAsync, false, true, 41})},
-      {Durability::kAsync, MakeBase("ASYNC_FLUSH, small messages, closed in order", {Durability::kAsync, true, true, 60, 50})},
+      {Durability::kAsync,
+       MakeBase("ASYNC_FLUSH, small messages, closed in order", {Durability::kAsync, true, true, 60, 50})},
   };
   ASSERT_FALSE(testing::Test::HasFailure());
   std::map<std::string, Totals> totals;

@@ -75,9 +75,7 @@ core::Task<absl::Status> ReadEverything(ShardStore& store, const Told& told, See
 
 /// What `seen` shows that contradicts `told`, a line each: what nobody sent, what was refused, what is there twice or in another's place.
 std::vector<std::string> Contradictions(const Told& told, const Seen& seen);
-/// Whether any message of `topic` is there. A queue that has lost them all together is not known any more, and begins at 0 again.
-bool Knows(const Seen& seen, const std::string& topic);
-/// Acknowledged messages that are not there; `reused` (may be null): the offsets of so many in known queues could be given out again.
+/// Acknowledged messages that are not there; `reused` (may be null): the offsets of so many could be given out again.
 std::vector<Place> MissingFrom(const Told& told, const Seen& seen, size_t* reused = nullptr);
 /// All of them in one text, each on its line.
 std::string Lines(const std::vector<std::string>& lines);

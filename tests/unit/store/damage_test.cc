@@ -282,6 +282,65 @@ TEST(DamageTest, ADamagedIndexIsMadeAnewFromRecordsAndNotFromDamagedRows) {
 
 core::Task<absl::Status> RemoveMain(std::string path) { co_return co_await core::fs::Remove(path); }
 
+/// Three messages of U, each in a batch of its own, amid some of T.
+core::Task<absl::Status> FillAmidMain(int messages_after) {
+  StoreOptions options = SmallOptions();
+  options.durability = Durability::kSynced;
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  for (int i = 0; i < 8 + messages_after; ++i) {
+    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, i >= 5 && i < 8 ? "U" : "T", 0, absl::StrCat(i, std::string(1500, '.')))).status());
+  }
+  core::Sleep pause(absl::Seconds(1));  // what is full is sealed
+  (void)co_await pause;
+  co_return co_await CloseBoth(opened);
+}
+
+core::Task<absl::Status> EndOfUMain(int64_t* end) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  *end = opened.store->MaxOffset({"U", 0}).value();
+  CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "W", 0, "another")).status());
+  co_return co_await CloseBoth(opened);
+}
+
+int64_t EndOfU(sim::World& world, sim::Node& node) {
+  int64_t end = -1;
+  node.Start([&end] { return EndOfUMain(&end); });
+  const absl::Status status = world.RunToEnd(node);
+  EXPECT_TRUE(status.ok()) << status << world.Describe();
+  return end;
+}
+
+// Catches offsets of a queue given out again because nothing of it is left that says its name, and ends that move on at each start.
+TEST(DamageTest, AQueueThatHasLostAllOfItsMessagesGoesOnBehindThem) {
+  const std::string path = "data/log/00000000000000000000.log";
+  sim::World world(1);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start([] { return FillAmidMain(5); });
+  ASSERT_TRUE(world.RunToEnd(node).ok());
+  const std::vector<BatchHeader> batches = BatchesOf(node.disk().Content(path));
+  ASSERT_EQ(batches.size(), 14U);  // an end marker is the first
+  for (size_t i = 6; i < 9; ++i) {
+    node.disk().FlipBit(path, batches[i].position + 40, 0);
+    node.disk().FlipBit(path, batches[i].position + batches[i].bytes - kBatchHeaderBytes + 40, 0);
+  }
+  EXPECT_EQ(EndOfU(world, node), 3);
+  EXPECT_EQ(EndOfU(world, node), 3);
+}
+
+// The same with the whole file gone, beside others that are sealed.
+TEST(DamageTest, AQueueWhoseOnlySegmentIsGoneGoesOnWhereItWas) {
+  sim::World world(1);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start([] { return FillAmidMain(300); });
+  ASSERT_TRUE(world.RunToEnd(node).ok());
+  for (const char* suffix : {".log", ".idx"}) {
+    node.Start([suffix] { return RemoveMain(absl::StrCat("data/log/00000000000000000000", suffix)); });
+    ASSERT_TRUE(world.RunToEnd(node).ok());
+  }
+  EXPECT_EQ(EndOfU(world, node), 3);
+  EXPECT_EQ(EndOfU(world, node), 3);
+}
+
 // Catches a start that goes on at an older end of the log, and gives out offsets again, because nothing behind it speaks of more.
 TEST(DamageTest, ALogWhoseNewestFileIsGoneIsRefused) {
   for (const bool killed : {false, true}) {

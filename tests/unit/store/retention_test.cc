@@ -100,6 +100,7 @@ core::Task<absl::Status> ForciblyMain(sim::Node* node) {
   options.delete_forcibly = true;
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
   CO_RETURN_IF_ERROR(co_await Fill(*opened.store));
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Seconds(1)));  // indexes are written meanwhile, and the next segment is made
   const uint64_t segments = opened.store->Stats().segments;
   FillDisk(*node, 0.80);
   CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(1)));

@@ -12,7 +12,7 @@ TEST(TagsCodeTest, IsTheHashOfJava) {
   EXPECT_EQ(JavaHash(""), 0);
   EXPECT_EQ(JavaHash("TagA"), 2598919);
   EXPECT_EQ(JavaHash("polygenelubricants"), INT32_MIN);
-  EXPECT_EQ(JavaHash("\xe4\xb8\xad\xe6\x96\x87"), 646394);       // two characters of three bytes each
+  EXPECT_EQ(JavaHash("\xe4\xb8\xad\xe6\x96\x87"), 646394);        // two characters of three bytes each
   EXPECT_EQ(JavaHash("\xf0\x9f\x98\x80"), 0xD83D * 31 + 0xDE00);  // a surrogate pair in Java
 }
 
