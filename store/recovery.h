@@ -60,6 +60,7 @@ class Recovery {
   absl::Status SettleLost(std::vector<MetaChange>& changes);
   int64_t FirstFree(const Queue& queue, int64_t floor) const;
   core::Task<absl::Status> SyncAll();
+  core::Task<absl::Status> WriteAgain(Segment& segment, uint64_t end);
   core::Task<absl::Status> WriteEndMarker();
 
   const StoreOptions& options_;
