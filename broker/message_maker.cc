@@ -1,7 +1,7 @@
 #include "broker/message_maker.h"
 
 #include "broker/config.h"
-#include "broker/subscription_data.h"
+#include "store/tags_code.h"
 
 namespace broker {
 namespace {
@@ -31,7 +31,7 @@ void MessageMaker::Prepare(const net::SendMessageHeader& header, int32_t flag, s
   draft.store_host = hosts.store;
   draft.reconsume_times = header.reconsume_times;
   draft.body = body;
-  draft.tags_code = scanned.tags.empty() ? 0 : JavaHash(scanned.tags);
+  draft.tags_code = scanned.tags.empty() ? 0 : store::JavaHash(scanned.tags);
   draft.properties = properties;
   if (scanned.rewrite || drop_delay) {
     AppendStorable(message.properties, properties,

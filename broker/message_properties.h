@@ -4,15 +4,16 @@
 #include <string>
 #include <string_view>
 
+#include "store/properties.h"
+
 namespace broker {
 
-/// A message's properties travel and are stored as text: name 0x01 value 0x02, again and again. Of a name given twice the last counts.
-/// Source: RocketMQ 5.3.3 MessageDecoder.
-inline constexpr char kNameValueSeparator = '\x01';
-inline constexpr char kPropertySeparator = '\x02';
+using store::ForEachProperty;
+using store::kNameValueSeparator;
+using store::kPropertySeparator;
 
 // The names that the broker itself looks at. Source: RocketMQ 5.3.3 MessageConst.
-inline constexpr std::string_view kPropertyTags = "TAGS";
+using store::kPropertyTags;
 inline constexpr std::string_view kPropertyUniqKey = "UNIQ_KEY";
 inline constexpr std::string_view kPropertyWait = "WAIT";
 inline constexpr std::string_view kPropertyDelay = "DELAY";
@@ -26,26 +27,6 @@ inline constexpr std::string_view kPropertyPushReplyTime = "PUSH_REPLY_TIME";
 inline constexpr std::string_view kPropertyTimerDelaySec = "TIMER_DELAY_SEC";
 inline constexpr std::string_view kPropertyTimerDelayMs = "TIMER_DELAY_MS";
 inline constexpr std::string_view kPropertyTimerDeliverMs = "TIMER_DELIVER_MS";
-
-/// Calls `fn(name, value)` for each property that RocketMQ would see; entries without a name or a value are passed over. Returns whether every byte
-/// belonged to such an entry, each with its 0x02 at the end.
-template <typename Fn>
-bool ForEachProperty(std::string_view text, Fn&& fn) {
-  bool clean = true;
-  while (!text.empty()) {
-    const size_t end = text.find(kPropertySeparator);
-    const std::string_view entry = text.substr(0, end);
-    const size_t split = entry.find(kNameValueSeparator);
-    if (split != std::string_view::npos && split > 0 && split + 1 < entry.size()) {
-      fn(entry.substr(0, split), entry.substr(split + 1));
-    } else {
-      clean = false;
-    }
-    if (end == std::string_view::npos) return false;
-    text.remove_prefix(end + 1);
-  }
-  return clean;
-}
 
 /// What a send needs to know of a message's properties, found in one pass. The text points into what was scanned.
 struct ScannedProperties {

@@ -3,39 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "store/tags_code.h"
+
 namespace broker {
 namespace {
-
-/// Calls `fn` with each UTF-16 code unit of UTF-8 text; bytes that are not UTF-8 count as U+FFFD, as Java decodes them.
-template <typename Fn>
-void ForEachUtf16Unit(std::string_view text, Fn fn) {
-  constexpr uint32_t kReplacement = 0xFFFD;
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<uint8_t>(text[i]);
-    size_t length = 1;
-    uint32_t point = lead;
-    if (lead >= 0x80) {
-      length = lead >= 0xF0 && lead < 0xF5 ? 4 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xC2 && lead < 0xE0 ? 2 : 0;
-      point = length == 0 ? kReplacement : lead & (0xFFu >> (length + 1));
-      for (size_t k = 1; k < length; ++k) {
-        const uint32_t next = i + k < text.size() ? static_cast<uint8_t>(text[i + k]) : 0;
-        if ((next & 0xC0) != 0x80) {
-          length = k;
-          point = kReplacement;
-          break;
-        }
-        point = point << 6 | (next & 0x3F);
-      }
-    }
-    i += std::max<size_t>(length, 1);
-    if (point >= 0x10000) {
-      fn(static_cast<uint16_t>(0xD800 + ((point - 0x10000) >> 10)));
-      fn(static_cast<uint16_t>(0xDC00 + ((point - 0x10000) & 0x3FF)));
-    } else {
-      fn(static_cast<uint16_t>(point));
-    }
-  }
-}
 
 std::string_view Trim(std::string_view text) {
   while (!text.empty() && static_cast<uint8_t>(text.front()) <= ' ') text.remove_prefix(1);
@@ -52,16 +23,10 @@ constexpr size_t kTagsComparedMax = 64;
 void AddTag(SubscriptionData& data, std::string_view tag) {
   if (data.tags.size() <= kTagsComparedMax && std::find(data.tags.begin(), data.tags.end(), tag) != data.tags.end()) return;
   data.tags.emplace_back(tag);
-  data.codes.push_back(JavaHash(tag));
+  data.codes.push_back(store::JavaHash(tag));
 }
 
 }  // namespace
-
-int32_t JavaHash(std::string_view text) {
-  uint32_t hash = 0;
-  ForEachUtf16Unit(text, [&hash](uint16_t unit) { hash = hash * 31 + unit; });
-  return static_cast<int32_t>(hash);
-}
 
 std::optional<SubscriptionData> ParseTagExpression(std::string_view topic, std::string_view expression) {
   SubscriptionData data;

@@ -30,9 +30,6 @@ struct SubscriptionData {
   friend bool operator==(const SubscriptionData&, const SubscriptionData&) = default;
 };
 
-/// Java's String.hashCode of UTF-8 `text`: what tags are compared by.
-int32_t JavaHash(std::string_view text);
-
 /// The subscription that a tag expression means: null, "" and "*" take everything, else "A || B". nullopt when it can't be
 /// parsed (nothing but separators). Source: RocketMQ 5.3.3 FilterAPI.buildSubscriptionData.
 std::optional<SubscriptionData> ParseTagExpression(std::string_view topic, std::string_view expression);

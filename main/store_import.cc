@@ -4,9 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "broker/message_properties.h"
 #include "broker/placement.h"
-#include "broker/subscription_data.h"
 #include "core/file.h"
 #include "core/reactor.h"
 #include "core/status.h"
@@ -15,6 +13,7 @@
 #include "main/store_commands.h"
 #include "store/meta_store.h"
 #include "store/queue.h"
+#include "store/tags_code.h"
 #include "store/tools/rocketmq_import.h"
 
 namespace ringmq {
@@ -37,14 +36,6 @@ core::Task<absl::StatusOr<std::string>> ReadConfig(std::string from, std::string
     if (!text.ok() && !absl::IsNotFound(text.status())) co_return text.status();
   }
   co_return std::string();
-}
-
-int64_t TagsCodeOf(const store::RecordView& record) {
-  int64_t code = 0;
-  broker::ForEachProperty(record.properties, [&](std::string_view name, std::string_view value) {
-    if (name == "TAGS") code = broker::JavaHash(value);
-  });
-  return code;
 }
 
 core::Task<absl::Status> WriteMeta(std::string directory, std::vector<MetaChange> changes) {
@@ -112,7 +103,7 @@ core::Task<absl::Status> ImportMain(const StoreImportOptions& options) {
       .directory = options.directory,
       .manifest = manifest,
       .owner = [&placement](const core::QueueKey& key) { return placement.OwnerOf(key).value(); },
-      .tags_code = TagsCodeOf,
+      .tags_code = [](const store::RecordView& record) { return store::TagsCodeOf(record.properties); },
       // Without topics.json there is nothing that says which topics were deleted.
       .wanted = [&wanted](std::string_view topic) { return wanted.empty() || wanted.contains(topic); }};
   const absl::StatusOr<ImportResult> result = co_await store::tools::ImportCommitLog(std::move(what));

@@ -5,7 +5,9 @@
 #include "core/assert.h"
 #include "core/strings.h"
 #include "store/crc.h"
+#include "store/queue.h"
 #include "store/record.h"
+#include "store/tags_code.h"
 
 namespace store {
 namespace {
@@ -129,6 +131,16 @@ bool BatchView::TableIntact() const {
 
 bool BatchView::RecordMatches(const TableEntry& entry, std::span<const std::byte> record) {
   return entry.bytes >= kRecordBytesMin && LoadBig<uint32_t>(record.data()) == entry.bytes && Crc32c(record) == entry.crc;
+}
+
+TableEntry BatchView::Renewed(const TableEntry& row, std::span<const std::byte> record) {
+  const absl::StatusOr<RecordView> view = ParseRecord(record);
+  if (!view.ok()) return row;  // whoever takes it finds that out
+  return {.bytes = row.bytes,
+          .crc = row.crc,
+          .queue_hash = HashQueue(view->topic, view->queue_id),
+          .queue_offset = view->queue_offset.value(),
+          .tags_code = TagsCodeOf(view->properties)};
 }
 
 uint32_t BatchView::ClaimedBytes(size_t at) const {

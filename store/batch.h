@@ -106,11 +106,14 @@ class BatchView {
   bool Intact() const;
 
   /// Calls `fn(TableEntry, record bytes, offset of the record in the batch)` for each record that is intact and `damaged(TableEntry)` for each
-  /// whose row is intact but its bytes are not. Works with a damaged table too: a record whose own length and CRC agree with its row is good.
+  /// whose row is intact but its bytes are not. Works with a damaged table too: a record whose own length and CRC agree with its row is good, and
+  /// what else the row should say is taken from the record.
   template <typename Fn, typename Damaged>
   void ForEach(Fn&& fn, Damaged&& damaged) const;
 
  private:
+  /// `row` with all but length and CRC as `record` says, which they have proven.
+  static TableEntry Renewed(const TableEntry& row, std::span<const std::byte> record);
   static bool RecordMatches(const TableEntry& entry, std::span<const std::byte> record);
   /// Length that a record at `at` claims, 0 when nothing like a record is there.
   uint32_t ClaimedBytes(size_t at) const;
@@ -128,7 +131,8 @@ void BatchView::ForEach(Fn&& fn, Damaged&& damaged) const {
   for (uint32_t i = 0; i < header_.record_count; ++i) {
     const TableEntry entry = Entry(i);
     if (at <= end && entry.bytes <= end - at && RecordMatches(entry, bytes_.subspan(at, entry.bytes))) {
-      fn(entry, bytes_.subspan(at, entry.bytes), at);
+      const std::span<const std::byte> record = bytes_.subspan(at, entry.bytes);
+      fn(table_intact ? entry : Renewed(entry, record), record, at);
       at += entry.bytes;
       continue;
     }

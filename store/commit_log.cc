@@ -117,18 +117,26 @@ core::Task<absl::StatusOr<core::Semaphore::Hold>> CommitLog::Admit(uint64_t byte
 // --- Filling the open batch.
 
 Batch& CommitLog::Open(uint64_t bytes, uint64_t records) {
+  const bool slow = DiskIsSlow();
+  Batch& batch = FindRoom(bytes, records, slow);
+  CORE_DEBUG_ASSERT(!slow || !batch.kept);
+  if (slow && options_.durability != Durability::kSynced) batch.needs_flush = true;
+  return batch;
+}
+
+Batch& CommitLog::FindRoom(uint64_t bytes, uint64_t records, bool slow) {
   if (open_ != nullptr) {
     const uint64_t grown = BatchBytes(open_->payload_bytes + bytes, open_->table.size() + records);
     const bool rows_fit = !open_->kept || open_->table.size() + records <= kAppendRowsMax;
-    const bool may_block = chunk_is_kept_ && DiskIsSlow();
+    const bool may_block = chunk_is_kept_ && slow;
     if (!may_block && rows_fit && grown <= open_->room.size() && grown <= kBatchBytesMax && open_->position + grown <= active_->limit()) return *open_;
     CloseOpen();
   }
   if (next_position_ + BatchBytes(bytes, records) > active_->limit()) Roll();
-  return NewBatch(bytes, records);
+  return NewBatch(bytes, records, slow);
 }
 
-Batch& CommitLog::NewBatch(uint64_t bytes, uint64_t records) {
+Batch& CommitLog::NewBatch(uint64_t bytes, uint64_t records, bool slow) {
   if (free_batches_.empty()) {
     batches_.push_back(std::make_unique<Batch>());
     free_batches_.push_back(batches_.back().get());
@@ -136,9 +144,9 @@ Batch& CommitLog::NewBatch(uint64_t bytes, uint64_t records) {
   Batch& batch = *free_batches_.back();
   free_batches_.pop_back();
   const uint64_t need = BatchBytes(bytes, records);
-  if (chunk_is_kept_ && DiskIsSlow()) chunk_ = {};
+  if (chunk_is_kept_ && slow) chunk_ = {};
   const bool too_little = chunk_.size() < std::max<uint64_t>(need, kChunkRestMin);
-  if (append_ != nullptr && !DiskIsSlow() && (too_little || !chunk_is_kept_) && need <= append_->chunk_bytes()) {
+  if (append_ != nullptr && !slow && (too_little || !chunk_is_kept_) && need <= append_->chunk_bytes()) {
     if (core::Slice chunk = append_->TakeChunk(); !chunk.empty()) {
       chunk_ = std::move(chunk);
       chunk_is_kept_ = true;
@@ -199,7 +207,7 @@ uint32_t CommitLog::Add(Batch& batch, Queue& queue, uint32_t bytes, int64_t queu
 }
 
 bool CommitLog::Settle(Batch& batch, Queue& queue, bool synced) {
-  if ((synced || UnflushedAge(batch) > kUnflushedAgeMax) && options_.durability != Durability::kSynced) {
+  if (synced && options_.durability != Durability::kSynced) {
     batch.needs_flush = true;
     Hold(batch);
   }
@@ -214,14 +222,13 @@ bool CommitLog::Settle(Batch& batch, Queue& queue, bool synced) {
   return true;
 }
 
-absl::Duration CommitLog::UnflushedAge(const Batch& newest) const {
-  return core::Reactor::Current().now() - (unflushed_.empty() ? newest.opened : unflushed_.front().opened);
-}
-
-/// Then everybody waits for it anyway, and a store to the append buffer could wait as well, with all of the shard: one to a page that the kernel has
-/// written back in the meantime is a page fault, which goes through the file system's journal.
+/// A record is older without a flush than ASYNC_FLUSH may lose. Then whoever appends waits for the flush, and not in the append buffer: a store there
+/// could wait as well, with all of the shard, as one to a page that the kernel has written back in the meantime is a page fault, which goes
+/// through the file system's journal.
 bool CommitLog::DiskIsSlow() const {
-  return !unflushed_.empty() && core::Reactor::Current().now() - unflushed_.front().opened > kUnflushedAgeMax;
+  if (unflushed_.empty() && open_ == nullptr) return false;
+  const core::MonoTime oldest = unflushed_.empty() ? open_->opened : unflushed_.front().opened;
+  return core::Reactor::Current().now() - oldest > kUnflushedAgeMax;
 }
 
 /// From here on its records, and all behind them, are acknowledged when it is finished.

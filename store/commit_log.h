@@ -134,13 +134,13 @@ class CommitLog {
   bool WantsNextSegment() const;
   void CloseOpen();
   void Roll();
-  Batch& NewBatch(uint64_t bytes, uint64_t records);
+  Batch& FindRoom(uint64_t bytes, uint64_t records, bool slow);
+  Batch& NewBatch(uint64_t bytes, uint64_t records, bool slow);
   void Recycle(Batch& batch);
   void Submit(Batch& batch);
   void Finish(Batch& batch, absl::Status status);
   void Advance();
   void Hold(Batch& batch);
-  absl::Duration UnflushedAge(const Batch& newest) const;
   bool DiskIsSlow() const;
   bool WorthWriting() const;
   core::Task<void> AnnounceLoop();

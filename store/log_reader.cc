@@ -33,6 +33,12 @@ bool LogReader::Unreadable(uint64_t position, uint64_t bytes) const {
                      [&](const Range& range) { return range.begin < position + bytes && range.end > position; });
 }
 
+uint64_t LogReader::UnreadableBelow(uint64_t position) const {
+  uint64_t bytes = 0;
+  for (const Range& range : unreadable_) bytes += std::min(range.end, position) - std::min(range.begin, position);
+  return bytes;
+}
+
 core::Task<void> LogReader::Fill(Segment& segment, uint64_t offset, std::span<std::byte> into) {
   const absl::StatusOr<size_t> whole = co_await segment.log.ReadAt(offset, into);
   if (whole.ok()) {

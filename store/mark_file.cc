@@ -58,10 +58,11 @@ core::Task<absl::StatusOr<MarkFile>> MarkFile::Open(std::string directory, LogId
   co_return marks;
 }
 
-core::Task<absl::Status> MarkFile::Record(uint64_t mark) { co_return co_await Write(mark, false); }
-core::Task<absl::Status> MarkFile::RecordClosed(uint64_t mark) { co_return co_await Write(mark, true); }
+core::Task<absl::Status> MarkFile::Record(uint64_t mark) { co_return co_await Write(mark, false, false); }
+core::Task<absl::Status> MarkFile::RecordOpened(uint64_t mark) { co_return co_await Write(mark, false, true); }
+core::Task<absl::Status> MarkFile::RecordClosed(uint64_t mark) { co_return co_await Write(mark, true, true); }
 
-core::Task<absl::Status> MarkFile::Write(uint64_t mark, bool closed) {
+core::Task<absl::Status> MarkFile::Write(uint64_t mark, bool closed, bool durable) {
   const core::Slice block = core::Reactor::Current().buffers().Allocate(kBlock);
   std::byte* at = block.data();
   std::memset(at, 0, kBlock);
@@ -75,7 +76,7 @@ core::Task<absl::Status> MarkFile::Write(uint64_t mark, bool closed) {
   StoreLittle<uint64_t>(at + 32, sequence_);
   StoreLittle<uint64_t>(at + 40, mark);
   StoreLittle<uint32_t>(at + kCrcOffset, Crc32c({at, kCrcOffset}));
-  co_return co_await file_.WriteAt((sequence_ % kSlots) * kBlock, block.bytes(), closed);
+  co_return co_await file_.WriteAt((sequence_ % kSlots) * kBlock, block.bytes(), durable);
 }
 
 core::Task<absl::Status> MarkFile::Close() {

@@ -37,15 +37,17 @@ class MarkFile {
 
   /// The highest mark that could be read, 0 when none could.
   uint64_t mark() const { return mark_; }
-  /// The log was closed in order, its end at mark().
+  /// The log was closed in order, its end at mark(), and no run has written to it since.
   bool clean() const { return clean_; }
   core::Task<absl::Status> Record(uint64_t mark);
+  /// The first word of a run, before it writes to the log at `mark`, its end so far: from here on clean() is no more true. On stable storage.
+  core::Task<absl::Status> RecordOpened(uint64_t mark);
   /// The last word of a log that is closed in order; on stable storage.
   core::Task<absl::Status> RecordClosed(uint64_t mark);
   core::Task<absl::Status> Close();
 
  private:
-  core::Task<absl::Status> Write(uint64_t mark, bool closed);
+  core::Task<absl::Status> Write(uint64_t mark, bool closed, bool durable);
 
   LogIdentity log_;
   core::File file_;

@@ -21,10 +21,11 @@ enum class MetaTable : uint8_t {
   kGroups = 2,           // group -> JSON SubscriptionGroupConfig (log 0)
   kConsumerOffsets = 3,  // group \0 topic \0 queueId (decimal) -> offset (decimal); with the queue's shard
   kDroppedTopics = 4,    // topic -> log position below which its records count no more
-  kQueueFloors = 5,      // topic \0 queueId -> lowest queue offset that may be given out next (never reuse)
+  kQueueFloors = 5,      // topic \0 queueId -> lowest queue offset that may be given out next (never reuse); has every queue
   kKvConfig = 6,         // namespace \0 key -> value (nameserver)
   kDataVersions = 7,     // name -> JSON DataVersion (log 0)
   kDeletedTopics = 8,    // topic -> "": its configuration is gone, its messages may still be in some log (log 0)
+  kLostRanges = 9,       // log position (decimal) -> records lost there whose queues nobody knows, which all floors take into account
 };
 
 struct MetaChange {

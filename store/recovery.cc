@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "core/log.h"
@@ -31,15 +32,16 @@ std::optional<T> ParseNumber(std::string_view text) {
 }  // namespace
 
 Recovery::Recovery(const StoreOptions& options, LogIdentity identity, MetaStore& meta, SegmentList& segments, SpareSegments& spares,
-                   QueueTable& queues, uint64_t mark, bool clean)
+                   QueueTable& queues, MarkFile& mark_file)
     : options_(options),
       identity_(identity),
       meta_(meta),
       segments_(segments),
       spares_(spares),
       queues_(queues),
-      mark_(mark),
-      clean_end_(clean ? mark : UINT64_MAX) {}
+      mark_file_(mark_file),
+      mark_(mark_file.mark()),
+      clean_end_(mark_file.clean() ? mark_file.mark() : UINT64_MAX) {}
 
 core::Task<absl::Status> Recovery::Run() {
   for (const auto& [topic, position] : meta_.All(MetaTable::kDroppedTopics)) {
@@ -81,10 +83,12 @@ core::Task<absl::Status> Recovery::Run() {
     CO_RETURN_IF_ERROR(co_await CutAfter(last));
   }
   if (taken_over_ > 0) core::LogInfo("recovery: log ", identity_.log_number, ": ", taken_over_, " batches come from the append buffer");
-  damaged_bytes_ += reader_.unreadable_bytes();
+  damaged_bytes_ += reader_.UnreadableBelow(tail_.position);
+  CO_RETURN_IF_ERROR(co_await SyncAll());
   CO_RETURN_IF_ERROR(co_await SettleFloors());
   queues_.ForEach([](Queue& queue) { queue.visible = queue.next; });
   ++tail_.epoch;
+  CO_RETURN_IF_ERROR(co_await mark_file_.RecordOpened(tail_.position));
   co_return co_await WriteEndMarker();
 }
 
@@ -166,6 +170,7 @@ void Recovery::LoadSealed(Segment& segment, const std::vector<SealedRow>& rows) 
                           .entries = nullptr,
                           .sealed_entry = row.entry});
     queue.next = row.first + row.count;
+    last_seen_[&queue] = row.position;
   }
   tail_.position = segment.end;
   tail_.previous_crc = segment.last_crc;
@@ -272,8 +277,8 @@ core::Task<bool> Recovery::Scan(size_t index) {
     if (co_await TakeOver(segment, position)) continue;
     if (!failure_.ok() || kMutant == Mutant::kTruncateAtBadCrc) co_return false;
     if (!co_await DurableBeyond(index, position)) {
-      // What can't be read is not torn: a power cut leaves sectors that can.
-      if (reader_.Unreadable(position, damaged ? kBlock : header->bytes)) {
+      // What can't be read is not torn: a power cut leaves sectors that can. Where a log was closed there is nothing to read.
+      if (position != clean_end_ && reader_.Unreadable(position, damaged ? kBlock : header->bytes)) {
         failure_ = absl::DataLossError(core::StrCat(segment.log.path(), " can't be read at ", position - segment.position,
                                                     ", where the log ends: what lies there may have been acknowledged. Mend the disk, or write zeros to these ",
                                                     kBlock, " bytes to go on without it"));
@@ -347,7 +352,7 @@ core::Task<uint64_t> Recovery::SkipDamage(Segment& segment, uint64_t position, B
 
 void Recovery::NoteLost(uint64_t position, uint64_t records) {
   damaged_records_ += records;
-  if (records > 0) lost_.push_back({position, records});
+  if (records > 0) lost_[position] += records;
 }
 
 void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {
@@ -381,7 +386,6 @@ void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {
 
 void Recovery::Enter(Segment& segment, const TableEntry& row, std::span<const std::byte> bytes, uint64_t position) {
   const absl::StatusOr<RecordView> record = ParseRecord(bytes);
-  // The row's CRC has proven the record; of the row itself nothing else is proven when the table is damaged.
   const int64_t queue_offset = record.ok() ? record->queue_offset.value() : -1;
   if (!record.ok() || record->topic.empty() || record->queue_id < 0 || queue_offset < 0 ||
       record->position != MakePhysicalOffset(identity_.log_number, position)) {
@@ -417,40 +421,67 @@ core::Task<absl::Status> Recovery::CutAfter(size_t index) {
   co_return absl::OkStatus();
 }
 
-/// Queue offsets that were given out are never given out again, whatever became of their messages.
-core::Task<absl::Status> Recovery::SettleFloors() {
-  std::vector<MetaChange> changes;
-  const auto& floors = meta_.All(MetaTable::kQueueFloors);
-  queues_.ForEach([&](Queue& queue) {
-    int64_t floor = queue.next;
-    const auto by_hash = floors_by_hash_.find(queue.hash);
-    if (by_hash != floors_by_hash_.end()) floor = std::max(floor, by_hash->second);
-    const auto seen = last_seen_.find(&queue);
-    const uint64_t last_position = seen == last_seen_.end() ? 0 : seen->second;
-    uint64_t lost_behind = 0;
-    for (const Lost& lost : lost_) {
-      // A queue that goes on behind the lost range says by its own offsets what is missing.
-      if (last_position < lost.position) lost_behind += lost.records;
+/// Leaves in lost_ what no floor takes into account yet, and notes that from now on they do.
+absl::Status Recovery::SettleLost(std::vector<MetaChange>& changes) {
+  const uint64_t log_begin = segments_.front().position;
+  for (const auto& [key, value] : meta_.All(MetaTable::kLostRanges)) {
+    const std::optional<uint64_t> position = ParseNumber<uint64_t>(key);
+    const std::optional<uint64_t> records = ParseNumber<uint64_t>(value);
+    if (!position.has_value() || !records.has_value()) return absl::DataLossError(core::StrCat("lost range '", key, "' is '", value, "'"));
+    if (*position < log_begin) changes.push_back({MetaTable::kLostRanges, key, std::nullopt});
+  }
+  for (auto lost = lost_.begin(); lost != lost_.end();) {
+    std::string key = core::StrCat(lost->first);
+    const std::string* settled = meta_.Find(MetaTable::kLostRanges, key);
+    const uint64_t before = settled == nullptr ? 0 : ParseNumber<uint64_t>(*settled).value_or(0);
+    if (lost->second <= before) {
+      lost = lost_.erase(lost);
+      continue;
     }
-    floor = std::max(floor, queue.next + static_cast<int64_t>(lost_behind));
-    if (floor == queue.next) return;
-    queue.next = floor;
-    std::string key = QueueFloorKey(queue.key);
-    const auto stored = floors.find(key);
-    if (stored != floors.end() && ParseNumber<int64_t>(stored->second).value_or(0) >= floor) return;
-    changes.push_back({MetaTable::kQueueFloors, std::move(key), absl::StrCat(floor)});
-  });
-  std::sort(changes.begin(), changes.end(), [](const MetaChange& a, const MetaChange& b) { return a.key < b.key; });
-  for (const auto& [key, value] : floors) {
+    changes.push_back({MetaTable::kLostRanges, std::move(key), absl::StrCat(lost->second)});
+    lost->second -= before;
+    ++lost;
+  }
+  return absl::OkStatus();
+}
+
+/// The lowest offset of `queue` that was certainly never given out. `floor`: below it are those that were, before what lost_ has.
+int64_t Recovery::FirstFree(const Queue& queue, int64_t floor) const {
+  // A queue that goes on behind a lost range says by its own offsets what is missing. One that is behind its floor has lost its end, who knows where.
+  const auto seen = last_seen_.find(&queue);
+  const bool whole = floor <= queue.next && seen != last_seen_.end();
+  int64_t next = std::max(queue.next, floor);
+  for (auto lost = whole ? lost_.upper_bound(seen->second) : lost_.begin(); lost != lost_.end(); ++lost) {
+    next += static_cast<int64_t>(lost->second);
+  }
+  const auto by_hash = floors_by_hash_.find(queue.hash);
+  return by_hash == floors_by_hash_.end() ? next : std::max(next, by_hash->second);
+}
+
+/// Queue offsets that were given out are never given out again, whatever became of their messages. All queues are known by their floors.
+core::Task<absl::Status> Recovery::SettleFloors() {
+  absl::flat_hash_map<const Queue*, int64_t> floors;
+  for (const auto& [key, value] : meta_.All(MetaTable::kQueueFloors)) {
     const size_t zero = key.find('\0');
     const std::optional<int64_t> floor = ParseNumber<int64_t>(value);
     const std::optional<int32_t> queue_id =
         zero == std::string::npos ? std::nullopt : ParseNumber<int32_t>(std::string_view(key).substr(zero + 1));
     if (!floor.has_value() || !queue_id.has_value()) co_return absl::DataLossError(core::StrCat("queue floor '", key, "' is '", value, "'"));
-    Queue& queue = queues_.FindOrMake(QueueName(std::string_view(key).substr(0, zero), *queue_id));
-    queue.next = std::max(queue.next, *floor);
+    floors[&queues_.FindOrMake(QueueName(std::string_view(key).substr(0, zero), *queue_id))] = *floor;
   }
+  std::vector<MetaChange> changes;
+  CO_RETURN_IF_ERROR(SettleLost(changes));
+  queues_.ForEach([&](Queue& queue) {
+    const auto noted = floors.find(&queue);
+    const int64_t floor = noted == floors.end() ? 0 : noted->second;
+    const int64_t next = FirstFree(queue, floor);
+    // Those that earlier versions and imports have not noted are from here on.
+    if (noted == floors.end() || next > std::max(floor, queue.next)) changes.push_back({MetaTable::kQueueFloors, QueueFloorKey(queue.key), absl::StrCat(next)});
+    queue.next = next;
+  });
   if (changes.empty()) co_return absl::OkStatus();
+  std::sort(changes.begin(), changes.end(),
+            [](const MetaChange& a, const MetaChange& b) { return std::tie(a.table, a.key) < std::tie(b.table, b.key); });
   co_return co_await meta_.Commit(std::move(changes));
 }
 
@@ -470,14 +501,18 @@ core::Task<absl::Status> Recovery::WriteAgain(Segment& segment, uint64_t end) {
   co_return absl::OkStatus();
 }
 
-core::Task<absl::Status> Recovery::WriteEndMarker() {
-  // All that was read is made durable first.
+/// Makes all that was read durable.
+core::Task<absl::Status> Recovery::SyncAll() {
   for (size_t i = 0; i < segments_.size(); ++i) {
     Segment& segment = segments_.at(i);
     if (segment.sealed) continue;
     CO_RETURN_IF_ERROR(co_await WriteAgain(segment, i + 1 < segments_.size() ? segment.end : tail_.position));
     CO_RETURN_IF_ERROR(co_await segment.log.Sync());
   }
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> Recovery::WriteEndMarker() {
   if (tail_.position + kBlock > segments_.back().limit() || segments_.back().sealed) {
     Segment& full = segments_.back();
     full.end = tail_.position;

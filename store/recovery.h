@@ -12,6 +12,7 @@
 #include "store/append_remains.h"
 #include "store/commit_log.h"
 #include "store/log_reader.h"
+#include "store/mark_file.h"
 #include "store/meta_store.h"
 #include "store/queue.h"
 #include "store/sealed_index.h"
@@ -31,9 +32,8 @@ namespace store {
 ///   the torn one: writes are several at a time and a power cut keeps any of them.
 class Recovery {
  public:
-  /// `clean`: the log was closed in order with its end at `mark`.
   Recovery(const StoreOptions& options, LogIdentity identity, MetaStore& meta, SegmentList& segments, SpareSegments& spares,
-           QueueTable& queues, uint64_t mark, bool clean);
+           QueueTable& queues, MarkFile& mark_file);
 
   core::Task<absl::Status> Run();
 
@@ -42,12 +42,6 @@ class Recovery {
   uint64_t damaged_bytes() const { return damaged_bytes_; }
 
  private:
-  /// A range that was lost with its record table: which queues it held nobody knows.
-  struct Lost {
-    uint64_t position;  // queues with a record at or behind it have lost none here that their offsets do not show
-    uint64_t records;
-  };
-
   core::Task<absl::Status> OpenSegments();
   core::Task<absl::StatusOr<std::unique_ptr<Segment>>> OpenWithoutHeader(uint64_t position, bool last);
   void LoadSealed(Segment& segment, const std::vector<SealedRow>& rows);
@@ -63,6 +57,9 @@ class Recovery {
   void NoteLost(uint64_t position, uint64_t records);
   core::Task<absl::Status> CutAfter(size_t index);
   core::Task<absl::Status> SettleFloors();
+  absl::Status SettleLost(std::vector<MetaChange>& changes);
+  int64_t FirstFree(const Queue& queue, int64_t floor) const;
+  core::Task<absl::Status> SyncAll();
   core::Task<absl::Status> WriteAgain(Segment& segment, uint64_t end);
   core::Task<absl::Status> WriteEndMarker();
 
@@ -72,8 +69,9 @@ class Recovery {
   SegmentList& segments_;
   SpareSegments& spares_;
   QueueTable& queues_;
+  MarkFile& mark_file_;
   uint64_t mark_;
-  const uint64_t clean_end_;
+  const uint64_t clean_end_;  // where a log that was closed in order ends: nothing was ever written behind it
   std::map<std::string, uint64_t, std::less<>> dropped_;  // topic -> log position
   LogTail tail_;
   /// Whether tail_.previous_crc says what the next batch must continue: not before the first batch, not behind lost ones.
@@ -84,9 +82,11 @@ class Recovery {
   uint64_t taken_over_ = 0;    // batches from remains_
   uint64_t taken_over_position_ = 0;  // the last one
   absl::Status failure_;
-  std::vector<Lost> lost_;
+  /// Ranges that were lost with their record tables, by log position, and how many records: which queues they held nobody knows. Queues with a record
+  /// at or behind one have lost none there that their offsets do not show.
+  std::map<uint64_t, uint64_t> lost_;
   absl::flat_hash_map<uint64_t, int64_t> floors_by_hash_;  // from rows whose records are damaged
-  absl::flat_hash_map<const Queue*, uint64_t> last_seen_;  // log position of a queue's last record
+  absl::flat_hash_map<const Queue*, uint64_t> last_seen_;  // log position of a queue's last record, or of one before it
   uint64_t damaged_records_ = 0;
   uint64_t damaged_bytes_ = 0;
 };

@@ -98,16 +98,14 @@ core::Task<std::vector<core::QueueKey>> ShardStoreImpl::QueuesIn(const Segment& 
 core::Task<absl::Status> ShardStoreImpl::DeleteOldest(const char* why) {
   Segment& oldest = segments_.front();
   const std::vector<core::QueueKey> keys = co_await QueuesIn(oldest);
-  // Queues that lose their last durable message here must remember where they were: what is behind it may go with a power cut.
+  // Queues must remember where they were: what is behind it may go with a power cut, or lie in damage.
   std::vector<MetaChange> floors;
   for (const core::QueueKey& key : keys) {
     const Queue* queue = FindQueue(key);
     if (queue == nullptr || queue->runs.empty()) continue;
     const auto rest = std::find_if(queue->runs.begin(), queue->runs.end(), [&](const Run& run) { return run.segment != &oldest; });
     if (rest == queue->runs.begin()) continue;
-    if (rest != queue->runs.end() && (rest->segment->sealed || rest->entries->at(0).position < log_->durable_end())) continue;
-    const int64_t floor = rest == queue->runs.end() ? queue->next : rest->first;
-    floors.push_back({MetaTable::kQueueFloors, QueueFloorKey(key), absl::StrCat(floor)});
+    RaiseFloor(key, rest == queue->runs.end() ? queue->next : rest->first, floors);
   }
   if (!floors.empty()) CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(floors)));
   for (const core::QueueKey& key : keys) {
@@ -128,7 +126,8 @@ core::Task<absl::Status> ShardStoreImpl::RemoveFiles(std::unique_ptr<Segment> se
   // Under its new name it is no segment any more, whenever a crash comes.
   absl::Status status = spare ? co_await spares_.Keep(*segment) : co_await core::fs::Rename(path, deleted);
   if (status.ok() && segment->sealed) status = co_await core::fs::Remove(SegmentIndexPath(options_.directory, segment->position));
-  if (status.ok()) status = co_await core::fs::SyncDirectory(options_.directory);
+  // Before the file is cut: under its old name it would be a damaged segment. Keep has done so. An index that comes back alone is removed at the start.
+  if (status.ok() && !spare) status = co_await core::fs::SyncDirectory(options_.directory);
   const absl::Status closed = co_await segment->log.Close();
   const absl::Status index_closed = segment->index.is_open() ? co_await segment->index.Close() : absl::OkStatus();
   if (status.ok() && !spare) status = co_await RemoveLargeFile(deleted, segment->bytes);

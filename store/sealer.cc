@@ -101,6 +101,8 @@ core::Task<void> ShardStoreImpl::SealLoop() {
     segment->sealing = true;
     ++segment->pins;
     absl::Status status = co_await log_->FlushTo(segment->end);
+    // Before there is an index: with one, the next start does not look into the segment any more.
+    if (status.ok()) co_await NoteFloors(*segment);
     if (status.ok()) status = co_await Seal(*segment);
     segment->sealing = false;
     segment->Unpin();

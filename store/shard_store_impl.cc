@@ -39,7 +39,7 @@ core::Task<absl::Status> ShardStoreImpl::Recover() {
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options_.directory));
   CO_RETURN_IF_ERROR(co_await spares_.Load());
   CO_ASSIGN_OR_RETURN(MarkFile mark_file, co_await MarkFile::Open(options_.directory, identity_));
-  Recovery recovery(options_, identity_, meta_, segments_, spares_, queues_, mark_file.mark(), mark_file.clean());
+  Recovery recovery(options_, identity_, meta_, segments_, spares_, queues_, mark_file);
   const absl::Status status = co_await recovery.Run();
   if (!status.ok()) {
     (void)co_await mark_file.Close();
@@ -61,6 +61,7 @@ core::Task<absl::Status> ShardStoreImpl::Recover() {
   log_->Start();
   scope_.Spawn(SealLoop());
   scope_.Spawn(RetentionLoop());
+  scope_.Spawn(NewQueuesLoop());
   co_return absl::OkStatus();
 }
 
@@ -122,6 +123,7 @@ core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const 
     queue.Add(*batch.segment, queue.next, {position, record_bytes, crc, draft.tags_code}, result.store_timestamp);
     result.positions.push_back(place.position);
   }
+  if (result.first_queue_offset.value() == 0) NoteNewQueue(queue);
   if (!log_->Settle(batch, queue, durability.value_or(options_.durability) == Durability::kSynced)) {
     CO_RETURN_IF_ERROR(co_await log_->Acknowledged(batch));
   }
@@ -221,6 +223,7 @@ core::Task<absl::Status> ShardStoreImpl::Close() {
   scope_.RequestStop();
   log_->rolled().NotifyAll();
   co_await scope_.Join();
+  if (const absl::Status noted = co_await NoteNewQueues(); status.ok()) status = noted;
   co_await read_cache_.Close();
   const absl::Status closed = co_await CloseSegments();
   co_return status.ok() ? closed : status;

@@ -15,8 +15,8 @@
 
 namespace store {
 
-/// ShardStore on a CommitLog. Split by what it does: shard_store_impl.cc opens, closes and appends; fetch.cc reads; sealer.cc and
-/// retention.cc are the work beside it.
+/// ShardStore on a CommitLog. Split by what it does: shard_store_impl.cc opens, closes and appends; fetch.cc reads; sealer.cc,
+/// retention.cc and queue_floors.cc are the work beside it.
 class ShardStoreImpl final : public ShardStore {
  public:
   ShardStoreImpl(StoreOptions options, MetaStore& meta);
@@ -65,6 +65,16 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<absl::Status> Seal(Segment& segment);
   Segment* NextToSeal() const;
 
+  // queue_floors.cc
+  /// Adds to `changes` that offsets of the queue below `floor` are not to be given out again, unless that is noted already.
+  void RaiseFloor(const core::QueueKey& key, int64_t floor, std::vector<MetaChange>& changes) const;
+  /// The queue got its first message: it will be noted.
+  void NoteNewQueue(const Queue& queue);
+  core::Task<absl::Status> NoteNewQueues();
+  core::Task<void> NewQueuesLoop();
+  /// Notes what has been given out in `segment`, which is not sealed yet and to which nothing more is written.
+  core::Task<void> NoteFloors(const Segment& segment);
+
   // retention.cc
   core::Task<void> RetentionLoop();
   core::Task<absl::Status> CheckSpace();
@@ -96,6 +106,8 @@ class ShardStoreImpl final : public ShardStore {
   core::Semaphore deleting_{1};
   core::SpaceInfo disk_space_;
   double disk_used_ratio_ = 0;
+  std::vector<core::QueueKey> new_queues_;  // that are not noted yet
+  core::Notifier new_queue_;
   uint64_t damaged_records_ = 0;
   uint64_t damaged_bytes_ = 0;
   bool closing_ = false;

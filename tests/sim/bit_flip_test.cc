@@ -24,6 +24,7 @@ struct Course {
   bool closed;  // in order; else killed
   bool quiet;   // a second passes before the end
   int messages;
+  int bytes_over = 6000;  // of a body over 200 bytes, at most: the smaller, the more of the log are rows
   Told told = {};
   bool ready = false;
 };
@@ -37,7 +38,7 @@ core::Task<absl::Status> FillMain(Course* course) {
       changes.push_back({MetaTable::kTopics, topic, core::StrCat("{\"n\":", i, "}")});
       CO_RETURN_IF_ERROR(co_await opened.meta().Commit(std::move(changes)));
     }
-    std::string body = BodyOf(core::StrCat("m", i), 200 + static_cast<size_t>(i * 7919 % 6000));
+    std::string body = BodyOf(core::StrCat("m", i), 200 + static_cast<size_t>(i * 7919 % course->bytes_over));
     CO_RETURN_IF_ERROR(co_await Send(opened.log(), course->told, topic, std::move(body), course->durability));
     if (i % 5 == 0) {  // so that batches hold one message or several
       core::Sleep pause(absl::Microseconds(300));
@@ -175,6 +176,8 @@ TEST(BitFlipTest, CostsOneMessageAtMost) {
       {Durability::kAsync, MakeBase("ASYNC_FLUSH, closed in order", {Durability::kAsync, true, true, 151})},
       {Durability::kSynced, MakeBase("SYNC_FLUSH, killed after a second", {Durability::kSynced, false, true, 40})},
       {Durability::kAsync, MakeBase("ASYNC_FLUSH, killed after a second", {Durability::kAsync, false, true, 41})},
+      {Durability::kAsync,
+       MakeBase("ASYNC_FLUSH, small messages, closed in order", {Durability::kAsync, true, true, 60, 50})},
   };
   ASSERT_FALSE(testing::Test::HasFailure());
   std::map<std::string, Totals> totals;

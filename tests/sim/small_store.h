@@ -66,17 +66,16 @@ struct Reopening {
 core::Task<absl::StatusOr<SmallStore>> OpenSmall(StoreOptions options, uint32_t log_number = 0, uint32_t logs = 1);
 core::Task<absl::Status> CloseSmall(SmallStore& opened);
 
-/// Sends one message to queue 0 of `topic` and notes the answer.
+/// Sends one message to queue 0 of `topic`, with a tag that its body decides, and notes the answer.
 core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, std::string body,
                               Durability durability);
-/// Reads every queue from its first to its last offset. kInternal: a reader makes no progress, or sees what is no record.
+/// Reads every queue from its first to its last offset, as a consumer of everything and as one of each tag. kInternal: a reader makes no progress, sees
+/// what is no record, or finds by its tag not exactly what has it.
 core::Task<absl::Status> ReadEverything(ShardStore& store, const Told& told, Seen& seen);
 
 /// What `seen` shows that contradicts `told`, a line each: what nobody sent, what was refused, what is there twice or in another's place.
 std::vector<std::string> Contradictions(const Told& told, const Seen& seen);
-/// Whether any message of `topic` is there. A queue that has lost them all together is not known any more, and begins at 0 again.
-bool Knows(const Seen& seen, const std::string& topic);
-/// Acknowledged messages that are not there; `reused` (may be null): the offsets of so many in known queues could be given out again.
+/// Acknowledged messages that are not there; `reused` (may be null): the offsets of so many could be given out again.
 std::vector<Place> MissingFrom(const Told& told, const Seen& seen, size_t* reused = nullptr);
 /// All of them in one text, each on its line.
 std::string Lines(const std::vector<std::string>& lines);

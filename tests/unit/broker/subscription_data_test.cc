@@ -1,18 +1,10 @@
 #include "broker/subscription_data.h"
 
 #include "gtest/gtest.h"
+#include "store/tags_code.h"
 
 namespace broker {
 namespace {
-
-// The numbers are Java's own ("...".hashCode()); a tag hashed otherwise would never be delivered.
-TEST(SubscriptionDataTest, JavaHash) {
-  EXPECT_EQ(JavaHash(""), 0);
-  EXPECT_EQ(JavaHash("TagA"), 2598919);
-  EXPECT_EQ(JavaHash("polygenelubricants"), INT32_MIN);
-  EXPECT_EQ(JavaHash("\xe4\xb8\xad\xe6\x96\x87"), 646394);       // two characters of three bytes each
-  EXPECT_EQ(JavaHash("\xf0\x9f\x98\x80"), 0xD83D * 31 + 0xDE00);  // a surrogate pair in Java
-}
 
 TEST(SubscriptionDataTest, TagExpressions) {
   for (const char* all : {"", "*"}) {
@@ -24,7 +16,7 @@ TEST(SubscriptionDataTest, TagExpressions) {
   const auto two = ParseTagExpression("T", " A || B||A |||| ");
   ASSERT_TRUE(two.has_value());
   EXPECT_EQ(two->tags, (std::vector<std::string>{"A", "B"}));
-  EXPECT_EQ(two->codes, (std::vector<int32_t>{JavaHash("A"), JavaHash("B")}));
+  EXPECT_EQ(two->codes, (std::vector<int32_t>{store::JavaHash("A"), store::JavaHash("B")}));
   EXPECT_EQ(ParseTagExpression("T", "||"), std::nullopt);
   EXPECT_EQ(ParseTagExpression("T", "a|b")->tags, std::vector<std::string>{"a|b"});
 }

@@ -141,7 +141,7 @@ core::Task<absl::Status> FenceMain(sim::Node* node) {
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", Options()));
   co_await Pause(absl::Milliseconds(20));
   node->disk().set_slowdown(200);  // a write takes 3 to 20 ms
-  node->disk().Inject({.op = sim::DiskOp::kWrite, .path_contains = ".log"});
+  node->disk().Inject({.op = sim::DiskOp::kWrite, .path_contains = "/log/0"});
   CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, "in the write that fails")).status());
   co_await Pause(absl::Milliseconds(6));
   CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, "behind it")).status());

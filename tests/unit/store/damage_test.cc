@@ -4,25 +4,23 @@
 
 #include <cerrno>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/scope.h"
 #include "core/sim/world.h"
 #include "core/sync.h"
+#include "store/batch.h"
+#include "store/tags_code.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace store {
 namespace {
 
 constexpr int kMessages = 60;
-
-StoreOptions SmallOptions() {
-  StoreOptions options;
-  options.segment_bytes = kSegmentBytesMin;
-  options.append_buffer_bytes = size_t{2} << 20;
-  return options;
-}
 
 core::Task<void> AppendThird(ShardStore& store, int first, int* failed) {
   for (int i = 0; i < kMessages / 3; ++i) {
@@ -146,7 +144,202 @@ TEST(DamageTest, FlipsInSealedSegmentsAndIndexesAreFoundWhenRead) {
   }
 }
 
+/// The batches at the beginning of the first segment of a log.
+std::vector<BatchHeader> BatchesOf(const std::string& log) {
+  const auto bytes = std::as_bytes(std::span(log));
+  std::vector<BatchHeader> batches;
+  for (uint64_t at = kBlock; at + kBlock <= bytes.size(); at += batches.back().bytes) {
+    const absl::StatusOr<BatchHeader> header = ParseBatchHeader(bytes.subspan(at, kBatchHeaderBytes), {}, at);
+    if (!header.ok()) break;
+    batches.push_back(*header);
+  }
+  return batches;
+}
+
+core::Task<absl::Status> AppendAndWaitMain(bool* ready) {
+  StoreOptions options = SmallOptions();
+  options.durability = Durability::kSynced;
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  for (int i = 0; i < 5; ++i) CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat("later ", i))).status());
+  *ready = true;
+  core::Sleep pause(absl::Hours(1));
+  (void)co_await pause;
+  co_return co_await CloseBoth(opened);
+}
+
+// Where a log was closed, nothing lies behind its end that was acknowledged: catches a start that is refused because that can't be read. And one that still takes the
+// log for closed when a later run was killed, and cuts off what that has acknowledged.
+TEST(DamageTest, ABlockThatCantBeReadBehindTheEndOfAClosedLogIsNoLoss) {
+  const std::string path = "data/log/00000000000000000000.log";
+  for (const bool killed_later : {false, true}) {
+    SCOPED_TRACE(killed_later);
+    sim::World world(1);
+    sim::Node& node = world.AddNode("node", 1);
+    node.Start(FillMain);
+    ASSERT_TRUE(world.RunToEnd(node).ok());
+    const BatchHeader last = BatchesOf(node.disk().Content(path)).back();
+    const uint64_t end = last.position + last.bytes;
+    ASSERT_GT(end, 2 * kBlock);
+    if (killed_later) {
+      bool ready = false;
+      node.Start([&ready] { return AppendAndWaitMain(&ready); });
+      ASSERT_TRUE(world.RunUntil([&] { return ready; }, absl::Minutes(1))) << world.Describe();
+      node.Kill();
+    }
+    // The header, then all that follows in one piece, then that block by block.
+    node.disk().Inject({.op = sim::DiskOp::kRead, .path_contains = "/log/0", .skip = 1, .times = 1});
+    node.disk().Inject({.op = sim::DiskOp::kRead, .path_contains = "/log/0", .skip = 1 + end / kBlock - 1, .times = 1});
+    Readable read;
+    node.Start([&read] { return ReadMain(&read); });
+    const absl::Status status = world.RunToEnd(node);
+    ASSERT_TRUE(status.ok()) << status << world.Describe();
+    EXPECT_EQ(node.disk().faults_happened(), 2U);
+    EXPECT_EQ(read.messages, kMessages + (killed_later ? 5 : 0));
+    if (!killed_later) EXPECT_EQ(read.damaged, 0U);
+  }
+}
+
+/// Where the tags code of each record's row lies in the first segment of a log, by queue offset.
+std::vector<uint64_t> PlacesOfTagsCodes(const std::string& log) {
+  std::vector<uint64_t> places;
+  for (const BatchHeader& batch : BatchesOf(log)) {
+    for (uint32_t i = 0; i < batch.record_count; ++i) {
+      places.push_back(batch.position + TableOffset(batch.payload_bytes) + (i + 1) * kTableEntryBytes - sizeof(int64_t));
+    }
+  }
+  return places;
+}
+
+constexpr std::string_view kTagged = "TAGS\x01TagA\x02";
+
+core::Task<absl::Status> FillTaggedMain(int messages) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  for (int i = 0; i < messages; ++i) {
+    const std::string body = absl::StrCat(i, std::string(1500, '.'));
+    MessageDraft draft = DraftOf("T", 0, body, TagsCodeOf(kTagged));
+    draft.properties = kTagged;
+    CO_RETURN_IF_ERROR((co_await opened.store->Append({&draft, 1})).status());
+  }
+  core::Sleep pause(absl::Seconds(1));  // what is full is sealed
+  (void)co_await pause;
+  co_return co_await CloseBoth(opened);
+}
+
+core::Task<absl::Status> CountTaggedMain(int* found) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  for (int64_t next = 0; next < opened.store->MaxOffset({"T", 0}).value();) {
+    FetchRequest request;
+    request.queue = {"T", 0};
+    request.from = core::LogicalOffset(next);
+    request.filter.codes = {TagsCodeOf(kTagged)};
+    const FetchResult result = co_await opened.store->Fetch(std::move(request));
+    *found += static_cast<int>(BodiesOf(result).size());
+    next = result.next.value();
+  }
+  co_return co_await CloseBoth(opened);
+}
+
+// Catches a recovery that takes the tags code from a row which nothing proves.
+TEST(DamageTest, ABitInATagsCodeHidesNoMessageFromThoseWhoWantItsTag) {
+  const std::string path = "data/log/00000000000000000000.log";
+  for (size_t i = 0; i < 20; ++i) {
+    SCOPED_TRACE(i);
+    sim::World world(1);
+    sim::Node& node = world.AddNode("node", 1);
+    node.Start([] { return FillTaggedMain(20); });
+    ASSERT_TRUE(world.RunToEnd(node).ok());
+    const std::vector<uint64_t> places = PlacesOfTagsCodes(node.disk().Content(path));
+    ASSERT_EQ(places.size(), 20U);
+    node.disk().FlipBit(path, places[i] + i % 8, static_cast<int>(i % 8));
+    int found = 0;
+    node.Start([&found] { return CountTaggedMain(&found); });
+    const absl::Status status = world.RunToEnd(node);
+    ASSERT_TRUE(status.ok()) << status << world.Describe();
+    EXPECT_EQ(found, 20);
+  }
+}
+
+// The same where the queue index is read from the log again, as its own page is damaged. Catches one that believes a row's queue, offset or tags code.
+TEST(DamageTest, ADamagedIndexIsMadeAnewFromRecordsAndNotFromDamagedRows) {
+  const std::string path = "data/log/00000000000000000000.log";
+  for (const uint64_t before_tags_code : {16U, 8U, 0U}) {  // the queue's hash, the queue offset, the tags code
+    SCOPED_TRACE(before_tags_code);
+    sim::World world(1);
+    sim::Node& node = world.AddNode("node", 1);
+    node.Start([] { return FillTaggedMain(400); });
+    ASSERT_TRUE(world.RunToEnd(node).ok());
+    const std::vector<uint64_t> places = PlacesOfTagsCodes(node.disk().Content(path));
+    ASSERT_GT(places.size(), 100U);
+    node.disk().FlipBit(path, places[50] - before_tags_code, 0);
+    node.disk().FlipBit("data/log/00000000000000000000.idx", kBlock + 100, 0);
+    int found = 0;
+    node.Start([&found] { return CountTaggedMain(&found); });
+    const absl::Status status = world.RunToEnd(node);
+    ASSERT_TRUE(status.ok()) << status << world.Describe();
+    EXPECT_EQ(found, 400);
+  }
+}
+
 core::Task<absl::Status> RemoveMain(std::string path) { co_return co_await core::fs::Remove(path); }
+
+/// Three messages of U, each in a batch of its own, amid some of T.
+core::Task<absl::Status> FillAmidMain(int messages_after) {
+  StoreOptions options = SmallOptions();
+  options.durability = Durability::kSynced;
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  for (int i = 0; i < 8 + messages_after; ++i) {
+    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, i >= 5 && i < 8 ? "U" : "T", 0, absl::StrCat(i, std::string(1500, '.')))).status());
+  }
+  core::Sleep pause(absl::Seconds(1));  // what is full is sealed
+  (void)co_await pause;
+  co_return co_await CloseBoth(opened);
+}
+
+core::Task<absl::Status> EndOfUMain(int64_t* end) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  *end = opened.store->MaxOffset({"U", 0}).value();
+  CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "W", 0, "another")).status());
+  co_return co_await CloseBoth(opened);
+}
+
+int64_t EndOfU(sim::World& world, sim::Node& node) {
+  int64_t end = -1;
+  node.Start([&end] { return EndOfUMain(&end); });
+  const absl::Status status = world.RunToEnd(node);
+  EXPECT_TRUE(status.ok()) << status << world.Describe();
+  return end;
+}
+
+// Catches offsets of a queue given out again because nothing of it is left that says its name, and ends that move on at each start.
+TEST(DamageTest, AQueueThatHasLostAllOfItsMessagesGoesOnBehindThem) {
+  const std::string path = "data/log/00000000000000000000.log";
+  sim::World world(1);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start([] { return FillAmidMain(5); });
+  ASSERT_TRUE(world.RunToEnd(node).ok());
+  const std::vector<BatchHeader> batches = BatchesOf(node.disk().Content(path));
+  ASSERT_EQ(batches.size(), 14U);  // an end marker is the first
+  for (size_t i = 6; i < 9; ++i) {
+    node.disk().FlipBit(path, batches[i].position + 40, 0);
+    node.disk().FlipBit(path, batches[i].position + batches[i].bytes - kBatchHeaderBytes + 40, 0);
+  }
+  EXPECT_EQ(EndOfU(world, node), 3);
+  EXPECT_EQ(EndOfU(world, node), 3);
+}
+
+// The same with the whole file gone, beside others that are sealed.
+TEST(DamageTest, AQueueWhoseOnlySegmentIsGoneGoesOnWhereItWas) {
+  sim::World world(1);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start([] { return FillAmidMain(300); });
+  ASSERT_TRUE(world.RunToEnd(node).ok());
+  for (const char* suffix : {".log", ".idx"}) {
+    node.Start([suffix] { return RemoveMain(absl::StrCat("data/log/00000000000000000000", suffix)); });
+    ASSERT_TRUE(world.RunToEnd(node).ok());
+  }
+  EXPECT_EQ(EndOfU(world, node), 3);
+  EXPECT_EQ(EndOfU(world, node), 3);
+}
 
 // Catches a start that goes on at an older end of the log, and gives out offsets again, because nothing behind it speaks of more.
 TEST(DamageTest, ALogWhoseNewestFileIsGoneIsRefused) {

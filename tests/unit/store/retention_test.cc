@@ -21,9 +21,8 @@ constexpr int kMessages = 2000;
 
 absl::TimeZone Zone() { return absl::FixedTimeZone(5 * 3600); }
 
-StoreOptions SmallOptions() {
-  StoreOptions options;
-  options.segment_bytes = kSegmentBytesMin;
+StoreOptions ExpiringOptions() {
+  StoreOptions options = SmallOptions();
   options.append_buffer_bytes = size_t{1} << 20;
   options.reserved_time = absl::Hours(1);
   options.time_zone = Zone();
@@ -57,7 +56,7 @@ void OnNode(core::Task<absl::Status> (*main)(sim::Node* node)) {
 
 // Catches hours of another time zone, deletion at any hour, and none at all.
 core::Task<absl::Status> HourMain(sim::Node*) {
-  StoreOptions options = SmallOptions();
+  StoreOptions options = ExpiringOptions();
   options.delete_when_hours = {HourIn(absl::Hours(3))};
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
   CO_RETURN_IF_ERROR(co_await Fill(*opened.store));
@@ -79,7 +78,7 @@ void FillDisk(sim::Node& node, double ratio) {
 }
 
 core::Task<absl::Status> FullMain(sim::Node* node) {
-  StoreOptions options = SmallOptions();
+  StoreOptions options = ExpiringOptions();
   options.delete_when_hours = {HourIn(absl::Hours(12))};
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
   CO_RETURN_IF_ERROR(co_await Fill(*opened.store));
@@ -96,11 +95,12 @@ core::Task<absl::Status> FullMain(sim::Node* node) {
 TEST(RetentionTest, OnAFullDiskExpiredSegmentsGoAtAnyHourAndOthersStay) { OnNode(FullMain); }
 
 core::Task<absl::Status> ForciblyMain(sim::Node* node) {
-  StoreOptions options = SmallOptions();
+  StoreOptions options = ExpiringOptions();
   options.delete_when_hours = {HourIn(absl::Hours(12))};
   options.delete_forcibly = true;
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
   CO_RETURN_IF_ERROR(co_await Fill(*opened.store));
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Seconds(1)));  // indexes are written meanwhile, and the next segment is made
   const uint64_t segments = opened.store->Stats().segments;
   FillDisk(*node, 0.80);
   CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(1)));
@@ -128,7 +128,7 @@ TEST(RetentionTest, ForcedDeletionMakesRoomBeforeTheTime) { OnNode(ForciblyMain)
 
 // Catches retention that stops for ever at a segment whose index can't be read.
 core::Task<absl::Status> UnreadableMain(sim::Node* node) {
-  StoreOptions options = SmallOptions();
+  StoreOptions options = ExpiringOptions();
   options.delete_when_hours = {HourIn(absl::Hours(12))};
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
   CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "early", 0, "only once")).status());
@@ -159,7 +159,7 @@ core::Task<absl::StatusOr<std::vector<std::string>>> SparesIn(std::string folder
 
 // Catches files that are given back at once, that are never used again, and what was in them.
 core::Task<absl::Status> SpareMain(sim::Node* node) {
-  StoreOptions options = SmallOptions();
+  StoreOptions options = ExpiringOptions();
   options.delete_when_hours = {HourIn(absl::Hours(12))};
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
   CO_RETURN_IF_ERROR(co_await Fill(*opened.store));

@@ -18,13 +18,6 @@ namespace {
 
 constexpr int kQueues = 2;
 
-StoreOptions SmallOptions() {
-  StoreOptions options;
-  options.segment_bytes = kSegmentBytesMin;
-  options.append_buffer_bytes = size_t{2} << 20;
-  return options;
-}
-
 std::string BodyOf(int number) { return absl::StrCat("message ", number, " ", std::string(3000, 'x')); }
 
 /// Messages [first, first + count), by turns in the queues of topic T.

@@ -15,13 +15,6 @@
 namespace store {
 namespace {
 
-StoreOptions SmallOptions() {
-  StoreOptions options;
-  options.segment_bytes = kSegmentBytesMin;
-  options.append_buffer_bytes = size_t{4} << 20;
-  return options;
-}
-
 #define CO_EXPECT_OK(expression)                          \
   do {                                                    \
     const absl::Status expected_ok_ = (expression);       \

@@ -16,6 +16,14 @@
 
 namespace store {
 
+/// The smallest segments, so that a test of some hundred messages has several.
+inline StoreOptions SmallOptions() {
+  StoreOptions options;
+  options.segment_bytes = kSegmentBytesMin;
+  options.append_buffer_bytes = size_t{2} << 20;
+  return options;
+}
+
 /// A message with everything that a record needs; the strings must outlive the draft.
 inline MessageDraft DraftOf(std::string_view topic, int32_t queue_id, std::string_view body, int64_t tags_code = 0) {
   MessageDraft draft;

