@@ -155,7 +155,8 @@ constexpr Setting kSettings[] = {
     Setting("requestBytesMax", &Config::request_bytes_max, Range{0, int64_t{1} << 40},
             "Bytes of these, of each shard; 0: half of its memory."),
     Setting("answerBytesMax", &Config::answer_bytes_max, Range{0, int64_t{1} << 40},
-            "Bytes of answers to pulls not yet sent, of each shard; 0: half of its memory."),
+            "Bytes of answers to pulls not yet sent, of each shard, and half as many of other answers; 0: half of its "
+            "memory."),
     Setting("heldPullsMax", &Config::held_pulls_max, Range{0, 100'000'000},
             "Long polls held, of each shard; 0: as its memory allows, at most 100,000."),
     Setting("memoryBusyRatio", &Config::memory_busy_ratio, Range{10, 100},

@@ -72,7 +72,7 @@ core::Task<void> Exposition(Broker& broker, net::Client& client) {
   EXPECT_GT(both("ringmq_reactor_ticks_total"), 0);
   for (const char* resource :
        {"connections", "address_connections", "accepts_per_second", "partial_frame_bytes", "requests", "request_bytes",
-        "connection_requests", "connection_request_bytes", "connection_output_bytes", "answer_bytes",
+        "connection_requests", "connection_request_bytes", "connection_output_bytes", "answer_bytes", "output_bytes",
         "pinned_log_bytes", "held_pulls", "connection_held_pulls", "buffer_bytes"}) {
     const std::string label = std::string(",resource=\"") + resource + "\"";
     EXPECT_GT(both("ringmq_budget_limit", label), 0) << resource;
@@ -171,6 +171,8 @@ TEST(ServerLimitsTest, FollowFromTheMemoryUnlessSaid) {
   EXPECT_EQ(limits.partial_bytes_max, size_t{16} << 20);
   EXPECT_EQ(limits.shard_request_bytes_max, size_t{64} << 20);
   EXPECT_EQ(limits.connections_max, 12'500U);
+  EXPECT_EQ(limits.shard_answer_bytes_max, size_t{64} << 20);
+  EXPECT_EQ(limits.shard_output_bytes_max, size_t{32} << 20);
   EXPECT_EQ(HeldPullsMax(config), 32'768U);
   config.partial_frame_bytes_max = 1000;
   config.held_pulls_max = 7;
