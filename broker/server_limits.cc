@@ -43,6 +43,8 @@ size_t HeldPullsMax(const BrokerConfig& config) {
   return Or(config.held_pulls_max, std::min(config.append_buffer_bytes / kHeldPullBytes, kHeldPullsMost));
 }
 
+size_t PullReadBytesMax(const BrokerConfig& config) { return config.append_buffer_bytes / 4; }
+
 size_t BusyBufferBytes(const BrokerConfig& config) {
   const size_t three_times = config.append_buffer_bytes * 6;
   return three_times / 100 * static_cast<size_t>(config.memory_busy_ratio);

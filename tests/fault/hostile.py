@@ -348,7 +348,7 @@ def metrics_page(context, _rounds, _seed, _command):
                      'pinned_log_bytes'):
             for what in ('used', 'limit', 'hits_total'):
                 target.budget(name, what, server)
-    for name in ('held_pulls', 'connection_held_pulls', 'buffer_bytes'):
+    for name in ('held_pulls', 'connection_held_pulls', 'pull_read_bytes', 'buffer_bytes'):
         check(target.budget(name, 'limit') > 0, name)
     stored = sum(v for k, v in samples.items() if k.startswith('ringmq_messages_in_total'))
     check(stored == 1, stored, 'messages counted')

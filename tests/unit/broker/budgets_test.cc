@@ -1,9 +1,12 @@
 // Goal: the metrics of a broker are a valid exposition and show every budget; limits are enforced where requests become work.
 #include <map>
+#include <memory>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "broker/broker_shard.h"
 #include "broker/server_limits.h"
@@ -16,6 +19,7 @@ namespace {
 using testing::Answer;
 using testing::Ask;
 using testing::PullFrom;
+using testing::RunScenario;
 using testing::SendTo;
 using testing::TestConfig;
 using testing::WithBroker;
@@ -73,7 +77,7 @@ core::Task<void> Exposition(Broker& broker, net::Client& client) {
   for (const char* resource :
        {"connections", "address_connections", "accepts_per_second", "partial_frame_bytes", "requests", "request_bytes",
         "connection_requests", "connection_request_bytes", "connection_output_bytes", "answer_bytes", "output_bytes",
-        "pinned_log_bytes", "held_pulls", "connection_held_pulls", "buffer_bytes"}) {
+        "pinned_log_bytes", "held_pulls", "connection_held_pulls", "pull_read_bytes", "buffer_bytes"}) {
     const std::string label = std::string(",resource=\"") + resource + "\"";
     EXPECT_GT(both("ringmq_budget_limit", label), 0) << resource;
     EXPECT_EQ(both("ringmq_budget_hits_total", label), 0) << resource;
@@ -137,6 +141,65 @@ TEST(BrokerBudgets, AShardHoldsSoManyPullsAndFurtherOnesAreAnsweredAtOnce) {
   WithBroker(HeldPullsOfAConnection, config);
 }
 
+constexpr absl::Duration kDiskStands = absl::Seconds(30);
+constexpr int kOld = 8;  // queues, of both shards
+
+core::Task<void> StoreOld(Broker&, net::Client& client) {
+  for (int round = 0; round < 4; ++round) {
+    for (int32_t queue = 0; queue < kOld; ++queue) {
+      net::SendMessageV2Request request = SendTo("Old", queue);
+      request.default_topic_queue_nums = kOld;
+      const Answer sent = co_await Ask(client, request, "old");
+      EXPECT_EQ(sent.code, 0) << sent.remark;
+    }
+  }
+}
+
+core::Task<void> PullSome(net::Client& client, std::string_view topic, int32_t queue, size_t messages, int& done) {
+  const Answer answer = co_await Ask(client, PullFrom(topic, queue, 0));
+  EXPECT_EQ(answer.code, 0) << topic << "/" << queue << ": " << answer.remark;
+  EXPECT_EQ(testing::RecordsOf(answer.body).size(), messages);
+  ++done;
+}
+
+sim::Node* machine = nullptr;  // that of the test that runs
+
+core::Task<void> DiskStands(Broker&, net::Client& client) {
+  for (int32_t queue = 0; queue < 2; ++queue) {  // one on each shard
+    const Answer sent = co_await Ask(client, SendTo("New", queue), "new");
+    EXPECT_EQ(sent.code, 0) << sent.remark;
+  }
+  int made = 0;
+  co_await PullSome(client, "New", 0, 1, made);  // makes the group
+  machine->StopDisk(kDiskStands);
+  int old_done = 0;
+  core::Scope old_pulls;
+  for (int32_t queue = 0; queue < kOld; ++queue) old_pulls.Spawn(PullSome(client, "Old", queue, 4, old_done));
+  co_await core::Sleep(absl::Seconds(1));
+  EXPECT_EQ(old_done, 0) << "nothing of this waits for the disk: the test tests nothing";
+  const core::MonoTime begin = core::Reactor::Current().now();
+  int done = 0;
+  core::Scope pulls;
+  for (int i = 0; i < 10; ++i) pulls.Spawn(PullSome(client, "New", i % 2, 1, done));
+  co_await pulls.Join();
+  EXPECT_LT(core::Reactor::Current().now() - begin, absl::Seconds(1)) << "they waited for a disk that they do not need";
+  co_await old_pulls.Join();
+  EXPECT_EQ(old_done, kOld);
+}
+
+// A pull that waits for the disk must not hold up those of the same connection that do not.
+TEST(BrokerBudgets, ADiskThatStandsHoldsUpOnlyPullsThatNeedIt) {
+  sim::World world(11);
+  sim::Node& node = world.AddNode("broker", 2);
+  machine = &node;
+  node.Start([] { return RunScenario(TestConfig(), StoreOld); });
+  EXPECT_TRUE(world.RunToEnd(node).ok());
+  node.Restart([] { return RunScenario(TestConfig(), DiskStands); });
+  const absl::Status status = world.RunToEnd(node);
+  EXPECT_TRUE(status.ok()) << status;
+  machine = nullptr;
+}
+
 // Catches an answer that takes more room than it was given, and one that gives none back.
 core::Task<void> LargeAnswers(Broker& broker, net::Client& client) {
   const std::string body(1'500'000, 'b');
@@ -173,6 +236,7 @@ TEST(ServerLimitsTest, FollowFromTheMemoryUnlessSaid) {
   EXPECT_EQ(limits.connections_max, 12'500U);
   EXPECT_EQ(limits.shard_answer_bytes_max, size_t{64} << 20);
   EXPECT_EQ(limits.shard_output_bytes_max, size_t{32} << 20);
+  EXPECT_EQ(PullReadBytesMax(config), size_t{16} << 20);
   EXPECT_EQ(HeldPullsMax(config), 32'768U);
   config.partial_frame_bytes_max = 1000;
   config.held_pulls_max = 7;
