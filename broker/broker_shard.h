@@ -99,7 +99,7 @@ class BrokerShard {
   HeldPulls& held_pulls() { return held_pulls_; }
   /// Room for what pulls of this shard's queues read from its disk.
   PullReads& pull_reads() { return pull_reads_; }
-  /// Counts pulls that were not held because their connection holds too many.
+  /// Counts pulls that were held for a moment only because their connection holds too many.
   core::Budget& connection_held_pulls() { return connection_held_pulls_; }
   BrokerStats& stats() { return *stats_; }
   /// Nearly all of the memory for buffers is in use: sends are refused, reads go on.

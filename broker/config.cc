@@ -148,7 +148,7 @@ constexpr Setting kSettings[] = {
     Setting("outputBytesPerConnectionMax", &Config::output_bytes_per_connection_max, Range{1, int64_t{1} << 30},
             "Bytes of answers, or one answer, that wait to be sent; a connection with more is not read."),
     Setting("heldPullsPerConnectionMax", &Config::held_pulls_per_connection_max, Range{1, 1'000'000},
-            "Long polls held; more are answered at once."),
+            "Long polls held; more are held for shortPollingTimeMills at most."),
     Setting("partialFrameBytesMax", &Config::partial_frame_bytes_max, Range{0, int64_t{1} << 40},
             "Bytes of frames not yet there as a whole, of each shard; 0: 1/8 of its memory."),
     Setting("requestsMax", &Config::requests_max, Range{0, 100'000'000}, "Requests at work, of each shard; 0: as its memory allows."),

@@ -334,22 +334,24 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
   PullOutcome outcome = co_await Read(connection, owner, job, room);
 
   const bool nothing = PullResponseCode(outcome.status, job.from) == ResponseCode::kPullNotFound;
-  absl::Duration hold = nothing && !outcome.stopped ? HoldTime(request) : absl::ZeroDuration();
-  if (hold > absl::ZeroDuration() &&
-      connection.held_requests() >= static_cast<size_t>(config.held_pulls_per_connection_max)) {
-    ++shard_.connection_held_pulls().hits;
-    hold = absl::ZeroDuration();
-  }
+  const absl::Duration hold = nothing && !outcome.stopped ? HoldTime(request) : absl::ZeroDuration();
   std::string group;
   std::string topic;
   if (hold > absl::ZeroDuration()) {
-    group = job.group;
-    topic = job.topic;
-    job.group = group;
-    job.topic = topic;
     room.ShrinkTo(0);
-    context.ReleaseFrame();  // `request` points nowhere from here on
     job.held_until = arrived + hold;
+    if (connection.held_requests() >= static_cast<size_t>(config.held_pulls_per_connection_max)) {
+      // One too many: for a moment, as who is answered at once asks again at once. It stays a request under way, of which a connection has so
+      // many before it is not read.
+      ++shard_.connection_held_pulls().hits;
+      job.held_until = std::min(*job.held_until, core::Reactor::Current().now() + config.short_polling_time);
+    } else {
+      group = job.group;
+      topic = job.topic;
+      job.group = group;
+      job.topic = topic;
+      context.ReleaseFrame();  // `request` points nowhere from here on
+    }
     PullOutcome later = co_await Wait(connection, owner, job);
     job.held_until.reset();
     if (later.messages > 0) {

@@ -1,10 +1,13 @@
 #include "broker/pull_owner.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "broker/config.h"
 #include "broker/offset_table.h"
 #include "broker/pull_reads.h"
+#include "core/reactor.h"
 
 namespace broker {
 namespace {
@@ -67,6 +70,9 @@ core::Task<PullOutcome> Held(BrokerShard& here, const PullJob* job, core::MonoTi
     PullOutcome outcome;
     outcome.full = true;
     co_return outcome;
+  }
+  if (place.brief()) {
+    deadline = std::min(deadline, core::Reactor::Current().now() + here.config().short_polling_time);
   }
   core::LogicalOffset from = job->from;
   while (true) {

@@ -108,37 +108,61 @@ TEST(BrokerBudgets, SendsAreRefusedWhenMemoryIsShortAndReadsGoOn) {
   WithBroker(BusySends, config);
 }
 
-core::Task<void> HoldOne(net::Client& client, int32_t queue, int& now) {
+core::Task<void> HoldOne(net::Client& client, int32_t queue, std::vector<absl::Duration>& waits) {
   net::PullMessageRequest request = PullFrom("Held", queue, 0);
   request.sys_flag |= 2;
   request.suspend_timeout_millis = 10'000;
   const core::MonoTime begin = core::Reactor::Current().now();
   const Answer answer = co_await Ask(client, request);
   EXPECT_EQ(answer.code, static_cast<int32_t>(net::ResponseCode::kPullNotFound)) << answer.remark;
-  if (core::Reactor::Current().now() - begin < absl::Seconds(1)) ++now;
+  waits.push_back(core::Reactor::Current().now() - begin);
 }
 
-core::Task<void> HeldPullsOfAConnection(Broker&, net::Client& client) {
+// Catches a client that is answered at once and so asks again and again, and one that is forgotten.
+core::Task<void> HeldPullsBeyondTheLimit(Broker& broker, net::Client& client) {
   const Answer sent = co_await Ask(client, SendTo("Held", 3), "makes the topic");
   EXPECT_EQ(sent.code, 0) << sent.remark;
-  int at_once = 0;
+  std::vector<absl::Duration> waits;
   core::Scope scope;
   for (int i = 0; i < 5; ++i) {
-    scope.Spawn(HoldOne(client, 0, at_once));
+    scope.Spawn(HoldOne(client, 0, waits));
     co_await core::Sleep(absl::Milliseconds(50));
   }
   co_await scope.Join();
-  EXPECT_EQ(at_once, 2);
+  EXPECT_EQ(waits.size(), 5U);
+  for (size_t i = 0; i < waits.size(); ++i) {
+    const absl::Duration least = absl::Seconds(i < 2 ? 1 : 10);
+    EXPECT_GE(waits[i], least) << i;
+    EXPECT_LT(waits[i], least + absl::Milliseconds(200)) << i;
+  }
+  for (uint32_t i = 0; i < broker.shards().size(); ++i) {
+    EXPECT_EQ(
+        co_await broker.shards().On(core::ShardId(i), [](BrokerShard& shard) { return shard.held_pulls().count(); }),
+        0U);
+  }
 }
-TEST(BrokerBudgets, AConnectionHoldsSoManyPullsAndFurtherOnesAreAnsweredAtOnce) {
+TEST(BrokerBudgets, AConnectionHoldsSoManyPullsAndFurtherOnesForAMoment) {
   BrokerConfig config = TestConfig();
   config.held_pulls_per_connection_max = 3;
-  WithBroker(HeldPullsOfAConnection, config);
+  WithBroker(HeldPullsBeyondTheLimit, config);
 }
-TEST(BrokerBudgets, AShardHoldsSoManyPullsAndFurtherOnesAreAnsweredAtOnce) {
+TEST(BrokerBudgets, AShardHoldsSoManyPullsAndFurtherOnesForAMoment) {
   BrokerConfig config = TestConfig();
   config.held_pulls_max = 3;
-  WithBroker(HeldPullsOfAConnection, config);
+  WithBroker(HeldPullsBeyondTheLimit, config);
+}
+
+TEST(HeldPullsTest, PlacesForAMomentAreBounded) {
+  HeldPulls pulls(8);
+  std::vector<std::unique_ptr<HeldPulls::Place>> places;
+  for (int i = 0; i < 100; ++i) places.push_back(std::make_unique<HeldPulls::Place>(pulls));
+  EXPECT_EQ(pulls.count(), 8U + 1 + 64);
+  EXPECT_FALSE(places[7]->brief());
+  EXPECT_TRUE(places[8]->brief());
+  EXPECT_FALSE(*places.back());
+  EXPECT_EQ(pulls.budget().hits, 92U);
+  places.clear();
+  EXPECT_EQ(pulls.count(), 0U);
 }
 
 constexpr absl::Duration kDiskStands = absl::Seconds(30);
