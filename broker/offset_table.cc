@@ -166,9 +166,19 @@ core::Task<absl::Status> OffsetTable::Flush() {
     changes.push_back({store::MetaTable::kConsumerOffsets, MetaKey(place.group, place.queue),
                        core::StrCat(it->second.offset.value())});
   }
-  removed_.clear();
-  dirty_.clear();
-  co_return co_await meta_.Commit(std::move(changes));
+  const std::vector<Place> removed = std::exchange(removed_, {});
+  const std::vector<Place> dirty = std::exchange(dirty_, {});
+  absl::Status status = co_await meta_.Commit(std::move(changes));
+  if (status.ok()) co_return status;
+  // Not one of them is durable: the next call, and the last one of a stop, must say so again.
+  removed_.insert(removed_.end(), removed.begin(), removed.end());
+  for (const Place& place : dirty) {
+    const auto it = table_.find(place);
+    if (it == table_.end() || it->second.dirty) continue;
+    it->second.dirty = true;
+    dirty_.push_back(place);
+  }
+  co_return status;
 }
 
 }  // namespace broker

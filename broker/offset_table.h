@@ -50,7 +50,7 @@ class OffsetTable {
   /// what is stored there next would be skipped. Returns how many did; Flush before anything is stored.
   size_t CutAtEnds(const std::function<core::LogicalOffset(const core::QueueKey&)>& end_of);
 
-  /// Makes what has changed since the last call durable.
+  /// Makes what has changed since the last call that succeeded durable.
   core::Task<absl::Status> Flush();
 
  private:

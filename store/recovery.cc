@@ -18,6 +18,8 @@ namespace {
 /// How far behind a bad batch a later mark can lie: what may be unflushed, and as much again under way. See kUnflushedBytesMax.
 constexpr uint64_t kLookBehindBytes = 4 * kUnflushedBytesMax;
 
+constexpr uint64_t kRewriteBytes = uint64_t{1} << 20;
+
 template <typename T>
 std::optional<T> ParseNumber(std::string_view text) {
   T value{};
@@ -452,10 +454,29 @@ core::Task<absl::Status> Recovery::SettleFloors() {
   co_return co_await meta_.Commit(std::move(changes));
 }
 
+/// Writes what `segment` holds between the mark and `end` to its place once more. It may so far be in a cache only, and a further flush need not save it:
+/// where one has failed, the kernel takes for clean what it could not write, and goes on showing it.
+core::Task<absl::Status> Recovery::WriteAgain(Segment& segment, uint64_t end) {
+  for (uint64_t at = std::max(mark_, segment.data_begin()); at < end;) {
+    const auto bytes = static_cast<size_t>(std::min<uint64_t>(end - at, kRewriteBytes));
+    const std::span<const std::byte> piece = co_await reader_.Read(segment, at, bytes);
+    if (reader_.Unreadable(at, bytes)) {  // it was read a moment ago, so nothing says that it is lost
+      co_return absl::DataLossError(core::StrCat(segment.log.path(), " can't be read any more at ", at - segment.position,
+                                                 ", where the unflushed end of the log lies: mend the disk and start again"));
+    }
+    CO_RETURN_IF_ERROR(co_await segment.log.WriteAt(at - segment.position, piece, false));
+    at += bytes;
+  }
+  co_return absl::OkStatus();
+}
+
 core::Task<absl::Status> Recovery::WriteEndMarker() {
-  // All that was read is made durable first: it may so far be in a cache of the device only.
+  // All that was read is made durable first.
   for (size_t i = 0; i < segments_.size(); ++i) {
-    if (!segments_.at(i).sealed) CO_RETURN_IF_ERROR(co_await segments_.at(i).log.Sync());
+    Segment& segment = segments_.at(i);
+    if (segment.sealed) continue;
+    CO_RETURN_IF_ERROR(co_await WriteAgain(segment, i + 1 < segments_.size() ? segment.end : tail_.position));
+    CO_RETURN_IF_ERROR(co_await segment.log.Sync());
   }
   if (tail_.position + kBlock > segments_.back().limit() || segments_.back().sealed) {
     Segment& full = segments_.back();

@@ -63,6 +63,7 @@ class Recovery {
   void NoteLost(uint64_t position, uint64_t records);
   core::Task<absl::Status> CutAfter(size_t index);
   core::Task<absl::Status> SettleFloors();
+  core::Task<absl::Status> WriteAgain(Segment& segment, uint64_t end);
   core::Task<absl::Status> WriteEndMarker();
 
   const StoreOptions& options_;

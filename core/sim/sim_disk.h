@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/io.h"
@@ -118,6 +120,11 @@ class SimDisk {
   std::optional<uint64_t> Elsewhere(const Inode& inode, uint64_t offset, uint64_t bytes);
   void NoteAstray(Astray astray) { astray_.push_back(std::move(astray)); }
   const std::vector<Astray>& astray() const { return astray_; }
+  /// Called when an operation fails, or writes less than it says: because of a fault, or for want of room.
+  void set_on_failure(std::function<void(DiskOp)> listener) { on_failure_ = std::move(listener); }
+  void NoteFailure(DiskOp op) const {
+    if (on_failure_) on_failure_(op);
+  }
   /// How often an injected fault has happened.
   uint64_t faults_happened() const { return faults_happened_; }
   /// Operations asked for so far: for sweeps that fail the n-th.
@@ -183,6 +190,7 @@ class SimDisk {
   uint64_t faults_happened_ = 0;
   std::vector<Astray> astray_;
   std::string lies_about_;
+  std::function<void(DiskOp)> on_failure_;
 };
 
 }  // namespace sim

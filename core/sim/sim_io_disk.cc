@@ -85,6 +85,7 @@ void SimIo::Finish(uint64_t number) {
   } else {
     result = operation->apply();
   }
+  if (operation->fault.has_value() || result == -ENOSPC) machine_.disk.NoteFailure(operation->op);
   clock_.Note(NameOf(operation->op), machine_.name, shard_.value(), operation->offset, result, operation->path);
   Complete(*operation->done, result);
 }
@@ -248,7 +249,10 @@ void SimIo::TruncateFile(core::FileId id, uint64_t length, core::Completion& don
 
 absl::StatusOr<std::unique_ptr<core::FileMapping>> SimIo::MapFile(core::FileId id, size_t bytes) {
   const OpenedFile& file = FileOf(id);
-  if (const auto fault = machine_.disk.FaultFor(DiskOp::kMap, file.path)) return core::ErrnoStatus(fault->error, "map the file");
+  if (const auto fault = machine_.disk.FaultFor(DiskOp::kMap, file.path)) {
+    machine_.disk.NoteFailure(DiskOp::kMap);
+    return core::ErrnoStatus(fault->error, "map the file");
+  }
   std::shared_ptr<MappedMemory> memory = file.write ? machine_.disk.Map(*file.inode, bytes) : nullptr;
   if (memory == nullptr) return core::ErrnoStatus(EACCES, "map the file");
   mapped_.push_back(file.inode);

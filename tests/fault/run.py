@@ -26,6 +26,7 @@ ROUNDS = {
     'kill_async_flush': (30, 200),
     'kill_sync_flush': (30, 200),
     'restart_with_backlog': (1, 10),  # GiB
+    'restart_with_many_queues': (500, 10_000),  # thousands of messages
     'power_cut_sync_flush': (50, 1000),
     'power_cut_async_flush': (20, 200),
     'power_cut_while_recovering': (10, 100),
@@ -66,6 +67,7 @@ def all_tests(options):
         sized('kill_async_flush', kill.kill_under_load, '5.3.3', 'ASYNC_FLUSH'),
         sized('kill_sync_flush', kill.kill_under_load, '4.9.7', 'SYNC_FLUSH'),
         sized('restart_with_backlog', restart.with_backlog),
+        sized('restart_with_many_queues', restart.with_many_queues),
         sized('power_cut_sync_flush', power_cut.sync_flush),
         sized('power_cut_async_flush', power_cut.async_flush),
         sized('power_cut_while_recovering', power_cut.chains),

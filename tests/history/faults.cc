@@ -35,9 +35,11 @@ bool Faults::Add(const Event& event) {
     ++scan_round_;
     return true;
   }
+  Life& life = lives_.try_emplace(std::string(event.client)).first->second;
   if (what == "start") {
-    if (of_master) life_began_ = event.t;
-    if (of_master && disk_failed_at_ < event.t) disk_failed_at_ = INT64_MAX;  // what was there at the start is flushed again
+    if (!of_master) return true;
+    life.began = event.t;
+    if (life.disk_failed_at < event.t) life.disk_failed_at = INT64_MAX;  // what was there at the start is flushed again
     return true;
   }
   ++disturbances_;
@@ -45,29 +47,33 @@ bool Faults::Add(const Event& event) {
   if (!of_master) return true;
   if (what == "flip" && damages_ != kUnlimited) ++damages_;
   if (what == "damage") damages_ = kUnlimited;
-  if (what == "disk-error" || what == "no-space") disk_failed_at_ = std::min(disk_failed_at_, event.t);
-  if (what == "stop") exposed_from_ = INT64_MAX;  // a clean stop flushes
+  if (what == "disk-error" || what == "no-space") life.disk_failed_at = std::min(life.disk_failed_at, event.t);
+  if (what == "stop") life.exposed_from = INT64_MAX;  // a clean stop flushes
   if (what == "kill" || what == "cut") {
     last_crash_ = event.t;
-    End(event.t, what == "cut");
+    End(life, event.t, what == "cut");
     if (what == "cut" && event.phase != Phase::kInvoke) cuts_.back().end = event.t;
   }
   return true;
 }
 
-void Faults::End(int64_t at, bool power) {
+void Faults::End(Life& life, int64_t at, bool power) {
   // A process that died unflushed and whose successor did not live long has nothing flushed of what both left behind.
-  const bool short_life = life_began_ > at - window_;
-  exposed_from_ = std::min(at - window_, short_life ? exposed_from_ : INT64_MAX);
+  const bool short_life = life.began > at - window_;
+  life.exposed_from = std::min(at - window_, short_life ? life.exposed_from : INT64_MAX);
   // Since a flush failed nothing was flushed any more: a cut however much later takes what was not by then.
-  if (disk_failed_at_ != INT64_MAX) exposed_from_ = std::min(exposed_from_, disk_failed_at_ - window_);
-  if (power) cuts_.push_back({at, INT64_MAX, exposed_from_});
+  if (life.disk_failed_at != INT64_MAX) life.exposed_from = std::min(life.exposed_from, life.disk_failed_at - window_);
+  if (power) cuts_.push_back({at, INT64_MAX, life.exposed_from});
 }
 
 const Faults::Cut* Faults::Excuse(int64_t invoked, int64_t known) const {
   const auto cut = std::find_if(cuts_.begin(), cuts_.end(),
                                 [&](const Cut& one) { return invoked <= one.end && known >= one.lost_from; });
   return cut == cuts_.end() ? nullptr : &*cut;
+}
+
+bool Faults::CutBetween(int64_t from, int64_t to) const {
+  return std::any_of(cuts_.begin(), cuts_.end(), [&](const Cut& one) { return one.end > from && one.begin < to; });
 }
 
 std::string Faults::Overlapping(int64_t begin, int64_t end, int64_t origin) const {

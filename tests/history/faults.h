@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,8 @@ class Faults {
   const std::vector<Cut>& cuts() const { return cuts_; }
   /// The first cut that may have taken what was begun at `invoked` and known to exist at `known`; null: none.
   const Cut* Excuse(int64_t invoked, int64_t known) const;
+  /// Whether a cut ended after `from` and began before `to`.
+  bool CutBetween(int64_t from, int64_t to) const;
   /// Records that damage (as opposed to crashes) may have cost; each flipped bit one.
   uint64_t damages() const { return damages_; }
   /// How often something happened after which a message may be delivered again.
@@ -52,7 +55,13 @@ class Faults {
     int64_t op = kAbsent;
     bool is_cut = false;
   };
-  void End(int64_t at, bool power);
+  /// Of one process that acknowledges; events name it by their client, no name is a name too.
+  struct Life {
+    int64_t began = INT64_MIN;
+    int64_t disk_failed_at = INT64_MAX;  // since when its flushes may have failed
+    int64_t exposed_from = INT64_MAX;    // what earlier lives left unflushed begins here
+  };
+  void End(Life& life, int64_t at, bool power);
 
   const int64_t window_;
   std::vector<Action> actions_;
@@ -62,9 +71,7 @@ class Faults {
   int64_t healed_at_ = kAbsent;
   uint16_t scan_round_ = 0;
   int64_t last_crash_ = kAbsent;
-  int64_t life_began_ = INT64_MIN;    // of the master's process
-  int64_t disk_failed_at_ = INT64_MAX;  // since when flushes of this life may have failed
-  int64_t exposed_from_ = INT64_MAX;  // what earlier lives left unflushed begins here
+  std::map<std::string, Life, std::less<>> lives_;
 };
 
 }  // namespace history

@@ -57,6 +57,7 @@ struct Unplaced {
 /// A value at an offset.
 struct Sighting {
   int64_t known = kAbsent;  // since when: its acknowledgement or the first answer that held it
+  int64_t asked = kAbsent;  // when that was invoked: what it says may be as old
   OpRef by = 0;
   int64_t phy = kAbsent;  // as the last scan of the master said
   uint32_t value = kNoName;

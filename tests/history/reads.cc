@@ -108,6 +108,7 @@ void Reads::Observe(const Message& message, const Event& event, const OpenOperat
   Sighting& sighting = ledger.SightingOf(open.queue, message.offset, id, fresh);
   if (fresh) {
     sighting.known = event.t;
+    sighting.asked = open.invoked;
     sighting.by = open.op;
   } else if (open.role == Role::kMaster) {
     CheckTruncation(ledger.QueueOf(open.queue), sighting, message, open);

@@ -94,6 +94,7 @@ void Sends::Acknowledge(const Event& event, const OpenOperation& open, Value& va
   Sighting& sighting = context_.ledger.SightingOf(value.queue, value.offset, open.value, fresh);
   if (fresh) {
     sighting.known = event.t;
+    sighting.asked = open.invoked;
     sighting.by = open.op;
   }
   Queue& queue = context_.ledger.QueueOf(value.queue);

@@ -292,6 +292,14 @@ class Places {
     for (const Ledger::Place& place : places) CheckDivergentAt(place);
   }
 
+  /// What a power cut took within its promise gave its offset back, to who came after it.
+  bool GaveItsPlace(const Sighting& one, int64_t other_known) {
+    const Value& value = ledger_.values[one.value];
+    const Faults::Cut* cut = value.asynchronous ? context_.faults.Excuse(value.invoked, one.known) : nullptr;
+    const bool scanned = round_ > 0 && one.scan_round == round_;
+    return cut != nullptr && cut->begin < other_known && !scanned;
+  }
+
   void CheckDivergentAt(const Ledger::Place& place) {
     std::vector<Sighting> all = ledger_.others[place];
     all.push_back(ledger_.queues[place.queue].FirstAt(place.offset));
@@ -301,11 +309,9 @@ class Places {
       return std::pair(a.known, a.value) < std::pair(b.known, b.value);
     });
     for (size_t i = 1; i < all.size(); ++i) {
-      const Value& before = ledger_.values[all[i - 1].value];
-      // What a power cut took within its promise gave its offset back.
-      const Faults::Cut* cut = before.asynchronous ? context_.faults.Excuse(before.invoked, all[i - 1].known) : nullptr;
-      const bool scanned = round_ > 0 && all[i - 1].scan_round == round_;
-      if (cut != nullptr && cut->begin < all[i].known && !scanned) continue;
+      if (GaveItsPlace(all[i - 1], all[i].known)) continue;
+      // An answer that was under way for long may speak of what was there before a cut, and the other value came after it.
+      if (GaveItsPlace(all[i], all[i - 1].known) && context_.faults.CutBetween(all[i].asked, all[i - 1].known)) continue;
       context_.Flag({.kind = Kind::kDivergent,
                      .queue = place.queue,
                      .offset = place.offset,

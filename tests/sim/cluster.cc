@@ -92,7 +92,7 @@ void Cluster::StartNameServer(int index) {
 }
 
 void Cluster::StartBroker(int index) {
-  recorder_.Nemesis("start");
+  recorder_.Nemesis("start", history::Role::kMaster, broker(index).name());
   broker(index).Start([this, index] { return RunBroker(index); });
 }
 

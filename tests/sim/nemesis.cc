@@ -73,7 +73,33 @@ Nemesis::Nemesis(World& world, Cluster& cluster, const Troubles& troubles)
       cluster_(cluster),
       troubles_(troubles),
       random_(world.random()),
-      brokers_(static_cast<size_t>(cluster.brokers())) {}
+      brokers_(static_cast<size_t>(cluster.brokers())) {
+  for (int i = 0; i < cluster.brokers(); ++i) {
+    cluster.broker(i).disk().set_on_failure([this, i](DiskOp op) { DiskFailed(i, op); });
+  }
+}
+
+Nemesis::~Nemesis() {
+  for (int i = 0; i < cluster_.brokers(); ++i) cluster_.broker(i).disk().set_on_failure(nullptr);
+}
+
+void Nemesis::Note(int broker, std::string_view what) {
+  cluster_.recorder().Nemesis(what, history::Role::kMaster, cluster_.broker(broker).name());
+}
+
+void Nemesis::StartBroker(int broker) {
+  brokers_[static_cast<size_t>(broker)].disk_failed = false;
+  cluster_.StartBroker(broker);
+}
+
+/// From its first failure on until it is started again a process may have flushed nothing, which matters for what a power cut may take.
+void Nemesis::DiskFailed(int broker, DiskOp op) {
+  if (op == DiskOp::kRead || op == DiskOp::kStat || op == DiskOp::kList || op == DiskOp::kSpace) return;
+  BrokerState& state = brokers_[static_cast<size_t>(broker)];
+  if (state.disk_failed) return;
+  state.disk_failed = true;
+  Note(broker, "disk-error");
+}
 
 absl::Duration Nemesis::Between(int64_t least_ms, int64_t most_ms) {
   return absl::Microseconds(random_.Between(least_ms * 1000, most_ms * 1000));
@@ -118,24 +144,21 @@ void Nemesis::LookAt(int broker) {
   Node& node = cluster_.broker(broker);
   if (node.running() || state.start_planned) return;
   const absl::Status result = node.result().value_or(absl::OkStatus());
-  if (state.stopping && result.ok())
-    cluster_.recorder().Nemesis("stop");
-  else
-    cluster_.recorder().Nemesis("kill");
+  Note(broker, state.stopping && result.ok() ? "stop" : "kill");
   if (!result.ok() && !state.disk_troubled)
     cluster_.recorder().Problem(core::StrCat("the broker ended: ", result.ToString()));
   state.start_planned = true;
   After(Between(1, 150), [this, broker] {
     BrokerState& starting = brokers_[static_cast<size_t>(broker)];
     starting.start_planned = starting.stopping = false;
-    if (!cluster_.broker(broker).running()) cluster_.StartBroker(broker);
+    if (!cluster_.broker(broker).running()) StartBroker(broker);
   });
 }
 
 void Nemesis::EndBroker(int broker, bool power) {
   Node& node = cluster_.broker(broker);
   if (!node.running()) return;
-  cluster_.recorder().Nemesis(power ? "cut" : "kill");
+  Note(broker, power ? "cut" : "kill");
   if (power)
     node.CutPower();
   else
@@ -146,7 +169,7 @@ void Nemesis::EndBroker(int broker, bool power) {
     BrokerState& starting = brokers_[static_cast<size_t>(broker)];
     starting.start_planned = starting.stopping = false;
     if (cluster_.broker(broker).running()) return;
-    cluster_.StartBroker(broker);
+    StartBroker(broker);
     if (again) After(absl::Microseconds(random_.Between(0, 8000)), [this, broker, power] { EndBroker(broker, power); });
   });
 }
@@ -252,9 +275,7 @@ void Nemesis::DisturbDisk(Trouble trouble, int broker) {
   Node& node = cluster_.broker(broker);
   SimDisk& disk = node.disk();
   BrokerState& state = brokers_[static_cast<size_t>(broker)];
-  // What may fail a flush matters for what a later power cut may take.
-  const bool may_fail = trouble == Trouble::kDiskError || trouble == Trouble::kNoSpace;
-  cluster_.recorder().Nemesis(kNames[static_cast<uint32_t>(trouble)], may_fail ? history::Role::kMaster : history::Role::kOther);
+  cluster_.recorder().Nemesis(kNames[static_cast<uint32_t>(trouble)], history::Role::kOther);
   switch (trouble) {
     case Trouble::kSlowDisk:
       disk.set_slowdown(static_cast<double>(random_.Between(2, 40)));
@@ -299,11 +320,11 @@ void Nemesis::Heal() {
     node.disk().set_stopped_until(0);
     if (node.running()) node.Resume();
     if (node.running() && (state.disk_troubled || state.stopping)) {
-      cluster_.recorder().Nemesis("kill");
+      Note(i, "kill");
       node.Kill();
     }
     state = {};
-    if (!node.running()) cluster_.StartBroker(i);
+    if (!node.running()) StartBroker(i);
   }
   // The clients go on at full rate meanwhile, which is most of what a seed costs. Who has not begun to serve by then has 8 s more in which to take
   // messages, and whether all still run is asked at the end once more.

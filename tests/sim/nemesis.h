@@ -57,6 +57,7 @@ void Adapt(ClusterOptions& options, const Troubles& troubles);
 class Nemesis {
  public:
   Nemesis(World& world, Cluster& cluster, const Troubles& troubles);
+  ~Nemesis();
   Nemesis(const Nemesis&) = delete;
   Nemesis& operator=(const Nemesis&) = delete;
 
@@ -74,9 +75,13 @@ class Nemesis {
     bool start_planned = false;
     bool stopping = false;       // was sent SIGTERM
     bool disk_troubled = false;  // since its start: it may end with an error
+    bool disk_failed = false;    // and something did fail
   };
 
   void Step();
+  void Note(int broker, std::string_view what);
+  void StartBroker(int broker);
+  void DiskFailed(int broker, DiskOp op);
   void After(absl::Duration delay, std::function<void()> run);
   void RunDue();
   void LookAt(int broker);

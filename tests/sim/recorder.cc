@@ -137,10 +137,11 @@ void Recorder::EndCommit(const Pull& commit, bool ok) {
   Add(EventOf(commit.worker, commit.op, ok ? Phase::kOk : Phase::kInfo, Function::kCommit));
 }
 
-void Recorder::Nemesis(std::string_view what, history::Role role) {
+void Recorder::Nemesis(std::string_view what, history::Role role, std::string_view whom) {
   history::Event event = EventOf("nemesis", ++ops_, Phase::kInfo, Function::kNemesis);
   event.value = what;
   event.role = role;
+  event.client = whom;
   Add(event);
 }
 

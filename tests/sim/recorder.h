@@ -57,7 +57,8 @@ class Recorder {
   void EndCommit(const Pull& commit, bool ok);
 
   /// What happens to the broker ("kill", "cut", "stop", "start", ...) or, with a `role`, to something else; "scan": the last reading begins.
-  void Nemesis(std::string_view what, history::Role role = history::Role::kMaster);
+  /// `whom`: the node that it happens to, where there are several that acknowledge.
+  void Nemesis(std::string_view what, history::Role role = history::Role::kMaster, std::string_view whom = {});
 
   /// What no event can say: the server broke the protocol, or did not do what it was told.
   void Problem(std::string text) { problems_.push_back(std::move(text)); }

@@ -18,6 +18,7 @@ class MemoryMeta final : public store::MetaStore {
   core::Task<absl::Status> Close() override { co_return absl::OkStatus(); }
   core::Task<absl::Status> Commit(std::vector<MetaChange> changes) override {
     ++commits;
+    if (!failure.ok()) co_return failure;
     for (MetaChange& change : changes) {
       auto& table = tables_[change.table];
       if (change.value.has_value()) {
@@ -36,6 +37,7 @@ class MemoryMeta final : public store::MetaStore {
   const std::map<std::string, std::string, std::less<>>& All(MetaTable table) const override { return tables_[table]; }
 
   int commits = 0;
+  absl::Status failure;
 
  private:
   mutable std::map<MetaTable, std::map<std::string, std::string, std::less<>>> tables_;
@@ -136,6 +138,27 @@ TEST(OffsetTableTest, ListsAreSorted) {
   EXPECT_EQ(of_group[3].queue.queue_id, 7);
   EXPECT_EQ(table.OfGroup("g", "a").size(), 1u);
   EXPECT_EQ(table.GroupsOf("b"), (std::vector<std::string>{"f", "g"}));
+}
+
+// Catches a stop that calls itself clean after offsets could not be stored, because an earlier try has forgotten them.
+TEST(OffsetTableTest, WhatCouldNotBeStoredIsTriedAgain) {
+  MemoryMeta meta;
+  OffsetTable table(meta);
+  table.Commit("gone", "t", 0, At(1));
+  ASSERT_TRUE(Finish(table.Flush()).ok());
+  table.RemoveGroup("gone");
+  table.Commit("g", "t", 0, At(7));
+  table.Commit("g", "t", 1, At(8));
+  meta.failure = absl::UnavailableError("takes no more changes");
+  EXPECT_EQ(Finish(table.Flush()), meta.failure);
+  EXPECT_EQ(Finish(table.Flush()), meta.failure);
+  table.Commit("g", "t", 0, At(9));
+  meta.failure = absl::OkStatus();
+  ASSERT_TRUE(Finish(table.Flush()).ok());
+  const OffsetTable again(meta);
+  EXPECT_EQ(again.Find("g", "t", 0), At(9));
+  EXPECT_EQ(again.Find("g", "t", 1), At(8));
+  EXPECT_FALSE(again.Find("gone", "t", 0).has_value());
 }
 
 // Catches offsets that outlive a power cut which their messages did not outlive.
