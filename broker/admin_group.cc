@@ -23,6 +23,21 @@ net::Reply NotJson(const absl::Status& status) {
   return {ResponseCode::kSystemError, std::string(core::ToStd(status.message()))};
 }
 
+/// Source: RocketMQ 5.3.3 SubscriptionGroupWrapper.
+std::string AllGroupsJson(const Catalog& catalog) {
+  net::JsonWriter json;
+  json.BeginObject().Key("dataVersion");
+  catalog.groups_version().WriteJson(json);
+  json.Key("forbiddenTable").BeginObject().EndObject();
+  json.Key("subscriptionGroupTable").BeginObject();
+  for (const std::shared_ptr<const GroupConfig>& group : catalog.Groups()) {
+    json.Key(group->name);
+    group->WriteJson(json);
+  }
+  json.EndObject().EndObject();
+  return json.Take();
+}
+
 }  // namespace
 
 core::Task<net::Reply> AdminGroupHandlers::Put(net::RequestContext context, net::UpdateAndCreateSubscriptionGroupRequest) {
@@ -49,19 +64,8 @@ core::Task<net::Reply> AdminGroupHandlers::PutList(net::RequestContext context,
 }
 
 core::Task<net::Reply> AdminGroupHandlers::GetAll(net::RequestContext, net::GetAllSubscriptionGroupConfigRequest) {
-  net::JsonWriter json;
-  json.BeginObject().Key("dataVersion");
-  shard_.catalog().groups_version().WriteJson(json);
-  json.Key("forbiddenTable").BeginObject().EndObject();
-  json.Key("subscriptionGroupTable").BeginObject();
-  for (const std::shared_ptr<const GroupConfig>& group : shard_.catalog().Groups()) {
-    json.Key(group->name);
-    group->WriteJson(json);
-  }
-  json.EndObject().EndObject();
-  net::Reply reply;
-  reply.SetBody(json.Take());
-  co_return reply;
+  const Catalog& catalog = shard_.catalog();
+  co_return all_.Answer(catalog.groups_version(), [&catalog] { return AllGroupsJson(catalog); });
 }
 
 core::Task<net::Reply> AdminGroupHandlers::Get(net::RequestContext, net::GetSubscriptionGroupConfigRequest request) {

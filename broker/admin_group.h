@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "broker/broker_shard.h"
+#include "broker/versioned_body.h"
 #include "core/task.h"
 #include "net/requests/group_admin.h"
 
@@ -13,7 +14,8 @@ namespace broker {
 /// The configuration of subscription groups. Source: RocketMQ 5.3.3 AdminBrokerProcessor.
 class AdminGroupHandlers {
  public:
-  explicit AdminGroupHandlers(BrokerShard& shard) : shard_(shard) {}
+  explicit AdminGroupHandlers(BrokerShard& shard)
+      : shard_(shard), all_(KeptBodyMax(shard.config().append_buffer_bytes)) {}
 
   /// UPDATE_AND_CREATE_SUBSCRIPTIONGROUP (200) and .._LIST (225).
   core::Task<net::Reply> Put(net::RequestContext context, net::UpdateAndCreateSubscriptionGroupRequest request);
@@ -26,6 +28,7 @@ class AdminGroupHandlers {
 
  private:
   BrokerShard& shard_;
+  VersionedBody all_;
 };
 
 void RegisterAdminGroupHandlers(BrokerShard& shard);

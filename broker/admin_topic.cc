@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "broker/broker_stats.h"
@@ -39,6 +40,24 @@ absl::Status FirstError(const std::vector<absl::Status>& statuses) {
 bool AsksForMixed(const TopicConfig& topic) {
   const auto type = topic.attributes.find("+message.type");
   return type != topic.attributes.end() && type->second == "MIXED";
+}
+
+/// Source: RocketMQ 5.3.3 TopicConfigAndMappingSerializeWrapper.
+std::string AllTopicsJson(const Catalog& catalog) {
+  net::JsonWriter json;
+  json.BeginObject().Key("dataVersion");
+  catalog.topics_version().WriteJson(json);
+  json.Key("mappingDataVersion");
+  DataVersion{}.WriteJson(json);  // no static topics: their mapping has never changed
+  json.Key("topicConfigTable").BeginObject();
+  for (const std::shared_ptr<const TopicConfig>& topic : catalog.Topics()) {
+    json.Key(topic->name);
+    topic->WriteJson(json);
+  }
+  json.EndObject();
+  json.Key("topicQueueMappingDetailMap").BeginObject().EndObject();
+  json.Key("topicQueueMappingInfoMap").BeginObject().EndObject().EndObject();
+  return json.Take();
 }
 
 net::Reply NoMixed() { return net::Reply(ResponseCode::kInvalidParameter, "MIXED message type is not supported."); }
@@ -89,20 +108,8 @@ core::Task<net::Reply> AdminTopicHandlers::Delete(net::RequestContext, net::Dele
 }
 
 core::Task<net::Reply> AdminTopicHandlers::GetAll(net::RequestContext, net::GetAllTopicConfigRequest) {
-  net::JsonWriter json;
-  json.BeginObject().Key("dataVersion");
-  shard_.catalog().topics_version().WriteJson(json);
-  json.Key("mappingDataVersion");
-  DataVersion{}.WriteJson(json);  // no static topics: their mapping has never changed
-  json.Key("topicConfigTable").BeginObject();
-  for (const std::shared_ptr<const TopicConfig>& topic : shard_.catalog().Topics()) {
-    json.Key(topic->name);
-    topic->WriteJson(json);
-  }
-  json.EndObject();
-  json.Key("topicQueueMappingDetailMap").BeginObject().EndObject();
-  json.Key("topicQueueMappingInfoMap").BeginObject().EndObject().EndObject();
-  co_return Body(json);
+  const Catalog& catalog = shard_.catalog();
+  co_return all_.Answer(catalog.topics_version(), [&catalog] { return AllTopicsJson(catalog); });
 }
 
 core::Task<net::Reply> AdminTopicHandlers::Get(net::RequestContext, net::GetTopicConfigRequest request) {

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "broker/broker_shard.h"
+#include "broker/versioned_body.h"
 #include "core/task.h"
 #include "net/requests/topic_admin.h"
 
@@ -13,7 +14,8 @@ namespace broker {
 /// Topics, as administrators and tools see and change them. Source: RocketMQ 5.3.3 AdminBrokerProcessor.
 class AdminTopicHandlers {
  public:
-  explicit AdminTopicHandlers(BrokerShard& shard) : shard_(shard) {}
+  explicit AdminTopicHandlers(BrokerShard& shard)
+      : shard_(shard), all_(KeptBodyMax(shard.config().append_buffer_bytes)) {}
 
   /// UPDATE_AND_CREATE_TOPIC (17) and .._LIST (18).
   core::Task<net::Reply> Put(net::RequestContext context, net::UpdateAndCreateTopicRequest request);
@@ -38,6 +40,7 @@ class AdminTopicHandlers {
 
  private:
   BrokerShard& shard_;
+  VersionedBody all_;
 };
 
 void RegisterAdminTopicHandlers(BrokerShard& shard);

@@ -53,6 +53,7 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
       order_locks_(std::make_unique<OrderLocks>()),
       stats_(std::make_unique<BrokerStats>(core::Reactor::Current().now())),
       held_pulls_(HeldPullsMax(config)),
+      pull_reads_(PullReadBytesMax(config), static_cast<size_t>(config.max_message_size)),
       net_budgets_(ServerLimitsOf(config, placement.shards())),
       router_(PolicyOf(config)),
       vip_router_(PolicyOf(config)) {

@@ -12,6 +12,7 @@
 #include "broker/config.h"
 #include "broker/held_pulls.h"
 #include "broker/placement.h"
+#include "broker/pull_reads.h"
 #include "core/budget.h"
 #include "core/io.h"
 #include "core/metric_registry.h"
@@ -96,7 +97,9 @@ class BrokerShard {
   void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
   /// The long polls that wait for messages of this shard's queues.
   HeldPulls& held_pulls() { return held_pulls_; }
-  /// Counts pulls that were not held because their connection holds too many.
+  /// Room for what pulls of this shard's queues read from its disk.
+  PullReads& pull_reads() { return pull_reads_; }
+  /// Counts pulls that were held for a moment only because their connection holds too many.
   core::Budget& connection_held_pulls() { return connection_held_pulls_; }
   BrokerStats& stats() { return *stats_; }
   /// Nearly all of the memory for buffers is in use: sends are refused, reads go on.
@@ -167,6 +170,7 @@ class BrokerShard {
   std::unique_ptr<OrderLocks> order_locks_;
   std::unique_ptr<BrokerStats> stats_;
   HeldPulls held_pulls_;
+  PullReads pull_reads_;
   core::Budget connection_held_pulls_;
   core::Budget memory_;
   net::SharedBudgets net_budgets_;

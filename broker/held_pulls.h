@@ -12,17 +12,21 @@
 namespace broker {
 
 /// Counts the long polls that wait on one shard for messages of its queues, and bounds them: each costs memory (about 2 KiB) as long as
-/// its client pleases.
+/// its client pleases. Beyond `max` there are some more places for a moment: a client that is answered at once asks again at once.
 class HeldPulls {
  public:
-  explicit HeldPulls(size_t max) { budget_.limit = max; }
+  explicit HeldPulls(size_t max) : brief_max_(max / 8 + 64) { budget_.limit = max; }
 
   /// One held pull; leaves when it dies.
   class Place {
    public:
     /// Empty when there is no room.
-    explicit Place(HeldPulls& pulls) : pulls_(pulls.budget_.full() ? nullptr : &pulls) {
-      ++(pulls_ != nullptr ? pulls_->budget_.used : pulls.budget_.hits);
+    explicit Place(HeldPulls& pulls) : pulls_(&pulls), brief_(pulls.budget_.full()) {
+      if (brief_) {
+        ++pulls.budget_.hits;
+        if (pulls.budget_.used - pulls.budget_.limit >= pulls.brief_max_) pulls_ = nullptr;
+      }
+      if (pulls_ != nullptr) ++pulls_->budget_.used;
     }
     ~Place() {
       if (pulls_ != nullptr) --pulls_->budget_.used;
@@ -30,9 +34,12 @@ class HeldPulls {
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
     explicit operator bool() const { return pulls_ != nullptr; }
+    /// One of those beyond the limit: for shortPollingTimeMills at most.
+    bool brief() const { return brief_; }
 
    private:
     HeldPulls* pulls_;
+    const bool brief_;
   };
 
   size_t count() const { return budget_.used; }
@@ -40,6 +47,7 @@ class HeldPulls {
 
  private:
   core::Budget budget_;
+  const size_t brief_max_;
 };
 
 /// Carries the stop of a connection to the shard where its pull waits, and comes back. Lives in the frame of the pull on the connection's shard, which

@@ -189,32 +189,66 @@ absl::Duration PullHandlers::HoldTime(const net::PullMessageRequest& request) co
   return std::clamp(absl::Milliseconds(request.suspend_timeout_millis), absl::ZeroDuration(), kHoldMax);
 }
 
-PullHandlers::PullHandlers(BrokerShard& shard)
-    : shard_(shard), large_answer_(static_cast<size_t>(shard.config().max_message_size)) {}
+PullHandlers::PullHandlers(BrokerShard& shard) : shard_(shard) {
+  shard.AddCloseListener([this](net::Connection& connection) {
+    for (uint32_t owner = 0; owner < shard_.placement().shards(); ++owner) disk_turns_.erase({connection.id(), owner});
+  });
+}
 
-// A pull is given its first message whatever its size, and many read at once hold what they find before anyone has counted it: so the room that is taken
-// before reading is that of a large message where there have been some.
-core::Task<PullOutcome> PullHandlers::Read(net::Connection& connection, core::ShardId owner, const PullJob& job,
+core::Task<net::AnswerBytes::Hold> PullHandlers::TakeDiskTurn(net::Connection& connection, core::ShardId owner,
+                                                              size_t bytes) {
+  const auto capacity = static_cast<size_t>(shard_.config().output_bytes_per_connection_max);
+  net::AnswerBytes& turns = disk_turns_.try_emplace({connection.id(), owner.value()}, capacity).first->second;
+  net::AnswerBytes::Hold turn = turns.TryTake(bytes);
+  if (turn) co_return turn;
+  co_return co_await turns.Take(bytes, connection.stop_token());
+}
+
+core::Task<PullOutcome> PullHandlers::Read(net::Connection& connection, core::ShardId owner, PullJob& job,
                                            net::AnswerRoom& room) {
   const PullJob* borrowed = &job;
-  size_t expected = std::max({job.in_memory.bytes, job.on_disk.bytes, large_answer_});
+  const uint64_t key = PullSizes::KeyOf(job.topic, job.queue_id);
+  const PullSizes::Size* const known = sizes_.Find(key);
+  size_t expected = known == nullptr ? 1 : known->bytes;  // too little is made good once it is read
+  bool on_disk = known != nullptr && known->on_disk;
+  bool again = false;
+  net::AnswerBytes::Hold turn;
   while (true) {
-    room = connection.TryTakeAnswerRoom(expected);
-    if (!room) room = co_await connection.TakeAnswerRoom(expected);
-    if (!room) {
-      PullOutcome outcome;
-      outcome.stopped = true;
-      co_return outcome;
+    if (on_disk && !turn) {
+      // Few at a time, in the order of asking: queues that go through the log side by side are read from the same windows.
+      turn = co_await TakeDiskTurn(connection, owner, std::max(expected, job.on_disk.bytes));
+      if (!turn) co_return PullOutcome::Stopped();
     }
-    PullOutcome outcome = co_await shard_.peers().On(
-        owner, [](BrokerShard& there, const PullJob* pull) { return PullNow(there, pull); }, borrowed);
-    if (outcome.messages > 0) large_answer_ = std::max(outcome.bytes, large_answer_ - large_answer_ / 16);
-    if (outcome.bytes > expected) {
-      // It needs all of its room, or is read again once there is.
+    // Before the first read from the disk this is but a sign that the peer takes its answers: else much would be read in vain.
+    const size_t wanted = on_disk && !again ? std::min(expected, job.on_disk.bytes) : expected;
+    room = connection.TryTakeAnswerRoom(wanted);
+    const bool waited = !room;
+    if (waited) room = co_await connection.TakeAnswerRoom(wanted);
+    if (!room) co_return PullOutcome::Stopped();
+    PullOutcome outcome;
+    if (on_disk) {
+      // Others need not wait for that disk. But where all wait for the peer, what is read without room would be read again.
+      if (!waited && !again) room.ShrinkTo(0);
+      outcome = co_await Wait(connection, owner, job);
+      if (outcome.stopped) co_return outcome;
+    } else {
+      outcome = co_await shard_.peers().On(
+          owner, [](BrokerShard& there, const PullJob* pull) { return PullNow(there, pull); }, borrowed);
+      if (outcome.on_disk) {
+        on_disk = true;
+        expected = outcome.bytes;
+        room.ShrinkTo(0);
+        continue;
+      }
+    }
+    job.commit.reset();
+    sizes_.Learn(key, outcome.bytes, outcome.on_disk);
+    if (outcome.messages > 0 && (!room || outcome.bytes > wanted)) {
       room.ShrinkTo(0);
       room = connection.TryTakeAnswerRoom(outcome.bytes);
-      if (!room) {
+      if (!room) {  // it is read again once there is
         expected = outcome.bytes;
+        again = true;
         continue;
       }
     }
@@ -223,25 +257,20 @@ core::Task<PullOutcome> PullHandlers::Read(net::Connection& connection, core::Sh
   }
 }
 
-core::Task<PullOutcome> PullHandlers::Hold(net::RequestContext context, core::ShardId owner, const PullJob& job,
-                                           core::MonoTime deadline) {
-  const core::StopToken closed = context.connection.stop_token();
-  if (owner == shard_.id()) co_return co_await PullHeld(shard_, &job, deadline, closed);
+core::Task<PullOutcome> PullHandlers::Wait(net::Connection& connection, core::ShardId owner, const PullJob& job) {
+  const core::StopToken closed = connection.stop_token();
+  if (owner == shard_.id()) co_return co_await PullPatiently(shard_, &job, closed);
   core::StopSource stop;  // the owner's
   RemoteStop remote(owner, stop);
-  if (closed.stop_requested()) {
-    PullOutcome outcome;
-    outcome.stopped = true;
-    co_return outcome;
-  }
+  if (closed.stop_requested()) co_return PullOutcome::Stopped();
   closed.Register(remote);
   const PullJob* borrowed = &job;
   PullOutcome outcome = co_await shard_.peers().On(
       owner,
-      [](BrokerShard& there, const PullJob* pull, core::MonoTime until, core::StopToken stopped) {
-        return PullHeld(there, pull, until, stopped);
+      [](BrokerShard& there, const PullJob* pull, core::StopToken stopped) {
+        return PullPatiently(there, pull, stopped);
       },
-      borrowed, deadline, stop.token());
+      borrowed, stop.token());
   co_await remote.Settled();
   co_return outcome;
 }
@@ -305,21 +334,26 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
   PullOutcome outcome = co_await Read(connection, owner, job, room);
 
   const bool nothing = PullResponseCode(outcome.status, job.from) == ResponseCode::kPullNotFound;
-  absl::Duration hold = nothing && !outcome.stopped ? HoldTime(request) : absl::ZeroDuration();
-  if (hold > absl::ZeroDuration() && connection.held_requests() >= static_cast<size_t>(config.held_pulls_per_connection_max)) {
-    ++shard_.connection_held_pulls().hits;
-    hold = absl::ZeroDuration();
-  }
+  const absl::Duration hold = nothing && !outcome.stopped ? HoldTime(request) : absl::ZeroDuration();
   std::string group;
   std::string topic;
   if (hold > absl::ZeroDuration()) {
-    group = job.group;
-    topic = job.topic;
-    job.group = group;
-    job.topic = topic;
     room.ShrinkTo(0);
-    context.ReleaseFrame();  // `request` points nowhere from here on
-    PullOutcome later = co_await Hold(context, owner, job, arrived + hold);
+    job.held_until = arrived + hold;
+    if (connection.held_requests() >= static_cast<size_t>(config.held_pulls_per_connection_max)) {
+      // One too many: for a moment, as who is answered at once asks again at once. It stays a request under way, of which a connection has so
+      // many before it is not read.
+      ++shard_.connection_held_pulls().hits;
+      job.held_until = std::min(*job.held_until, core::Reactor::Current().now() + config.short_polling_time);
+    } else {
+      group = job.group;
+      topic = job.topic;
+      job.group = group;
+      job.topic = topic;
+      context.ReleaseFrame();  // `request` points nowhere from here on
+    }
+    PullOutcome later = co_await Wait(connection, owner, job);
+    job.held_until.reset();
     if (later.messages > 0) {
       room = connection.TryTakeAnswerRoom(later.bytes);
       if (!room) {

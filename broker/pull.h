@@ -4,8 +4,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "absl/container/node_hash_map.h"
 #include "broker/broker_shard.h"
+#include "broker/pull_reads.h"
 #include "core/sharded.h"
 #include "core/task.h"
 #include "net/reply.h"
@@ -32,6 +35,7 @@ struct PullJob {
   PullLimits on_disk;
   store::TagFilter filter;
   std::optional<core::LogicalOffset> commit;  // where the group has got to, by the way
+  std::optional<core::MonoTime> held_until;   // waits for messages
 };
 
 /// What the owner answers.
@@ -40,11 +44,19 @@ struct PullOutcome {
   core::LogicalOffset next;
   core::LogicalOffset min;
   core::LogicalOffset max;
+  bool on_disk =
+      false;  // it was read from the disk; or would have to be: then `bytes` is what to expect, and nothing else is said
   bool full = false;     // as many pulls are held as may be
   bool stopped = false;  // the connection is gone; nobody waits for an answer
   int32_t messages = 0;
   size_t bytes = 0;
   core::Foreign<store::FetchResult> records;  // with messages only
+
+  static PullOutcome Stopped() {
+    PullOutcome outcome;
+    outcome.stopped = true;
+    return outcome;
+  }
 };
 
 /// Pulls: PULL_MESSAGE, LITE_PULL_MESSAGE. Checks run where the request arrived, reading and waiting on the queue's owner; the records are sent
@@ -52,6 +64,10 @@ struct PullOutcome {
 ///
 /// A pull that finds nothing is held on the owner until a message arrives that its filter lets pass, its time is up (to the
 /// millisecond, where RocketMQ looks every 5 s) or its connection closes.
+///
+/// Who waits for what: what lies in memory is read without a wait, then needs room among the answers of its connection and shard, and is read again in its
+/// turn if there is none. What lies on the disk is read in turn, of the connection's pulls from that disk, with room of the queue's owner, and then needs the same. So
+/// a slow disk holds up the pulls of its own queues, and a peer that does not read its own pulls.
 class PullHandlers {
  public:
   explicit PullHandlers(BrokerShard& shard);
@@ -75,14 +91,18 @@ class PullHandlers {
   /// How long the pull may be held; zero: not at all.
   absl::Duration HoldTime(const net::PullMessageRequest& request) const;
   /// Reads now, with room for the answer: at once where there is some, else in turn. `stopped` when the connection closes meanwhile.
-  core::Task<PullOutcome> Read(net::Connection& connection, core::ShardId owner, const PullJob& job, net::AnswerRoom& room);
-  /// Waits on the owner; the frame of the request is gone by now.
-  core::Task<PullOutcome> Hold(net::RequestContext context, core::ShardId owner, const PullJob& job, core::MonoTime deadline);
+  core::Task<PullOutcome> Read(net::Connection& connection, core::ShardId owner, PullJob& job, net::AnswerRoom& room);
+  /// The turn of one pull among those of its connection that read from the owner's disk; as many at a time as may wait to be sent on a connection. Empty
+  /// when the connection closes.
+  core::Task<net::AnswerBytes::Hold> TakeDiskTurn(net::Connection& connection, core::ShardId owner, size_t bytes);
+  /// What takes time on the owner: ends when the connection closes.
+  core::Task<PullOutcome> Wait(net::Connection& connection, core::ShardId owner, const PullJob& job);
   net::Reply Answer(const PullJob& job, const Checked& checked, PullOutcome outcome, net::AnswerRoom room);
 
   BrokerShard& shard_;
-  /// What an answer may turn out to be, judged by the largest of late: at first the worst, as nothing is known.
-  size_t large_answer_;
+  PullSizes sizes_;
+  absl::node_hash_map<std::pair<net::Connection::Id, uint32_t>, net::AnswerBytes>
+      disk_turns_;  // by connection and owner
 };
 
 /// The response code that a fetch means to a client. `requested`: where it wanted to begin. Source: RocketMQ 5.3.3

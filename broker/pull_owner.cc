@@ -1,24 +1,24 @@
 #include "broker/pull_owner.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "broker/config.h"
 #include "broker/offset_table.h"
+#include "broker/pull_reads.h"
+#include "core/reactor.h"
 
 namespace broker {
 namespace {
 
-store::FetchRequest RequestOf(BrokerShard& here, const PullJob& job, core::LogicalOffset from) {
-  store::FetchRequest request;
-  request.queue.topic = job.topic;
-  request.queue.queue_id = job.queue_id;
-  request.from = from;
-  const bool in_memory = job.in_memory == job.on_disk || here.store().OffsetInMemory(request.queue, from);
-  const PullLimits& limits = in_memory ? job.in_memory : job.on_disk;
-  request.messages_max = limits.messages;
-  request.bytes_max = limits.bytes;
-  request.filter = job.filter;
-  return request;
+core::QueueKey QueueOf(const PullJob& job) { return {std::string(job.topic), job.queue_id}; }
+
+/// Whether the messages from `from` on have to be read from the disk. They lie in the log in their order, and its newest part in memory: where the
+/// first one is, so are those behind it.
+bool OnDisk(BrokerShard& here, const core::QueueKey& queue, core::LogicalOffset from) {
+  const store::ShardStore& store = here.store();
+  return !store.OffsetInMemory(queue, from) && from < store.MaxOffset(queue) && from >= store.MinOffset(queue);
 }
 
 PullOutcome OutcomeOf(store::FetchResult result) {
@@ -33,46 +33,89 @@ PullOutcome OutcomeOf(store::FetchResult result) {
   return outcome;
 }
 
-}  // namespace
-
-core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job) {
-  if (job->commit.has_value()) here.offsets().Commit(job->group, job->topic, job->queue_id, *job->commit);
-  store::FetchRequest request = RequestOf(here, *job, job->from);
+/// Reads from `from` on; from the disk with room for it.
+core::Task<PullOutcome> Read(BrokerShard& here, const PullJob& job, core::QueueKey queue, core::LogicalOffset from,
+                             bool on_disk, core::StopToken stop) {
+  const uint64_t key = PullSizes::KeyOf(job.topic, job.queue_id);
+  net::AnswerBytes::Hold room;
+  if (on_disk) {
+    room = co_await here.pull_reads().Take(key, job.on_disk.bytes, stop);
+    if (!room || stop.stop_requested()) co_return PullOutcome::Stopped();
+  }
+  const PullLimits& limits = on_disk ? job.on_disk : job.in_memory;
+  store::FetchRequest request;
+  request.queue = std::move(queue);
+  request.from = from;
+  request.messages_max = limits.messages;
+  request.bytes_max = limits.bytes;
+  request.filter = job.filter;
   store::FetchResult result = co_await here.store().Fetch(std::move(request));
-  co_return OutcomeOf(std::move(result));
+  PullOutcome outcome = OutcomeOf(std::move(result));
+  outcome.on_disk = on_disk;
+  if (on_disk) here.pull_reads().Learn(key, outcome.bytes);
+  co_return outcome;
 }
 
-core::Task<PullOutcome> PullHeld(BrokerShard& here, const PullJob* job, core::MonoTime deadline, core::StopToken stop) {
+core::Task<PullOutcome> CommitAndRead(BrokerShard& here, const PullJob& job, core::QueueKey queue, bool on_disk,
+                                      core::StopToken stop) {
+  if (job.commit.has_value()) here.offsets().Commit(job.group, job.topic, job.queue_id, *job.commit);
+  return Read(here, job, std::move(queue), job.from, on_disk, stop);
+}
+
+// Waits for messages that pass the filter. Those that do not pass move the place from which to read on, so that they are looked at once; the client is
+// told of it when the time is up.
+core::Task<PullOutcome> Held(BrokerShard& here, const PullJob* job, core::MonoTime deadline, core::StopToken stop) {
   HeldPulls::Place place(here.held_pulls());
   if (!place) {
     PullOutcome outcome;
     outcome.full = true;
     co_return outcome;
   }
+  if (place.brief()) {
+    deadline = std::min(deadline, core::Reactor::Current().now() + here.config().short_polling_time);
+  }
   core::LogicalOffset from = job->from;
   while (true) {
-    core::QueueKey queue{std::string(job->topic), job->queue_id};
-    const core::WaitResult woken = co_await here.store().WaitForMessage(std::move(queue), from, deadline, stop);
-    if (woken == core::WaitResult::kStopped) {
-      PullOutcome outcome;
-      outcome.stopped = true;
-      co_return outcome;
-    }
-    store::FetchRequest request = RequestOf(here, *job, from);
-    store::FetchResult result = co_await here.store().Fetch(std::move(request));
-    if (result.status == store::FetchStatus::kNoMatchedMessage && result.next > from) {
-      from = result.next;
+    core::QueueKey queue = QueueOf(*job);
+    const core::WaitResult woken = co_await here.store().WaitForMessage(queue, from, deadline, stop);
+    if (woken == core::WaitResult::kStopped) co_return PullOutcome::Stopped();
+    const bool on_disk = OnDisk(here, queue, from);
+    PullOutcome outcome = co_await Read(here, *job, std::move(queue), from, on_disk, stop);
+    if (outcome.stopped) co_return outcome;
+    if (outcome.status == store::FetchStatus::kNoMatchedMessage && outcome.next > from) {
+      from = outcome.next;
       if (woken == core::WaitResult::kNotified) continue;
     }
-    const bool nothing_new = PullResponseCode(result.status, from) == net::ResponseCode::kPullNotFound;
+    const bool nothing_new = PullResponseCode(outcome.status, from) == net::ResponseCode::kPullNotFound;
     if (nothing_new && woken == core::WaitResult::kNotified) continue;
     if (nothing_new && from > job->from) {
       // The time is up and what arrived was for others: the client need not have it looked at again.
-      result.status = store::FetchStatus::kNoMatchedMessage;
-      result.next = from;
+      outcome.status = store::FetchStatus::kNoMatchedMessage;
+      outcome.next = from;
     }
-    co_return OutcomeOf(std::move(result));
+    co_return outcome;
   }
+}
+
+}  // namespace
+
+core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job) {
+  core::QueueKey queue = QueueOf(*job);
+  PullOutcome outcome;
+  outcome.on_disk = OnDisk(here, queue, job->from);
+  if (outcome.on_disk) {
+    outcome.bytes = here.pull_reads().Expect(PullSizes::KeyOf(job->topic, job->queue_id), job->on_disk.bytes);
+  } else {
+    outcome = co_await CommitAndRead(here, *job, std::move(queue), false, core::StopToken());
+  }
+  co_return outcome;
+}
+
+core::Task<PullOutcome> PullPatiently(BrokerShard& here, const PullJob* job, core::StopToken stop) {
+  if (job->held_until.has_value()) return Held(here, job, *job->held_until, stop);
+  core::QueueKey queue = QueueOf(*job);
+  const bool on_disk = OnDisk(here, queue, job->from);
+  return CommitAndRead(here, *job, std::move(queue), on_disk, stop);
 }
 
 }  // namespace broker

@@ -4,17 +4,16 @@
 #include "broker/pull.h"
 #include "core/stop.h"
 #include "core/task.h"
-#include "core/time.h"
 
 namespace broker {
 
-/// The owner's half of a pull, on the shard of the queue. `job` stays untouched by its shard meanwhile.
+/// The owner's half of a pull, on the shard of the queue. `job` stays untouched by its shard meanwhile. What is read commits the
+/// offset that came along.
 
-/// Commits the offset that came along and reads, now.
+/// Reads what lies in memory, which takes no time. What does not is only said to be on the disk (`on_disk`), with what to expect of it.
 core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job);
 
-/// Waits for messages that pass the filter: until there is one, `deadline` or `stop`. Messages that do not pass move the place from
-/// which to read on, so that they are looked at once; the client is told of it when the time is up.
-core::Task<PullOutcome> PullHeld(BrokerShard& here, const PullJob* job, core::MonoTime deadline, core::StopToken stop);
+/// Reads from the disk, in turn for room; or, with `held_until`, waits until there is a message that passes the filter, that time or `stop`.
+core::Task<PullOutcome> PullPatiently(BrokerShard& here, const PullJob* job, core::StopToken stop);
 
 }  // namespace broker

@@ -27,6 +27,7 @@ net::ServerLimits ServerLimitsOf(const BrokerConfig& config, size_t shards) {
   limits.shard_requests_max = Or(config.requests_max, std::max(half / kRequestCost, kRequestsMin));
   limits.shard_request_bytes_max = Or(config.request_bytes_max, half);
   limits.shard_answer_bytes_max = Or(config.answer_bytes_max, half);
+  limits.shard_output_bytes_max = limits.shard_answer_bytes_max / 2;
   limits.pinned_bytes_max = half;
   return limits;
 }
@@ -34,6 +35,8 @@ net::ServerLimits ServerLimitsOf(const BrokerConfig& config, size_t shards) {
 size_t HeldPullsMax(const BrokerConfig& config) {
   return Or(config.held_pulls_max, std::min(config.append_buffer_bytes / kHeldPullBytes, kHeldPullsMost));
 }
+
+size_t PullReadBytesMax(const BrokerConfig& config) { return config.append_buffer_bytes / 4; }
 
 size_t BusyBufferBytes(const BrokerConfig& config) {
   const size_t three_times = config.append_buffer_bytes * 6;

@@ -8,11 +8,14 @@
 namespace broker {
 
 /// What one of `shards` shards grants its peers. Where the configuration leaves a number open (0), it follows from the shard's memory, so that all
-/// of the limits together are about twice that memory, beside what the caches have.
+/// of the limits together are about two and a half times that memory, beside what the caches have.
 net::ServerLimits ServerLimitsOf(const BrokerConfig& config, size_t shards);
 
 /// Long polls that one shard may hold; each costs about 2 KiB.
 size_t HeldPullsMax(const BrokerConfig& config);
+
+/// Bytes of messages that pulls of one shard's queues may be reading from its disk.
+size_t PullReadBytesMax(const BrokerConfig& config);
 
 /// Bytes of pooled buffers from which on a shard refuses sends.
 size_t BusyBufferBytes(const BrokerConfig& config);

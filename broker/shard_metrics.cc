@@ -53,6 +53,7 @@ void AddShardMetrics(BrokerShard& shard) {
     WriteTraffic(shard.stats().Totals(), sink);
     sink.Budget("held_pulls", shard.held_pulls().budget());
     sink.Budget("connection_held_pulls", shard.connection_held_pulls());
+    sink.Budget("pull_read_bytes", shard.pull_reads().budget());
     core::Budget memory = shard.memory_budget();
     memory.used = core::Reactor::Current().buffers().bytes_out();
     sink.Budget("buffer_bytes", memory);

@@ -21,7 +21,7 @@ Connection::Connection(std::unique_ptr<core::Socket> socket, Id id, const Router
       address_(address),
       assembler_(core::Reactor::Current().buffers(), limits.frame_bytes_max),
       answer_room_(limits.output_bytes_max),
-      output_(core::Reactor::Current().buffers(), shared.pinned),
+      output_(core::Reactor::Current().buffers(), shared.pinned, shared.output_bytes),
       last_activity_(core::Reactor::Current().now()),
       last_received_(last_activity_),
       frame_begin_(core::MonoTime::Max()),
@@ -39,6 +39,8 @@ core::Task<void> Connection::Serve() {
   assembler_.Drop();
   EndFrame();
   co_await scope_.Join();
+  output_.Drop();
+  shared_.WakeWaiting();
   timer_.Disarm();
   co_await socket_->Close();
 }
@@ -79,11 +81,11 @@ core::Task<void> Connection::WaitForRoom() {
   CountHit();
   while (OverLimits() && !closing()) {
     // What is too much is either ours, and then one of our own requests or sends is under way, or everybody's.
-    const bool everybody = shared_.RequestsFull() && !OverOwnLimits();
-    co_await (everybody ? shared_.request_room : room_).Wait(scope_.stop_token());
+    const bool everybody = shared_.Full() && !OverOwnLimits();
+    co_await (everybody ? shared_.room : room_).Wait(scope_.stop_token());
   }
   waiting_for_room_ = false;
-  if (!shared_.RequestsFull()) shared_.request_room.NotifyOne();  // passed on: more than one may fit
+  shared_.WakeWaiting();  // passed on: more than one may fit
   last_activity_ = last_received_ = core::Reactor::Current().now();
 }
 
@@ -122,10 +124,11 @@ void Connection::EndFrame() {
 bool Connection::OverOwnLimits() const {
   return requests_ >= limits_.requests_max || request_bytes_ >= limits_.request_bytes_max ||
          output_.bytes() >= limits_.output_bytes_max ||
-         (shared_.RequestsScarce() && (requests_ > kFewRequests || request_bytes_ > kSmallFrame));
+         (shared_.RequestsScarce() && (requests_ > kFewRequests || request_bytes_ > kSmallFrame)) ||
+         (shared_.output_bytes.scarce() && output_.held_bytes() > kSmallFrame);
 }
 
-bool Connection::OverLimits() const { return OverOwnLimits() || shared_.RequestsFull(); }
+bool Connection::OverLimits() const { return OverOwnLimits() || shared_.Full(); }
 
 void Connection::CountHit() {
   if (output_.bytes() >= limits_.output_bytes_max) {
@@ -135,7 +138,7 @@ void Connection::CountHit() {
   } else if (request_bytes_ >= limits_.request_bytes_max) {
     ++shared_.connection_request_bytes.hits;
   } else {
-    shared_.NoteRequestWait();
+    shared_.NoteWait();
   }
 }
 
@@ -196,7 +199,7 @@ void Connection::EndRequest(const RequestCost& cost) {
   --shared_.requests.used;
   shared_.request_bytes.used -= cost.bytes;
   if (waiting_for_room_) room_.NotifyOne();
-  if (shared_.request_room.has_waiters() && !shared_.RequestsFull()) shared_.request_room.NotifyOne();
+  shared_.WakeWaiting();
 }
 
 namespace {
@@ -305,6 +308,7 @@ core::Task<void> Connection::WriteLoop() {
       break;
     }
     if (waiting_for_room_) room_.NotifyOne();
+    shared_.WakeWaiting();
   }
 }
 

@@ -42,6 +42,9 @@ struct ServerLimits {
   size_t shard_request_bytes_max = size_t{64} << 20;
   /// Answers to pulls, from before they are read from the log until they are sent. Beyond, pulls wait; peers that do not take theirs are closed.
   size_t shard_answer_bytes_max = size_t{64} << 20;
+  /// All other answers that are not sent yet. From half of it on, connections with more than kSmallFrame of them are not read; beyond, none is, and peers
+  /// that do not take theirs are closed.
+  size_t shard_output_bytes_max = size_t{32} << 20;
   /// Memory of the log that unsent answers keep from being freed; beyond, they are copied.
   size_t pinned_bytes_max = size_t{64} << 20;
 };

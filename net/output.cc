@@ -74,18 +74,33 @@ bool Output::AppendForeign(const Reply::ForeignPart& part) {
   return true;
 }
 
-void Output::Unpin(Batch& batch) {
-  for (const void* block : batch.pinned) pinned_.Unpin(block);
-  batch.pinned.clear();
+void Output::Hold(size_t bytes) {
+  gathered_.held_bytes += bytes;
+  held_.used += bytes;
 }
 
-Output::~Output() {
-  Unpin(gathered_);
-  Unpin(sending_);
+void Output::Release(Batch& batch) {
+  for (const void* block : batch.pinned) pinned_.Unpin(block);
+  held_.used -= batch.held_bytes;
+  batch.pinned.clear();
+  batch.parts.clear();
+  batch.holders.clear();
+  batch.rooms.clear();
+  batch.bytes = batch.held_bytes = 0;
 }
+
+void Output::Drop() {
+  Release(gathered_);
+  Release(sending_);
+  open_ = core::Slice();
+  open_used_ = 0;
+}
+
+Output::~Output() { Drop(); }
 
 void Output::AppendFrame(const FrameHead& head, core::Slice body) {
   const bool copy = body.size() <= kCopyBytesMax;
+  const size_t before = gathered_.bytes;
   char* at = Reserve(EncodedHeadBound(head) + (copy ? body.size() : 0));
   at = EncodeFrameHead(at, head, body.size());
   if (copy && !body.empty()) {
@@ -94,6 +109,7 @@ void Output::AppendFrame(const FrameHead& head, core::Slice body) {
   }
   Commit(at);
   if (!copy) AppendPart(std::move(body));
+  Hold(gathered_.bytes - before);
 }
 
 void Output::AppendReply(Reply reply, SerializeType serialize_type, int32_t opaque) {
@@ -105,10 +121,14 @@ void Output::AppendReply(Reply reply, SerializeType serialize_type, int32_t opaq
   head.remark = reply.remark();
   head.fields = &reply.fields();
   const size_t body_bytes = reply.body_bytes();
+  const size_t before = gathered_.bytes;
+  size_t as_it_lies = 0;
   char* const at = Reserve(EncodedHeadBound(head) + kCopyBytesMax);
   Commit(EncodeFrameHead(at, head, body_bytes));
-  if (body_bytes == 0) return;
-  if (AnswerRoom room = reply.TakeRoom(); room) gathered_.rooms.push_back(std::move(room));
+  if (body_bytes == 0) {
+    Hold(gathered_.bytes - before);
+    return;
+  }
   const bool copy = body_bytes <= kCopyBytesMax;
   for (const core::Slice& part : reply.body()) {
     if (copy) {
@@ -118,17 +138,21 @@ void Output::AppendReply(Reply reply, SerializeType serialize_type, int32_t opaq
     }
   }
   AppendText(reply.body_text());
-  bool held = false;
   for (const Reply::ForeignPart& part : reply.foreign_parts()) {
     if (copy) {
       AppendText(part.bytes);
     } else if (AppendForeign(part)) {
-      held = true;
+      as_it_lies += part.bytes.size();
     }
   }
-  if (held) {
+  if (as_it_lies > 0) {
     std::unique_ptr<Reply::BodyHolder> holder = reply.TakeHolder();
     if (holder != nullptr) gathered_.holders.push_back(std::move(holder));
+  }
+  if (AnswerRoom room = reply.TakeRoom(); room) {
+    gathered_.rooms.push_back(std::move(room));
+  } else {
+    Hold(gathered_.bytes - before - as_it_lies);
   }
 }
 
@@ -139,14 +163,8 @@ std::span<const core::Slice> Output::BeginBatch() {
 }
 
 void Output::EndBatch() {
-  Unpin(sending_);
-  sending_.parts.clear();
-  sending_.holders.clear();
-  sending_.rooms.clear();
-  sending_.bytes = 0;
-  if (!empty()) return;
-  open_ = core::Slice();  // an idle connection holds no memory
-  open_used_ = 0;
+  Release(sending_);
+  if (empty()) Drop();  // an idle connection holds no memory
 }
 
 }  // namespace net

@@ -23,6 +23,7 @@ SharedBudgets::SharedBudgets(const ServerLimits& limits)
   partial_bytes.limit = limits.partial_bytes_max;
   requests.limit = limits.shard_requests_max;
   request_bytes.limit = limits.shard_request_bytes_max;
+  output_bytes.limit = limits.shard_output_bytes_max;
   connections.limit = limits.connections_max;
   address_connections.limit = limits.address_connections_max;
   accepts.limit = limits.accepts_per_second_max;
@@ -145,8 +146,8 @@ void SharedBudgets::CloseOldestFrames() {
   }
 }
 
-void SharedBudgets::NoteRequestWait() {
-  ++(requests.scarce() ? requests : request_bytes).hits;
+void SharedBudgets::NoteWait() {
+  ++(requests.scarce() ? requests : request_bytes.scarce() ? request_bytes : output_bytes).hits;
   ArmSweep();
 }
 
@@ -165,7 +166,7 @@ void SharedBudgets::ArmSweep() {
 void SharedBudgets::Sweep() {
   const core::MonoTime now = core::Reactor::Current().now();
   const bool frames = !frame_waiters_.empty();
-  const bool answers_stand = answer_waits_ > 0 || RequestsScarce();
+  const bool answers_stand = answer_waits_ > 0 || RequestsScarce() || output_bytes.scarce();
   if (!frames && !answers_stand) return;
   all_.ForEach([&](Connection& one) {
     if (one.closing()) return;
@@ -212,6 +213,7 @@ void SharedBudgets::AddMetrics(core::MetricRegistry& registry) {
     sink.Budget("connection_request_bytes", connection_request_bytes);
     sink.Budget("connection_output_bytes", connection_output);
     sink.Budget("answer_bytes", answer_bytes);
+    sink.Budget("output_bytes", output_bytes);
     sink.Budget("pinned_log_bytes", pinned_bytes);
     const auto closed = [&sink](std::string_view reason, uint64_t times) {
       sink.Counter("ringmq_connections_cut_off_total", "Connections closed for a deadline.", "reason", reason,

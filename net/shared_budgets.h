@@ -61,11 +61,21 @@ class SharedBudgets {
   core::Budget requests;
   core::Budget request_bytes;
   bool RequestsScarce() const { return requests.scarce() || request_bytes.scarce(); }
-  bool RequestsFull() const { return requests.full() || request_bytes.full(); }
-  /// A connection is not read because of them: peers whose requests wait because they do not take their answers are looked for.
-  void NoteRequestWait();
-  /// For connections that wait until there is room for requests.
-  core::Notifier request_room;
+
+  // --- Answers, other than those for which room is taken before they are made.
+  /// What waits to be sent, of all connections.
+  core::Budget output_bytes;
+
+  /// No connection is read.
+  bool Full() const { return requests.full() || request_bytes.full() || output_bytes.full(); }
+  /// A connection is not read because of requests or answers of all: peers who are in the way because they do not take their answers are looked for.
+  void NoteWait();
+  /// For connections that wait until it is not Full.
+  core::Notifier room;
+  /// Something became less: the next of them may go on.
+  void WakeWaiting() {
+    if (room.has_waiters() && !Full()) room.NotifyOne();
+  }
 
   // --- Answers to pulls.
   AnswerBytes answers;

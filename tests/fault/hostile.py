@@ -389,10 +389,11 @@ def metrics_page(context, _rounds, _seed, _command):
     samples = target.metrics()
     for server in ('broker', 'namesrv'):
         for name in ('connections', 'address_connections', 'accepts_per_second', 'partial_frame_bytes', 'requests', 'request_bytes',
-                     'connection_requests', 'connection_request_bytes', 'connection_output_bytes', 'answer_bytes', 'pinned_log_bytes'):
+                     'connection_requests', 'connection_request_bytes', 'connection_output_bytes', 'answer_bytes', 'output_bytes',
+                     'pinned_log_bytes'):
             for what in ('used', 'limit', 'hits_total'):
                 target.budget(name, what, server)
-    for name in ('held_pulls', 'connection_held_pulls', 'buffer_bytes'):
+    for name in ('held_pulls', 'connection_held_pulls', 'pull_read_bytes', 'buffer_bytes'):
         check(target.budget(name, 'limit') > 0, name)
     stored = sum(v for k, v in samples.items() if k.startswith('ringmq_messages_in_total'))
     check(stored == 1, stored, 'messages counted')

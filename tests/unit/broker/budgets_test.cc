@@ -1,9 +1,12 @@
 // Goal: the metrics of a broker are a valid exposition and show every budget; limits are enforced where requests become work.
 #include <map>
+#include <memory>
 #include <regex>
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "broker/broker_shard.h"
 #include "broker/server_limits.h"
@@ -16,6 +19,7 @@ namespace {
 using testing::Answer;
 using testing::Ask;
 using testing::PullFrom;
+using testing::RunScenario;
 using testing::SendTo;
 using testing::TestConfig;
 using testing::WithBroker;
@@ -72,8 +76,8 @@ core::Task<void> Exposition(Broker& broker, net::Client& client) {
   EXPECT_GT(both("ringmq_reactor_ticks_total"), 0);
   for (const char* resource :
        {"connections", "address_connections", "accepts_per_second", "partial_frame_bytes", "requests", "request_bytes",
-        "connection_requests", "connection_request_bytes", "connection_output_bytes", "answer_bytes",
-        "pinned_log_bytes", "held_pulls", "connection_held_pulls", "buffer_bytes"}) {
+        "connection_requests", "connection_request_bytes", "connection_output_bytes", "answer_bytes", "output_bytes",
+        "pinned_log_bytes", "held_pulls", "connection_held_pulls", "pull_read_bytes", "buffer_bytes"}) {
     const std::string label = std::string(",resource=\"") + resource + "\"";
     EXPECT_GT(both("ringmq_budget_limit", label), 0) << resource;
     EXPECT_EQ(both("ringmq_budget_hits_total", label), 0) << resource;
@@ -104,37 +108,120 @@ TEST(BrokerBudgets, SendsAreRefusedWhenMemoryIsShortAndReadsGoOn) {
   WithBroker(BusySends, config);
 }
 
-core::Task<void> HoldOne(net::Client& client, int32_t queue, int& now) {
+core::Task<void> HoldOne(net::Client& client, int32_t queue, std::vector<absl::Duration>& waits) {
   net::PullMessageRequest request = PullFrom("Held", queue, 0);
   request.sys_flag |= 2;
   request.suspend_timeout_millis = 10'000;
   const core::MonoTime begin = core::Reactor::Current().now();
   const Answer answer = co_await Ask(client, request);
   EXPECT_EQ(answer.code, static_cast<int32_t>(net::ResponseCode::kPullNotFound)) << answer.remark;
-  if (core::Reactor::Current().now() - begin < absl::Seconds(1)) ++now;
+  waits.push_back(core::Reactor::Current().now() - begin);
 }
 
-core::Task<void> HeldPullsOfAConnection(Broker&, net::Client& client) {
+// Catches a client that is answered at once and so asks again and again, and one that is forgotten.
+core::Task<void> HeldPullsBeyondTheLimit(Broker& broker, net::Client& client) {
   const Answer sent = co_await Ask(client, SendTo("Held", 3), "makes the topic");
   EXPECT_EQ(sent.code, 0) << sent.remark;
-  int at_once = 0;
+  std::vector<absl::Duration> waits;
   core::Scope scope;
   for (int i = 0; i < 5; ++i) {
-    scope.Spawn(HoldOne(client, 0, at_once));
+    scope.Spawn(HoldOne(client, 0, waits));
     co_await core::Sleep(absl::Milliseconds(50));
   }
   co_await scope.Join();
-  EXPECT_EQ(at_once, 2);
+  EXPECT_EQ(waits.size(), 5U);
+  for (size_t i = 0; i < waits.size(); ++i) {
+    const absl::Duration least = absl::Seconds(i < 2 ? 1 : 10);
+    EXPECT_GE(waits[i], least) << i;
+    EXPECT_LT(waits[i], least + absl::Milliseconds(200)) << i;
+  }
+  for (uint32_t i = 0; i < broker.shards().size(); ++i) {
+    EXPECT_EQ(
+        co_await broker.shards().On(core::ShardId(i), [](BrokerShard& shard) { return shard.held_pulls().count(); }),
+        0U);
+  }
 }
-TEST(BrokerBudgets, AConnectionHoldsSoManyPullsAndFurtherOnesAreAnsweredAtOnce) {
+TEST(BrokerBudgets, AConnectionHoldsSoManyPullsAndFurtherOnesForAMoment) {
   BrokerConfig config = TestConfig();
   config.held_pulls_per_connection_max = 3;
-  WithBroker(HeldPullsOfAConnection, config);
+  WithBroker(HeldPullsBeyondTheLimit, config);
 }
-TEST(BrokerBudgets, AShardHoldsSoManyPullsAndFurtherOnesAreAnsweredAtOnce) {
+TEST(BrokerBudgets, AShardHoldsSoManyPullsAndFurtherOnesForAMoment) {
   BrokerConfig config = TestConfig();
   config.held_pulls_max = 3;
-  WithBroker(HeldPullsOfAConnection, config);
+  WithBroker(HeldPullsBeyondTheLimit, config);
+}
+
+TEST(HeldPullsTest, PlacesForAMomentAreBounded) {
+  HeldPulls pulls(8);
+  std::vector<std::unique_ptr<HeldPulls::Place>> places;
+  for (int i = 0; i < 100; ++i) places.push_back(std::make_unique<HeldPulls::Place>(pulls));
+  EXPECT_EQ(pulls.count(), 8U + 1 + 64);
+  EXPECT_FALSE(places[7]->brief());
+  EXPECT_TRUE(places[8]->brief());
+  EXPECT_FALSE(*places.back());
+  EXPECT_EQ(pulls.budget().hits, 92U);
+  places.clear();
+  EXPECT_EQ(pulls.count(), 0U);
+}
+
+constexpr absl::Duration kDiskStands = absl::Seconds(30);
+constexpr int kOld = 8;  // queues, of both shards
+
+core::Task<void> StoreOld(Broker&, net::Client& client) {
+  for (int round = 0; round < 4; ++round) {
+    for (int32_t queue = 0; queue < kOld; ++queue) {
+      net::SendMessageV2Request request = SendTo("Old", queue);
+      request.default_topic_queue_nums = kOld;
+      const Answer sent = co_await Ask(client, request, "old");
+      EXPECT_EQ(sent.code, 0) << sent.remark;
+    }
+  }
+}
+
+core::Task<void> PullSome(net::Client& client, std::string_view topic, int32_t queue, size_t messages, int& done) {
+  const Answer answer = co_await Ask(client, PullFrom(topic, queue, 0));
+  EXPECT_EQ(answer.code, 0) << topic << "/" << queue << ": " << answer.remark;
+  EXPECT_EQ(testing::RecordsOf(answer.body).size(), messages);
+  ++done;
+}
+
+sim::Node* machine = nullptr;  // that of the test that runs
+
+core::Task<void> DiskStands(Broker&, net::Client& client) {
+  for (int32_t queue = 0; queue < 2; ++queue) {  // one on each shard
+    const Answer sent = co_await Ask(client, SendTo("New", queue), "new");
+    EXPECT_EQ(sent.code, 0) << sent.remark;
+  }
+  int made = 0;
+  co_await PullSome(client, "New", 0, 1, made);  // makes the group
+  machine->StopDisk(kDiskStands);
+  int old_done = 0;
+  core::Scope old_pulls;
+  for (int32_t queue = 0; queue < kOld; ++queue) old_pulls.Spawn(PullSome(client, "Old", queue, 4, old_done));
+  co_await core::Sleep(absl::Seconds(1));
+  EXPECT_EQ(old_done, 0) << "nothing of this waits for the disk: the test tests nothing";
+  const core::MonoTime begin = core::Reactor::Current().now();
+  int done = 0;
+  core::Scope pulls;
+  for (int i = 0; i < 10; ++i) pulls.Spawn(PullSome(client, "New", i % 2, 1, done));
+  co_await pulls.Join();
+  EXPECT_LT(core::Reactor::Current().now() - begin, absl::Seconds(1)) << "they waited for a disk that they do not need";
+  co_await old_pulls.Join();
+  EXPECT_EQ(old_done, kOld);
+}
+
+// A pull that waits for the disk must not hold up those of the same connection that do not.
+TEST(BrokerBudgets, ADiskThatStandsHoldsUpOnlyPullsThatNeedIt) {
+  sim::World world(11);
+  sim::Node& node = world.AddNode("broker", 2);
+  machine = &node;
+  node.Start([] { return RunScenario(TestConfig(), StoreOld); });
+  EXPECT_TRUE(world.RunToEnd(node).ok());
+  node.Restart([] { return RunScenario(TestConfig(), DiskStands); });
+  const absl::Status status = world.RunToEnd(node);
+  EXPECT_TRUE(status.ok()) << status;
+  machine = nullptr;
 }
 
 // Catches an answer that takes more room than it was given, and one that gives none back.
@@ -171,6 +258,9 @@ TEST(ServerLimitsTest, FollowFromTheMemoryUnlessSaid) {
   EXPECT_EQ(limits.partial_bytes_max, size_t{16} << 20);
   EXPECT_EQ(limits.shard_request_bytes_max, size_t{64} << 20);
   EXPECT_EQ(limits.connections_max, 12'500U);
+  EXPECT_EQ(limits.shard_answer_bytes_max, size_t{64} << 20);
+  EXPECT_EQ(limits.shard_output_bytes_max, size_t{32} << 20);
+  EXPECT_EQ(PullReadBytesMax(config), size_t{16} << 20);
   EXPECT_EQ(HeldPullsMax(config), 32'768U);
   config.partial_frame_bytes_max = 1000;
   config.held_pulls_max = 7;

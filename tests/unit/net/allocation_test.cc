@@ -115,7 +115,8 @@ class AllocationTest : public testing::TestWithParam<SerializeType> {
   }
 
   PinnedBlocks pinned_{size_t{1} << 20};
-  Output output_{TestPool(), pinned_};
+  core::Budget held_;
+  Output output_{TestPool(), pinned_, held_};
 };
 
 // Catches a string, a map or a std::function on the path that every message takes.

@@ -26,12 +26,13 @@ constexpr std::string_view kOldest = "half frames fill the memory for frames, an
 
 core::BufferPool& Pool() { return core::Reactor::Current().buffers(); }
 
-/// Holds a request for as many ms as its queue id says; hands out answers of as many bytes, with room for them.
+/// Holds a request for as many ms as its queue id says; hands out answers of as many bytes, with room for them and without.
 class Service {
  public:
   explicit Service(Router& router) {
     router.On(*this, &Service::Hold);
     router.On(*this, &Service::Give);
+    router.On(*this, &Service::GiveFreely);
   }
   core::Task<Reply> Hold(RequestContext context, SendMessageV2Request request) {
     bytes += context.frame.body.size();
@@ -48,6 +49,11 @@ class Service {
     if (!room) co_return Reply::None();
     Reply reply;
     reply.AddBody(Pool().Copy(std::string(size, 'a'))).KeepUntilSent(std::move(room));
+    co_return reply;
+  }
+  core::Task<Reply> GiveFreely(RequestContext, SearchOffsetRequest request) {
+    Reply reply;
+    reply.SetBody(std::string(static_cast<size_t>(request.queue_id), 'a'));
     co_return reply;
   }
   size_t bytes = 0;
@@ -255,6 +261,46 @@ core::Task<absl::Status> AnswersMain() {
   co_return absl::OkStatus();
 }
 TEST(Budgets, WhoDoesNotReadKeepsNobodyFromTheirAnswers) { RunOnShard(AnswersMain); }
+
+// Catches answers for which nobody takes room and that pile up for peers that do not read: each connection has its limit, all of them had none.
+core::Task<absl::Status> OtherAnswersMain() {
+  constexpr int32_t kAnswer = 300'000;
+  constexpr int kDeaf = 24;
+  ServerLimits limits;
+  limits.shard_output_bytes_max = size_t{4} << 20;
+  Fixture fixture(limits);
+  CO_RETURN_IF_ERROR(fixture.Listen());
+  HeaderFields fields;
+  fields.AddHeader(Ask<SearchOffsetRequest>(kAnswer));
+  FrameHead head = HeadOf(fields);
+  head.code = static_cast<int32_t>(SearchOffsetRequest::kCode);
+  std::string requests;
+  for (int i = 0; i < 100; ++i) requests += Encode(head, 0);
+  Peers deaf;
+  CO_RETURN_IF_ERROR(co_await deaf.Connect(fixture.server.local(0), kDeaf));
+  core::Scope scope;
+  for (const auto& socket : deaf.sockets) scope.Spawn(SendText(*socket, requests));
+  CO_RETURN_IF_ERROR(co_await WaitUntil([&] { return fixture.budgets.output_bytes.hits > 0; }));
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, co_await Client::Connect(fixture.server.local(0), kSoon));
+  size_t most = 0;
+  const core::MonoTime limit = core::Reactor::Current().now() + kSoon;
+  while (fixture.budgets.output_stall_closes == 0 && core::Reactor::Current().now() < limit) {
+    const auto answer = co_await client->Call(Ask<SearchOffsetRequest>(kAnswer), {}, kSoon);
+    CHECK_OR_FAIL(answer.ok() && answer->body.size() == static_cast<size_t>(kAnswer));
+    most = std::max(most, fixture.budgets.output_bytes.used);
+    EXPECT_LE(Pool().bytes_out(), 3 * limits.shard_output_bytes_max);  // blocks are powers of two
+  }
+  EXPECT_LE(most, limits.shard_output_bytes_max + static_cast<size_t>(kAnswer) + 1000)
+      << "one more may be made when it is not quite full";
+  EXPECT_GT(fixture.budgets.output_stall_closes, 0U);
+  co_await scope.Join();
+  co_await deaf.Close();
+  co_await client->Close();
+  co_await fixture.server.Stop();
+  EXPECT_EQ(fixture.budgets.output_bytes.used, 0U);
+  co_return absl::OkStatus();
+}
+TEST(Budgets, AnswersWithoutRoomAreBoundedAllTogether) { RunOnShard(OtherAnswersMain); }
 
 core::Task<absl::Status> StallMain() {
   ServerLimits limits;
