@@ -74,6 +74,11 @@ class BrokerShard {
     router_.On(service, method);
     vip_router_.On(service, method);
   }
+  /// Asks `direct` first on both ports (net/router.h).
+  void AddDirect(net::RequestCode code, net::DirectHandler& direct) {
+    router_.AddDirect(code, direct);
+    vip_router_.AddDirect(code, direct);
+  }
   /// Adds the handler to the main port alone: pulls. Source: RocketMQ 5.3.3, BrokerController.registerProcessor.
   template <typename Service, typename Request>
   void OnMainPort(Service& service, core::Task<net::Reply> (Service::*method)(net::RequestContext, Request)) {

@@ -22,6 +22,12 @@ struct PreparedMessage {
   PreparedMessage() = default;
   PreparedMessage(const PreparedMessage&) = delete;
   PreparedMessage& operator=(const PreparedMessage&) = delete;
+  /// As new, for the next message.
+  void Clear() {
+    draft.prepared_transaction_offset = 0;
+    properties.clear();
+    more_properties.clear();
+  }
 
   store::MessageDraft draft;
   std::string_view uniq_key;

@@ -7,6 +7,7 @@
 #include "broker/broker_stats.h"
 #include "broker/catalog.h"
 #include "broker/config.h"
+#include "broker/send_lane.h"
 #include "broker/wire_status.h"
 #include "core/reactor.h"
 #include "core/strings.h"
@@ -37,11 +38,15 @@ core::Task<net::Reply> SendHandlers::Send(net::RequestContext context, net::Send
 }
 
 net::Reply SendHandlers::Answer(ResponseCode code, std::string remark) const {
-  const BrokerConfig& config = shard_.config();
   net::Reply reply(code, std::move(remark));
-  reply.Add(kPropertyMsgRegion, config.region_id);
-  reply.Add(kPropertyTraceOn, std::string_view(config.trace_on ? "true" : "false"));
+  AddCommon(reply.fields());
   return reply;
+}
+
+void SendHandlers::AddCommon(net::HeaderFields& fields) const {
+  const BrokerConfig& config = shard_.config();
+  fields.Add(kPropertyMsgRegion, config.region_id);
+  fields.Add(kPropertyTraceOn, std::string_view(config.trace_on ? "true" : "false"));
 }
 
 net::Reply SendHandlers::Refuse(SendRefusal refusal) {
@@ -126,6 +131,21 @@ void SendHandlers::CountStored(std::span<const store::MessageDraft> drafts) {
   shard_.stats().OnPut(drafts.front().topic, drafts.size(), bytes);
 }
 
+bool SendHandlers::PreparePlain(const net::Connection& connection, const net::Frame& frame, net::SendMessageHeader& header,
+                                PreparedMessage& message, bool& wait) {
+  if (header.batch || shard_.MemoryTight() || IsRetryTopic(header.topic)) return false;
+  std::optional<SendRefusal> refusal;
+  if (!ResolveKnown(header, refusal) || refusal.has_value()) return false;
+  const ScannedProperties scanned = ScanProperties(header.properties);
+  if (CheckSendFeatures(header.sys_flag, scanned).has_value()) return false;
+  maker_.Prepare(header, header.flag, header.properties, scanned, {}, frame.body.bytes(), HostsOf(connection),
+                 core::Reactor::Current().wall_now(), /*drop_delay=*/false, message);
+  message.draft.topic = header.topic;
+  message.draft.queue_id = header.queue_id;
+  wait = scanned.wait;
+  return !CheckSizes(message.draft).has_value();
+}
+
 core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::SendMessageHeader header) {
   std::optional<SendRefusal> refusal = CheckMemory();
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
@@ -173,6 +193,9 @@ void RegisterSendHandlers(BrokerShard& shard) {
   shard.On(handlers, &SendHandlers::Batch);
   shard.On(handlers, &SendHandlers::ReplyMessage);
   shard.On(handlers, &SendHandlers::ReplyMessageV2);
+  SendLane& lane = shard.Adopt(std::make_unique<SendLane>(shard, handlers));
+  lane.Start();
+  shard.AddDirect(net::RequestCode::kSendMessageV2, lane);
 }
 
 }  // namespace broker

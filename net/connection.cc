@@ -39,6 +39,7 @@ core::Task<void> Connection::Serve() {
   assembler_.Drop();
   EndFrame();
   co_await scope_.Join();
+  while (direct_requests_ > 0) co_await direct_done_.Wait();
   output_.Drop();
   shared_.WakeWaiting();
   timer_.Disarm();
@@ -267,8 +268,18 @@ bool Connection::TakeFrame(core::Slice bytes) {
   request_bytes_ += frame_bytes;
   ++shared_.requests.used;
   shared_.request_bytes.used += frame_bytes;
-  scope_.Spawn(Handle(*std::move(frame), RequestCost{frame_bytes}));
+  const RequestCost cost{frame_bytes};
+  if (router_ == nullptr || !router_->TakeDirect(*this, *frame, cost)) scope_.Spawn(Handle(*std::move(frame), cost));
   return true;
+}
+
+void Connection::FinishDirect(const RequestCost& cost, const FrameHead* head) {
+  if (head != nullptr && !closing()) {
+    output_.AppendFrame(*head, {});
+    wake_writer_.NotifyOne();
+  }
+  EndRequest(cost);
+  if (--direct_requests_ == 0) direct_done_.NotifyAll();
 }
 
 core::Task<void> Connection::Handle(Frame frame, RequestCost cost) {

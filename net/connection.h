@@ -68,6 +68,10 @@ class Connection : public core::ListNode {
   AnswerRoom TryTakeAnswerRoom(size_t bytes);
   /// Waits for it, in the order of asking; empty when the connection closes.
   core::Task<AnswerRoom> TakeAnswerRoom(size_t bytes);
+  /// For a DirectHandler: the request that it takes is under way, and this connection is there, until FinishDirect.
+  void BeginDirect() { ++direct_requests_; }
+  /// Answers it with `head` (null: not at all) and its body, none.
+  void FinishDirect(const RequestCost& cost, const FrameHead* head);
   /// Requests that have let go of their frames and wait for something (held pulls).
   size_t held_requests() const { return held_requests_; }
 
@@ -149,9 +153,11 @@ class Connection : public core::ListNode {
   core::Notifier wake_writer_;
   core::Notifier room_;  // something under a limit became less
   core::Notifier frame_room_;
+  core::Notifier direct_done_;  // the last direct request of a closing connection has ended
   size_t requests_ = 0;
   size_t request_bytes_ = 0;
   size_t held_requests_ = 0;
+  size_t direct_requests_ = 0;
   size_t partial_held_ = 0;  // what the assembler holds, as the budgets know it
   core::MonoTime last_activity_;
   core::MonoTime last_received_;

@@ -90,6 +90,7 @@ class Reply {
   AnswerRoom TakeRoom() { return std::move(room_); }
 
   const HeaderFields& fields() const { return fields_; }
+  HeaderFields& fields() { return fields_; }
 
   /// Type-erased owner of foreign body parts; deleted on this shard when sent.
   class BodyHolder {

@@ -36,6 +36,21 @@ void Router::Add(RequestCode code, Handler handler) {
   CORE_ASSERT(inserted);
 }
 
+void Router::AddDirect(RequestCode code, DirectHandler& direct) {
+  const RequestInfo* info = FindRequest(static_cast<int32_t>(code));
+  CORE_ASSERT(info != nullptr && !IsAudited(*info) && handlers_.contains(static_cast<int32_t>(code)));
+  direct_.push_back({info, &direct});
+}
+
+bool Router::TakeDirect(Connection& connection, Frame& frame, const RequestCost& cost) const {
+  for (const Direct& direct : direct_) {
+    if (static_cast<int32_t>(direct.info->code) != frame.code) continue;
+    // What the policy refuses is refused, and noted, on the common way.
+    return !policy_.Refuse(direct.info, connection.peer(), frame).has_value() && direct.handler->Take(connection, frame, cost);
+  }
+  return false;
+}
+
 std::optional<Reply> Router::Refuse(const RequestInfo* info, const Connection& connection, const Frame& frame,
                                     size_t body_bytes) const {
   std::optional<Reply> refusal = policy_.Refuse(info, connection.peer(), frame);

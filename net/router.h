@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "core/task.h"
 #include "net/access.h"
 #include "net/frame.h"
@@ -40,6 +41,17 @@ struct RequestContext {
   void ReleaseFrame() const;
 };
 
+/// Takes requests without a coroutine for each, many at once on their way: the common case of a code that comes hundreds of thousands of times a
+/// second. What is not the common case it leaves to the handler of the code. One shard.
+class DirectHandler {
+ public:
+  /// True: it was taken; Connection::FinishDirect answers it, now or later, exactly once. `frame` may have been moved from. False: nothing has happened.
+  virtual bool Take(Connection& connection, Frame& frame, const RequestCost& cost) = 0;
+
+ protected:
+  ~DirectHandler() = default;
+};
+
 /// The request codes that one server (a nameserver, a broker) answers on one shard. Codes of the request table without a handler
 /// are answered with REQUEST_CODE_NOT_SUPPORTED and their name; unknown ones likewise with their number. No handler is reached but through the
 /// access policy; refusals and what administrators change are written to the log (Audit).
@@ -69,6 +81,10 @@ class Router {
       return (service.*method)(context, std::move(header));
     });
   }
+  /// Asks `direct` first when a request with this code comes, which has a handler as well. Outlives the router.
+  void AddDirect(RequestCode code, DirectHandler& direct);
+  /// Offers a request of `connection` to the direct handler of its code. True: taken.
+  bool TakeDirect(Connection& connection, Frame& frame, const RequestCost& cost) const;
   /// A handler that reads the frame itself. One handler a code.
   void Add(RequestCode code, Handler handler);
 
@@ -87,6 +103,11 @@ class Router {
   static Reply NotSupported(int32_t code);
 
  private:
+  struct Direct {
+    const RequestInfo* info;
+    DirectHandler* handler;
+  };
+
   std::optional<Reply> Refuse(const RequestInfo* info, const Connection& connection, const Frame& frame,
                               size_t body_bytes) const;
   core::Task<Reply> Audited(const RequestInfo& info, const Handler& handler, RequestContext context);
@@ -95,6 +116,7 @@ class Router {
   const std::unique_ptr<Audit> audit_;
   absl::flat_hash_map<int32_t, Handler> handlers_;
   std::function<size_t()> message_bytes_max_ = [] { return kFrameBytesMax; };
+  absl::InlinedVector<Direct, 2> direct_;
 };
 
 }  // namespace net

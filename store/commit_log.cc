@@ -212,7 +212,11 @@ bool CommitLog::Settle(Batch& batch, Queue& queue, bool synced) {
     Hold(batch);
   }
   if (batch.kept && !append_->Publish(batch.table.size())) Hold(batch);
-  if (!batch.kept) return false;
+  if (!batch.kept) {
+    ++batch.waiting;
+    work_.NotifyAll();
+    return false;
+  }
   queue.visible = queue.next;
   if (queue.waiting > 0) {
     fresh_.push_back(&queue);
@@ -254,8 +258,6 @@ core::Task<void> CommitLog::AnnounceLoop() {
 }
 
 core::Task<absl::Status> CommitLog::Acknowledged(Batch& batch) {
-  ++batch.waiting;
-  work_.NotifyAll();
   while (!batch.finished && !batch.late) (void)co_await batch.done.Wait();
   absl::Status status = batch.finished ? batch.status : absl::DeadlineExceededError("the disk took more than 5 s to store the message");
   if (--batch.waiting == 0 && batch.finished) Recycle(batch);

@@ -96,9 +96,9 @@ class CommitLog {
   /// Enters the record that was written to PlaceIn. Returns its CRC32C.
   uint32_t Add(Batch& batch, Queue& queue, uint32_t bytes, int64_t queue_offset, int64_t tags_code, core::WallMillis store_time);
   /// Ends an append: what was added to `queue` counts as a whole. True: the promise to it holds already and readers see it; otherwise
-  /// wait for Acknowledged.
+  /// Acknowledged must be called, once, at any time.
   bool Settle(Batch& batch, Queue& queue, bool synced);
-  /// Waits for the promise of all that is in `batch` now.
+  /// Waits for the promise to what Settle left open; then the batch may be gone.
   core::Task<absl::Status> Acknowledged(Batch& batch);
 
   /// No more appends: `why` is told to those who come.

@@ -59,6 +59,16 @@ struct StoreStats {
   uint64_t damaged_bytes = 0;    // ranges of the log that recovery skipped
 };
 
+struct Batch;  // store/commit_log.h
+
+/// An append that BeginAppend has begun: the message has its place.
+struct BegunAppend {
+  core::LogicalOffset queue_offset;
+  core::PhysicalOffset position;
+  Batch* pending = nullptr;  // its promise does not hold yet: EndAppend waits for it
+  core::Semaphore::Hold room;
+};
+
 /// One shard's messages: its commit log, queue indexes, retention. Everything on the owning shard.
 class ShardStore {
  public:
@@ -75,6 +85,11 @@ class ShardStore {
   /// durable after 5 s, and may be later; kAborted: there was no room for it for 5 s, and it is not stored.
   virtual core::Task<absl::StatusOr<AppendResult>> Append(std::span<const MessageDraft> drafts,
                                                            std::optional<Durability> durability = std::nullopt) = 0;
+  /// Append of one message as far as it goes without waiting, and without a coroutine. Nothing has happened when it returns nothing: there is
+  /// no room now, or the message is refused; Append waits, or says why.
+  virtual std::optional<BegunAppend> BeginAppend(const MessageDraft& draft, std::optional<Durability> durability = std::nullopt) = 0;
+  /// Waits for the promise to what is `pending`; called exactly once for it. Errors as of Append.
+  virtual core::Task<absl::Status> EndAppend(BegunAppend append) = 0;
 
   virtual core::Task<FetchResult> Fetch(FetchRequest request) = 0;
   /// Waits until a message at or beyond `from` is visible in the queue (which need not exist yet).

@@ -104,14 +104,34 @@ core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const 
     CO_ASSIGN_OR_RETURN(room, co_await log_->Admit(bytes, drafts.size()));
   }
 
-  if (!dropping_.empty() && dropping_.contains(first.topic)) {
-    co_return absl::UnavailableError(core::StrCat("the topic ", first.topic, " is being deleted; send again"));
-  }
-
-  // No suspension from here to Settle: offsets, positions and times are given out in one go.
-  Queue& queue = queues_.FindOrMake(QueueName(first.topic, first.queue_id));
-  Batch& batch = log_->Open(bytes, drafts.size());
+  if (Dropping(first.topic)) co_return absl::UnavailableError(core::StrCat("the topic ", first.topic, " is being deleted; send again"));
   AppendResult result;
+  if (Batch* pending = Enter(drafts, bytes, durability, result); pending != nullptr) {
+    CO_RETURN_IF_ERROR(co_await log_->Acknowledged(*pending));
+  }
+  co_return result;
+}
+
+std::optional<BegunAppend> ShardStoreImpl::BeginAppend(const MessageDraft& draft, std::optional<Durability> durability) {
+  if (!CheckDraft(draft).ok() || Dropping(draft.topic)) return std::nullopt;
+  const uint64_t bytes = RecordBytes(draft);
+  BegunAppend begun;
+  begun.room = log_->TryAdmit(bytes, 1);
+  if (!begun.room) return std::nullopt;
+  AppendResult result;
+  begun.pending = Enter({&draft, 1}, bytes, durability, result);
+  begun.queue_offset = result.first_queue_offset;
+  begun.position = result.positions.front();
+  if (begun.pending == nullptr) begun.room.Release();
+  return begun;
+}
+
+core::Task<absl::Status> ShardStoreImpl::EndAppend(BegunAppend append) { co_return co_await log_->Acknowledged(*append.pending); }
+
+/// No suspension in here: offsets, positions and times are given out in one go.
+Batch* ShardStoreImpl::Enter(std::span<const MessageDraft> drafts, uint64_t bytes, std::optional<Durability> durability, AppendResult& result) {
+  Queue& queue = queues_.FindOrMake(QueueName(drafts.front().topic, drafts.front().queue_id));
+  Batch& batch = log_->Open(bytes, drafts.size());
   result.first_queue_offset = core::LogicalOffset(queue.next);
   result.store_timestamp = log_->StoreTime();
   for (const MessageDraft& draft : drafts) {
@@ -124,14 +144,13 @@ core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const 
     result.positions.push_back(place.position);
   }
   if (result.first_queue_offset.value() == 0) NoteNewQueue(queue);
-  if (!log_->Settle(batch, queue, durability.value_or(options_.durability) == Durability::kSynced)) {
-    CO_RETURN_IF_ERROR(co_await log_->Acknowledged(batch));
-  }
+  const bool synced = durability.value_or(options_.durability) == Durability::kSynced;
+  Batch* pending = log_->Settle(batch, queue, synced) ? nullptr : &batch;
   if constexpr (kMutant == Mutant::kSwapMessages) {
     // Two neighbours in a queue at each other's places, as their senders see it.
     result.first_queue_offset = core::LogicalOffset(result.first_queue_offset.value() ^ 1);
   }
-  co_return result;
+  return pending;
 }
 
 core::Task<absl::Status> ShardStoreImpl::DropTopic(std::string topic) {

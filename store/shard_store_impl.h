@@ -26,6 +26,8 @@ class ShardStoreImpl final : public ShardStore {
 
   core::Task<absl::Status> Close() override;
   core::Task<absl::StatusOr<AppendResult>> Append(std::span<const MessageDraft> drafts, std::optional<Durability> durability) override;
+  std::optional<BegunAppend> BeginAppend(const MessageDraft& draft, std::optional<Durability> durability) override;
+  core::Task<absl::Status> EndAppend(BegunAppend append) override;
   core::Task<FetchResult> Fetch(FetchRequest request) override;
   core::Task<core::WaitResult> WaitForMessage(core::QueueKey queue, core::LogicalOffset from, core::MonoTime deadline,
                                               core::StopToken stop) override;
@@ -41,6 +43,10 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<absl::Status> DeleteExpired() override;
 
  private:
+  /// Gives the checked and admitted drafts, of `bytes` as records, their places. The batch whose promise has to be waited for; null when it holds already.
+  Batch* Enter(std::span<const MessageDraft> drafts, uint64_t bytes, std::optional<Durability> durability, AppendResult& result);
+  bool Dropping(std::string_view topic) const { return !dropping_.empty() && dropping_.contains(topic); }
+
   /// Consecutive entries of a queue, copied out so that nothing points into what may change.
   struct Entries {
     static constexpr size_t kMax = 64;
