@@ -69,10 +69,7 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
   }
 }
 
-BrokerShard::~BrokerShard() {
-  // A service may use what was adopted before it, so the last one goes first; std::vector promises no order.
-  while (!adopted_.empty()) adopted_.pop_back();
-}
+BrokerShard::~BrokerShard() = default;
 
 core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& folder) {
   const std::string log = core::StrCat(id_.value());

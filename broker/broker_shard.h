@@ -119,7 +119,7 @@ class BrokerShard {
   template <typename T>
   T& Adopt(std::unique_ptr<T> service) {
     T& adopted = *service;
-    adopted_.push_back(std::unique_ptr<Adopted>(new AdoptedAs<T>(std::move(service))));
+    adopted_.services.push_back(std::unique_ptr<Adopted>(new AdoptedAs<T>(std::move(service))));
     return adopted;
   }
 
@@ -159,6 +159,13 @@ class BrokerShard {
     explicit AdoptedAs(std::unique_ptr<T> s) : service(std::move(s)) {}
     std::unique_ptr<T> service;
   };
+  struct AdoptedServices {
+    /// A service may use what was adopted before it, so the last one goes first; std::vector promises no order.
+    ~AdoptedServices() {
+      while (!services.empty()) services.pop_back();
+    }
+    std::vector<std::unique_ptr<Adopted>> services;
+  };
 
   const core::ShardId id_;
   BrokerConfig config_;
@@ -183,7 +190,8 @@ class BrokerShard {
   net::Router router_;
   net::Router vip_router_;
   std::vector<net::CloseListener> close_listeners_;
-  std::vector<std::unique_ptr<Adopted>> adopted_;
+  // Before what runs in them: where a process dies, the handlers of open connections and what is in `scope_` are still there, and go first.
+  AdoptedServices adopted_;
   std::unique_ptr<core::Endpoint> advertised_;  // brokerIP1, when configured
   std::unique_ptr<net::Server> server_;
   std::unique_ptr<net::Server> vip_server_;
