@@ -22,11 +22,14 @@ struct PreparedMessage {
   PreparedMessage() = default;
   PreparedMessage(const PreparedMessage&) = delete;
   PreparedMessage& operator=(const PreparedMessage&) = delete;
-  /// As new, for the next message.
+  /// As new, for the next message; keeps little memory.
   void Clear() {
+    constexpr size_t kKeptBytes = 1024;
     draft.prepared_transaction_offset = 0;
-    properties.clear();
-    more_properties.clear();
+    for (std::string* text : {&properties, &more_properties}) {
+      if (text->capacity() > kKeptBytes) *text = {};
+      text->clear();
+    }
   }
 
   store::MessageDraft draft;

@@ -65,9 +65,10 @@ struct PullOutcome {
 /// A pull that finds nothing is held on the owner until a message arrives that its filter lets pass, its time is up (to the
 /// millisecond, where RocketMQ looks every 5 s) or its connection closes.
 ///
-/// Who waits for what: what lies in memory is read without a wait, then needs room among the answers of its connection and shard, and is read again in its
-/// turn if there is none. What lies on the disk is read in turn, of the connection's pulls from that disk, with room of the queue's owner, and then needs the same. So
-/// a slow disk holds up the pulls of its own queues, and a peer that does not read its own pulls.
+/// Who waits for what: a pull takes room among the answers of its connection and shard for what its queue's last pulls have found, reads what lies in memory,
+/// and again in its turn if that was too little. What lies on the disk is read in turn, of the connection's pulls from that disk, with room of the queue's owner,
+/// and then needs the same. So a slow disk holds up the pulls of its own queues, and others only when room for answers is short; a peer that does not read,
+/// its own.
 class PullHandlers {
  public:
   explicit PullHandlers(BrokerShard& shard);

@@ -27,7 +27,7 @@ net::ServerLimits ServerLimitsOf(const BrokerConfig& config, size_t shards) {
   limits.shard_requests_max = Or(config.requests_max, std::max(half / kRequestCost, kRequestsMin));
   limits.shard_request_bytes_max = Or(config.request_bytes_max, half);
   limits.shard_answer_bytes_max = Or(config.answer_bytes_max, half);
-  limits.shard_output_bytes_max = limits.shard_answer_bytes_max / 2;
+  limits.shard_output_bytes_max = std::max(limits.shard_answer_bytes_max / 2, net::kSmallFrame);
   limits.pinned_bytes_max = half;
   return limits;
 }

@@ -103,7 +103,11 @@ RegistrationAnswer RouteTable::Register(Registration registration, core::MonoTim
   if (broker.id == kMasterId || prime_slave) ApplyReport(registration, first, wipe_write, options);
 
   const LiveKey key(broker.cluster, broker.address);
-  if (const auto before = live_.find(key); before != live_.end()) Forget(before);
+  if (const auto before = live_.find(key); before != live_.end()) {
+    // Who had the address under another name is gone with all that leads to it.
+    if (before->second.name != broker.name) Unregister({key.first, before->second.name, key.second, before->second.id});
+    else Forget(before);
+  }
   Live& live = live_[key];
   live.name = broker.name;
   live.id = broker.id;

@@ -84,6 +84,7 @@ core::Task<void> Connection::WaitForRoom() {
     // What is too much is either ours, and then one of our own requests or sends is under way, or everybody's.
     const bool everybody = shared_.Full() && !OverOwnLimits();
     co_await (everybody ? shared_.room : room_).Wait(scope_.stop_token());
+    if (everybody && OverOwnLimits()) shared_.WakeWaiting();  // it has no use for it yet
   }
   waiting_for_room_ = false;
   shared_.WakeWaiting();  // passed on: more than one may fit

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -40,7 +42,10 @@ class PendingCalls {
     return true;
   }
   void FailAll(const absl::Status& status) {
-    for (auto& [opaque, call] : std::exchange(calls_, {})) {
+    const absl::flat_hash_map<uint32_t, PendingCall*> failed = std::exchange(calls_, {});
+    std::vector<std::pair<uint32_t, PendingCall*>> in_order(failed.begin(), failed.end());
+    std::sort(in_order.begin(), in_order.end());  // a hash table's order is not the same twice
+    for (const auto& [opaque, call] : in_order) {
       call->result.emplace(status);
       call->done.NotifyAll();
     }

@@ -34,6 +34,7 @@ core::Task<absl::Status> ShardStoreImpl::NoteNewQueues() {
 }
 
 core::Task<void> ShardStoreImpl::NewQueuesLoop() {
+  bool failed = false;
   while (!scope_.stop_requested()) {
     if (new_queues_.empty()) {
       (void)co_await new_queue_.Wait(scope_.stop_token());
@@ -41,7 +42,7 @@ core::Task<void> ShardStoreImpl::NewQueuesLoop() {
     }
     const absl::Status status = co_await NoteNewQueues();
     // Nobody waits for it: it counts only when all messages of the queue are lost to damage as well before the next start, which notes it again.
-    if (!status.ok())
+    if (!status.ok() && !std::exchange(failed, true))
       core::LogWarning("new queues of log ", options_.log_number, " are not noted: ", status.ToString());
   }
 }
@@ -50,8 +51,8 @@ core::Task<void> ShardStoreImpl::NoteFloors(const Segment& segment) {
   std::vector<MetaChange> changes;
   for (const Queue* queue : segment.queues) {
     int64_t floor = 0;
-    for (const Run& run : queue->runs) {
-      if (run.segment == &segment) floor = run.end();
+    for (auto run = queue->runs.rbegin(); run != queue->runs.rend() && floor == 0; ++run) {  // its last one there, near the end
+      if (run->segment == &segment) floor = run->end();
     }
     RaiseFloor(queue->key, floor, changes);
   }

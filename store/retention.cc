@@ -105,7 +105,12 @@ core::Task<absl::Status> ShardStoreImpl::DeleteOldest(const char* why) {
     if (queue == nullptr || queue->runs.empty()) continue;
     const auto rest = std::find_if(queue->runs.begin(), queue->runs.end(), [&](const Run& run) { return run.segment != &oldest; });
     if (rest == queue->runs.begin()) continue;
-    RaiseFloor(key, rest == queue->runs.end() ? queue->next : rest->first, floors);
+    if (rest == queue->runs.end()) {
+      // Nothing else will say it. Written in any case: one that the metadata show may be one that they could not store.
+      floors.push_back({MetaTable::kQueueFloors, QueueFloorKey(key), absl::StrCat(queue->next)});
+    } else {
+      RaiseFloor(key, rest->first, floors);
+    }
   }
   if (!floors.empty()) CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(floors)));
   for (const core::QueueKey& key : keys) {

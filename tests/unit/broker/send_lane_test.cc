@@ -91,22 +91,25 @@ TEST(SendLaneTest, MoreThanTheAppendBufferHoldsKeepsItsOrder) {
   }
 }
 
-core::Task<void> SendLost(net::Client& client, int32_t queue) {
-  (void)co_await client.Call(SendTo("Lane", queue), core::Reactor::Current().buffers().Copy(std::string_view("lost?")), kPatience);
+core::Task<void> SendLost(net::Client& client, int32_t queue, int& lost) {
+  const absl::StatusOr<net::Frame> answer = co_await client.Call(SendTo("Lane", queue), core::Reactor::Current().buffers().Copy(std::string_view("lost?")), kPatience);
+  if (!answer.ok()) ++lost;
 }
 
 // Catches an answer to a connection that is gone, and a connection that goes while its messages are on another shard.
 core::Task<void> Gone(Broker&, net::Client& client) {
   EXPECT_EQ((co_await Ask(client, SendTo("Lane", 0), "x")).code, 0);
+  int lost = 0;
   for (int i = 0; i < 20; ++i) {
     const std::unique_ptr<net::Client> going = co_await Connect();
     core::Scope sends;
-    for (int32_t n = 0; n < 40; ++n) sends.Spawn(SendLost(*going, n % kQueues));
+    for (int32_t n = 0; n < 40; ++n) sends.Spawn(SendLost(*going, n % kQueues, lost));
     core::Sleep a_moment(absl::Microseconds(core::Reactor::Current().RandomBits() % 300));
     (void)co_await a_moment;
     co_await going->Close();
     co_await sends.Join();
   }
+  EXPECT_GT(lost, 0) << "no connection ended with a message under way";
   const Answer after = co_await Ask(client, SendTo("Lane", 1), "y");
   EXPECT_EQ(after.code, 0) << after.remark;
 }
