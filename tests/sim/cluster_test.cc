@@ -98,7 +98,8 @@ class Scenario {
 
   void Settle() {
     cluster_.StopProducing();
-    world_.RunFor(absl::Seconds(2));  // every call has ended or timed out
+    // Every call has ended or timed out; also that of a broker to a nameserver, after 3 s, for which the first send to a new topic waits.
+    world_.RunFor(absl::Seconds(4));
     Recorder& recorder = cluster_.recorder();
     for (int i = 0; i < cluster_.brokers(); ++i) {
       if (cluster_.broker(i).running()) continue;
