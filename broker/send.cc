@@ -49,6 +49,15 @@ void SendHandlers::AddCommon(net::HeaderFields& fields) const {
   fields.Add(kPropertyTraceOn, std::string_view(config.trace_on ? "true" : "false"));
 }
 
+void SendHandlers::AddStored(net::HeaderFields& fields, const PreparedMessage& message, int32_t queue_id,
+                             core::LogicalOffset queue_offset, core::PhysicalOffset position) const {
+  AddCommon(fields);
+  fields.Add("msgId", MessageId::OfRecord(message.draft.store_host, position).text());
+  fields.Add("queueId", queue_id);
+  fields.Add("queueOffset", queue_offset.value());
+  fields.Add("transactionId", message.uniq_key);
+}
+
 net::Reply SendHandlers::Refuse(SendRefusal refusal) {
   shard_.stats().OnPutFailed();
   return Answer(refusal.code, std::move(refusal.remark));
@@ -94,15 +103,12 @@ core::Task<absl::StatusOr<store::AppendResult>> SendHandlers::Append(std::span<c
                                                                      bool wait) {
   const store::MessageDraft& first = drafts.front();
   const core::ShardId owner = shard_.placement().OwnerOf(first.topic, first.queue_id);
-  // WAIT=false: the producer settles for what survives the death of the process, whatever flushDiskType says.
-  const std::optional<store::Durability> durability =
-      wait ? std::nullopt : std::optional<store::Durability>(store::Durability::kAsync);
   return shard_.peers().On(
       owner,
       [](BrokerShard& there, std::span<const store::MessageDraft> messages, std::optional<store::Durability> how) {
         return there.store().Append(messages, how);
       },
-      drafts, durability);
+      drafts, DurabilityOf(wait));
 }
 
 std::optional<SendRefusal> SendHandlers::CheckMemory() {
@@ -177,12 +183,8 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
   if (!stored.ok()) co_return Failed(stored.status(), header.queue_id, message.uniq_key);
   CountStored(drafts);
 
-  const MessageId id = MessageId::OfRecord(message.draft.store_host, stored->positions.front());
-  net::Reply reply = Answer(ResponseCode::kSuccess);
-  reply.Add("msgId", id.text());
-  reply.Add("queueId", header.queue_id);
-  reply.Add("queueOffset", stored->first_queue_offset.value());
-  reply.Add("transactionId", message.uniq_key);
+  net::Reply reply(ResponseCode::kSuccess);
+  AddStored(reply.fields(), message, header.queue_id, stored->first_queue_offset, stored->positions.front());
   co_return reply;
 }
 

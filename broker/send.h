@@ -35,8 +35,13 @@ class SendHandlers {
   /// Fills `message` from the request but for the queue that is given by `header`, if it is one that is stored as it is, with no detour and at once. False: it is for
   /// the handlers; `message` is to be cleared. `frame` must live as long as `message`.
   bool PreparePlain(const net::Connection& connection, const net::Frame& frame, net::SendMessageHeader& header, PreparedMessage& message, bool& wait);
-  /// What every answer to a send tells beside what it is about.
-  void AddCommon(net::HeaderFields& fields) const;
+  /// What the answer tells of one message that is stored.
+  void AddStored(net::HeaderFields& fields, const PreparedMessage& message, int32_t queue_id, core::LogicalOffset queue_offset,
+                 core::PhysicalOffset position) const;
+  /// WAIT=false: the producer settles for what survives the death of the process, whatever flushDiskType says.
+  static std::optional<store::Durability> DurabilityOf(bool wait) {
+    return wait ? std::nullopt : std::optional<store::Durability>(store::Durability::kAsync);
+  }
   net::Reply Failed(const absl::Status& status, int32_t queue_id, std::string_view uniq_key);
   void CountStored(std::span<const store::MessageDraft> drafts);
 
@@ -58,6 +63,7 @@ class SendHandlers {
   std::optional<SendRefusal> CheckSizes(const store::MessageDraft& draft) const;
 
   /// Every answer to a send has MSG_REGION and TRACE_ON: Java clients read them without looking.
+  void AddCommon(net::HeaderFields& fields) const;
   net::Reply Answer(net::ResponseCode code, std::string remark = {}) const;
   net::Reply Refuse(SendRefusal refusal);
   MessageHosts HostsOf(const net::Connection& connection) const;

@@ -143,8 +143,7 @@ bool SendLane::Take(net::Connection& connection, net::Frame& frame, const net::R
   item.opaque = frame.opaque;
   item.serialize_type = frame.serialize_type;
   item.oneway = frame.is_oneway();
-  // WAIT=false: the producer settles for what survives the death of the process, whatever flushDiskType says.
-  item.durability = wait ? std::nullopt : std::optional<store::Durability>(store::Durability::kAsync);
+  item.durability = SendHandlers::DurabilityOf(wait);
   item.bytes = std::move(frame.bytes);  // the body lies in it too
   item.status = absl::OkStatus();
   connection.BeginDirect();
@@ -201,29 +200,23 @@ core::Task<void> SendLane::StoreLate(Item& item) {
 
 void SendLane::Finish(Item& item) {
   const store::MessageDraft& draft = item.message.draft;
-  net::FrameHead head{.serialize_type = item.serialize_type,
-                      .code = static_cast<int32_t>(net::ResponseCode::kSuccess),
-                      .opaque = item.opaque,
-                      .flag = net::kFlagResponse,
-                      .remark = {},
-                      .fields = nullptr};
+  const auto answer = [&item](net::ResponseCode code, std::string_view remark, const net::HeaderFields& fields) {
+    const net::FrameHead head{.serialize_type = item.serialize_type,
+                              .code = static_cast<int32_t>(code),
+                              .opaque = item.opaque,
+                              .flag = net::kFlagResponse,
+                              .remark = remark,
+                              .fields = &fields};
+    item.connection->FinishDirect(item.cost, item.oneway ? nullptr : &head);
+  };
   if (item.status.ok()) {
     handlers_.CountStored({&draft, 1});
-    const MessageId id = MessageId::OfRecord(draft.store_host, item.position);
     net::HeaderFields fields;
-    handlers_.AddCommon(fields);
-    fields.Add("msgId", id.text());
-    fields.Add("queueId", draft.queue_id);
-    fields.Add("queueOffset", item.queue_offset.value());
-    fields.Add("transactionId", item.message.uniq_key);
-    head.fields = &fields;
-    item.connection->FinishDirect(item.cost, item.oneway ? nullptr : &head);
+    handlers_.AddStored(fields, item.message, draft.queue_id, item.queue_offset, item.position);
+    answer(net::ResponseCode::kSuccess, {}, fields);
   } else {
     const net::Reply reply = handlers_.Failed(item.status, draft.queue_id, item.message.uniq_key);
-    head.code = static_cast<int32_t>(reply.code());
-    head.remark = reply.remark();
-    head.fields = &reply.fields();
-    item.connection->FinishDirect(item.cost, item.oneway ? nullptr : &head);
+    answer(reply.code(), reply.remark(), reply.fields());
   }
   Recycle(item);
 }

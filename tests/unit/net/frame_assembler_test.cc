@@ -29,6 +29,26 @@ TEST(FrameAssembler, AFrameInOneSliceIsNotCopied) {
   EXPECT_FALSE(assembler.partial());
 }
 
+/// The frames of `stream`, which arrives in pieces of random lengths, at most `most`. Calls `after` when the frames of a piece have been taken.
+template <typename Fn>
+std::vector<std::string> FramesInPieces(FrameAssembler& assembler, std::string_view stream, std::mt19937& random, size_t most, Fn after) {
+  std::vector<std::string> got;
+  while (!stream.empty()) {
+    const size_t count = std::min<size_t>(1 + random() % most, stream.size());
+    assembler.Feed(TestPool().Copy(stream.substr(0, count)));
+    stream.remove_prefix(count);
+    while (true) {
+      const auto frame = assembler.Next();
+      EXPECT_TRUE(frame.ok()) << frame.status();
+      if (!frame.ok()) return got;
+      if (!frame->has_value()) break;
+      got.emplace_back((*frame)->text());
+    }
+    after();
+  }
+  return got;
+}
+
 // However the stream is cut, the frames are the same.
 TEST(FrameAssembler, CutsDoNotMatter) {
   std::mt19937 random(3);
@@ -40,19 +60,7 @@ TEST(FrameAssembler, CutsDoNotMatter) {
       stream += Framed(sent.back());
     }
     FrameAssembler assembler(TestPool(), 10000);
-    std::vector<std::string> got;
-    for (size_t at = 0; at < stream.size();) {
-      const size_t count = std::min<size_t>(1 + random() % (round % 3 == 0 ? 7 : 3000), stream.size() - at);
-      assembler.Feed(TestPool().Copy(std::string_view(stream).substr(at, count)));
-      at += count;
-      while (true) {
-        const auto frame = assembler.Next();
-        ASSERT_TRUE(frame.ok()) << frame.status();
-        if (!frame->has_value()) break;
-        got.emplace_back((*frame)->text());
-      }
-    }
-    EXPECT_EQ(got, sent);
+    EXPECT_EQ(FramesInPieces(assembler, stream, random, round % 3 == 0 ? 7 : 3000, [] {}), sent);
     EXPECT_FALSE(assembler.partial());
   }
 }
@@ -72,23 +80,16 @@ TEST(FrameAssembler, TheRestOfAFrameCanBeSkipped) {
     FrameAssembler assembler(TestPool(), 10000);
     std::vector<std::string> got;
     int skipped = 0;
-    for (size_t at = 0; at < stream.size();) {
-      const size_t count = std::min<size_t>(1 + random() % (round % 3 == 0 ? 7 : 3000), stream.size() - at);
-      assembler.Feed(TestPool().Copy(std::string_view(stream).substr(at, count)));
-      at += count;
-      while (true) {
-        const auto frame = assembler.Next();
-        ASSERT_TRUE(frame.ok()) << frame.status();
-        if (!frame->has_value()) break;
-        skipped += (*frame)->empty() ? 1 : 0;
-        if (!(*frame)->empty()) got.emplace_back((*frame)->text());
-      }
-      if (assembler.begun().size() >= 1 && assembler.announced() >= 5000) {
-        assembler.SkipRest();
-        EXPECT_EQ(assembler.held_bytes(), 0U);
-        EXPECT_TRUE(assembler.partial());
-        EXPECT_TRUE(assembler.begun().empty());
-      }
+    const auto skip_large = [&assembler] {
+      if (assembler.begun().empty() || assembler.announced() < 5000) return;
+      assembler.SkipRest();
+      EXPECT_EQ(assembler.held_bytes(), 0U);
+      EXPECT_TRUE(assembler.partial());
+      EXPECT_TRUE(assembler.begun().empty());
+    };
+    for (std::string& frame : FramesInPieces(assembler, stream, random, round % 3 == 0 ? 7 : 3000, skip_large)) {
+      if (frame.empty()) ++skipped;
+      else got.push_back(std::move(frame));
     }
     EXPECT_EQ(got, kept);
     EXPECT_EQ(skipped, 7);
