@@ -2,10 +2,12 @@
 // message on: so it is known by name. Floors are raised when a segment is sealed or goes, by which a queue is ahead of its floor by no more than
 // lies in the segments that are read at the next start; of what is lost there recovery knows the number of messages.
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "core/log.h"
+#include "core/reactor.h"
 #include "core/strings.h"
 #include "store/shard_store_impl.h"
 
@@ -26,7 +28,9 @@ void ShardStoreImpl::NoteNewQueue(const Queue& queue) {
 
 core::Task<absl::Status> ShardStoreImpl::NoteNewQueues() {
   std::vector<MetaChange> changes;
-  for (const core::QueueKey& key : std::exchange(new_queues_, {})) {
+  for (size_t taken = 0; taken < kQueueSlice && !new_queues_.empty(); ++taken) {
+    const core::QueueKey key = std::move(new_queues_.front());
+    new_queues_.pop_front();
     if (FindQueue(key) != nullptr) RaiseFloor(key, 0, changes);  // it may have been dropped meanwhile
   }
   if (changes.empty()) co_return absl::OkStatus();
@@ -48,16 +52,26 @@ core::Task<void> ShardStoreImpl::NewQueuesLoop() {
 }
 
 core::Task<void> ShardStoreImpl::NoteFloors(const Segment& segment) {
-  std::vector<MetaChange> changes;
-  for (const Queue* queue : segment.queues) {
-    int64_t floor = 0;
-    for (auto run = queue->runs.rbegin(); run != queue->runs.rend() && floor == 0; ++run) {  // its last one there, near the end
-      if (run->segment == &segment) floor = run->end();
+  absl::Status status;
+  // From the back: while others run, queues may go from the list (DropTopic), which moves those behind them forward. What is still to be done
+  // stays below `left` by that.
+  for (size_t left = segment.queues.size(); left > 0 && status.ok();) {
+    std::vector<MetaChange> changes;
+    for (size_t taken = 0; taken < kQueueSlice && left > 0; ++taken) {
+      const Queue& queue = *segment.queues[--left];
+      int64_t floor = 0;
+      for (auto run = queue.runs.rbegin(); run != queue.runs.rend() && floor == 0; ++run) {  // its last one there, near the end
+        if (run->segment == &segment) floor = run->end();
+      }
+      RaiseFloor(queue.key, floor, changes);
     }
-    RaiseFloor(queue->key, floor, changes);
+    if (changes.empty()) {
+      co_await core::Yield();
+    } else {
+      status = co_await meta_.Commit(std::move(changes));
+    }
+    left = std::min(left, segment.queues.size());
   }
-  if (changes.empty()) co_return;
-  const absl::Status status = co_await meta_.Commit(std::move(changes));
   // The index says the same while it is there, and before it goes the floors must be noted (DeleteOldest).
   if (!status.ok()) core::LogWarning("the queues of ", segment.log.path(), " are not noted: ", status.ToString());
 }

@@ -100,7 +100,15 @@ core::Task<absl::Status> ShardStoreImpl::DeleteOldest(const char* why) {
   const std::vector<core::QueueKey> keys = co_await QueuesIn(oldest);
   // Queues must remember where they were: what is behind it may go with a power cut, or lie in damage.
   std::vector<MetaChange> floors;
+  size_t looked_at = 0;
   for (const core::QueueKey& key : keys) {
+    if (++looked_at % kQueueSlice == 0) {
+      if (floors.empty()) {
+        co_await core::Yield();
+      } else {
+        CO_RETURN_IF_ERROR(co_await meta_.Commit(std::exchange(floors, {})));
+      }
+    }
     const Queue* queue = FindQueue(key);
     if (queue == nullptr || queue->runs.empty()) continue;
     const auto rest = std::find_if(queue->runs.begin(), queue->runs.end(), [&](const Run& run) { return run.segment != &oldest; });
@@ -113,7 +121,10 @@ core::Task<absl::Status> ShardStoreImpl::DeleteOldest(const char* why) {
     }
   }
   if (!floors.empty()) CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(floors)));
+  // Meanwhile its readers find part of the messages, and keep the files open.
+  size_t let_go = 0;
   for (const core::QueueKey& key : keys) {
+    if (++let_go % kQueueSlice == 0) co_await core::Yield();
     Queue* queue = FindQueue(key);
     if (queue == nullptr) continue;
     std::erase_if(queue->runs, [&](const Run& run) { return run.segment == &oldest; });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
@@ -10,6 +11,7 @@
 #include "store/commit_log.h"
 #include "store/queue.h"
 #include "store/read_cache.h"
+#include "store/sealed_index.h"
 #include "store/segment.h"
 #include "store/shard_store.h"
 
@@ -69,6 +71,8 @@ class ShardStoreImpl final : public ShardStore {
   // sealer.cc
   core::Task<void> SealLoop();
   core::Task<absl::Status> Seal(Segment& segment);
+  /// The rows of its directory, but for the entries' numbers, in their order.
+  core::Task<std::vector<SealedRow>> RowsOf(const Segment& segment);
   Segment* NextToSeal() const;
 
   // queue_floors.cc
@@ -78,6 +82,8 @@ class ShardStoreImpl final : public ShardStore {
   void NoteNewQueue(const Queue& queue);
   core::Task<absl::Status> NoteNewQueues();
   core::Task<void> NewQueuesLoop();
+  /// Queues looked at between two chances for everyone else: there may be 100,000.
+  static constexpr size_t kQueueSlice = 1024;
   /// Notes what has been given out in `segment`, which is not sealed yet and to which nothing more is written.
   core::Task<void> NoteFloors(const Segment& segment);
 
@@ -112,7 +118,7 @@ class ShardStoreImpl final : public ShardStore {
   core::Semaphore deleting_{1};
   core::SpaceInfo disk_space_;
   double disk_used_ratio_ = 0;
-  std::vector<core::QueueKey> new_queues_;  // that are not noted yet
+  std::deque<core::QueueKey> new_queues_;  // that are not noted yet
   core::Notifier new_queue_;
   uint64_t damaged_records_ = 0;
   uint64_t damaged_bytes_ = 0;
