@@ -83,7 +83,7 @@ core::Task<void> MeasureUsage(const Options* options, Share share, bool until_st
 
 core::Task<absl::Status> RunLoad(const Options* options, Result* result) {
   CO_ASSIGN_OR_RETURN(const core::Endpoint broker, co_await FindBroker(*options));
-  if (options->create_topic && options->mode != Mode::kConsume) CO_RETURN_IF_ERROR(co_await CreateTopic(*options, broker));
+  if (options->create_topic && options->mode != Mode::kConsume) CO_RETURN_IF_ERROR(co_await CreateTopics(*options, broker));
   Share share;
   share.options = options;
   share.broker = broker;

@@ -73,18 +73,21 @@ core::Task<absl::StatusOr<core::Endpoint>> FindBroker(const Options& options) {
   co_return core::Endpoint::Parse(address);
 }
 
-core::Task<absl::Status> CreateTopic(const Options& options, core::Endpoint broker) {
+core::Task<absl::Status> CreateTopics(const Options& options, core::Endpoint broker) {
   const std::string queues = core::StrCat(options.queues);
-  std::vector<std::pair<std::string, std::string>> fields = {{"topic", options.topic},
-                                                             {"defaultTopic", "TBW102"},
-                                                             {"readQueueNums", queues},
-                                                             {"writeQueueNums", queues},
-                                                             {"perm", "6"},
-                                                             {"topicFilterType", "SINGLE_TAG"},
-                                                             {"topicSysFlag", "0"},
-                                                             {"order", "false"}};
-  const absl::StatusOr<Answer> answer = co_await CallOnce(broker, kUpdateAndCreateTopic, std::move(fields));
-  co_return answer.status();
+  for (int32_t i = 0; i < options.topics; ++i) {
+    std::vector<std::pair<std::string, std::string>> fields = {{"topic", TopicOf(options, i)},
+                                                               {"defaultTopic", "TBW102"},
+                                                               {"readQueueNums", queues},
+                                                               {"writeQueueNums", queues},
+                                                               {"perm", "6"},
+                                                               {"topicFilterType", "SINGLE_TAG"},
+                                                               {"topicSysFlag", "0"},
+                                                               {"order", "false"}};
+    const absl::StatusOr<Answer> answer = co_await CallOnce(broker, kUpdateAndCreateTopic, std::move(fields));
+    CO_RETURN_IF_ERROR(answer.status());
+  }
+  co_return absl::OkStatus();
 }
 
 core::Task<absl::StatusOr<std::vector<int64_t>>> QueueOffsets(const Options& options, core::Endpoint broker, int32_t code) {

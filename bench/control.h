@@ -25,8 +25,8 @@ core::Task<absl::StatusOr<Answer>> CallOnce(core::Endpoint to, int32_t code,
 
 /// The broker that the options name, or the first master of the nameserver's cluster.
 core::Task<absl::StatusOr<core::Endpoint>> FindBroker(const Options& options);
-/// Makes the topic with the wanted number of queues (UPDATE_AND_CREATE_TOPIC).
-core::Task<absl::Status> CreateTopic(const Options& options, core::Endpoint broker);
+/// Makes the topics with the wanted number of queues (UPDATE_AND_CREATE_TOPIC).
+core::Task<absl::Status> CreateTopics(const Options& options, core::Endpoint broker);
 /// GET_MAX_OFFSET (30) or GET_MIN_OFFSET (31) of each queue.
 core::Task<absl::StatusOr<std::vector<int64_t>>> QueueOffsets(const Options& options, core::Endpoint broker, int32_t code);
 

@@ -23,6 +23,11 @@ void AddCommon(CLI::App& app, Options& options) {
 
 }  // namespace
 
+std::string TopicOf(const Options& options, int32_t connection) {
+  if (options.topics == 1) return options.topic;
+  return options.topic + "-" + std::to_string(connection % options.topics);
+}
+
 int ParseOptions(int argc, char** argv, Options* options) {
   CLI::App app("Load for any RocketMQ broker: throughput, latency and the broker's cost per message.", "ringmq bench");
   app.require_subcommand(1);
@@ -31,6 +36,7 @@ int ParseOptions(int argc, char** argv, Options* options) {
   AddCommon(*produce, *options);
   produce->add_option("-s,--size", options->size, "Bytes of a message body.")->check(CLI::Range(16, 4 << 20));
   produce->add_option("--batch", options->batch, "Messages in one request (SEND_BATCH_MESSAGE above 1).")->check(CLI::Range(1, 1024));
+  produce->add_option("--topics", options->topics, "So many topics, TOPIC-0 and so on; the connections take them in turn.")->check(CLI::Range(1, 1000));
   produce->add_option("-r,--rate", options->rate, "Messages a second, open loop; latency counts from the intended time.");
   produce->add_option("-m,--messages", options->messages, "Stop after this many messages instead of --seconds.");
 

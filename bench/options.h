@@ -14,7 +14,8 @@ struct Options {
   std::string broker;                      // skips the nameserver
   std::string topic = "RingMQBench";
   std::string group = "RingMQBenchGroup";
-  int32_t queues = 8;
+  int32_t topics = 1;  // produce: more than one are named TOPIC-0, TOPIC-1 ..., and connections take them in turn
+  int32_t queues = 8;  // of each topic
   bool create_topic = true;
   int32_t connections = 4;
   int32_t in_flight = 64;  // per connection
@@ -30,6 +31,9 @@ struct Options {
   bool json = false;
   bool quiet = false;  // no progress line
 };
+
+/// The topic of the connection with that number.
+std::string TopicOf(const Options& options, int32_t connection);
 
 /// Exit code to return at once (help printed, wrong usage), or -1 to go on.
 int ParseOptions(int argc, char** argv, Options* options);

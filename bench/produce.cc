@@ -22,7 +22,7 @@ class Producer final : public ResponseHandler {
   Producer(const Share& share, int32_t number, int64_t messages_max, int64_t* live_messages)
       : share_(share),
         options_(*share.options),
-        frame_(FrameTemplate::Send(options_.topic, options_.group, static_cast<size_t>(options_.size), options_.batch)),
+        frame_(FrameTemplate::Send(TopicOf(options_, number), options_.group, static_cast<size_t>(options_.size), options_.batch)),
         queue_(number % options_.queues),
         key_(static_cast<uint64_t>(number) << 40),
         requests_left_(messages_max > 0 ? (messages_max + options_.batch - 1) / options_.batch : INT64_MAX),

@@ -131,7 +131,11 @@ size_t BrokerShard::connection_count() const {
 
 bool BrokerShard::MemoryTight() {
   memory_.used = core::Reactor::Current().buffers().bytes_out();
-  if (!memory_.full()) return false;
+  return memory_.full();
+}
+
+bool BrokerShard::RefuseForMemory() {
+  if (!MemoryTight()) return false;
   ++memory_.hits;
   return true;
 }

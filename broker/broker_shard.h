@@ -107,8 +107,9 @@ class BrokerShard {
   /// Counts pulls that were held for a moment only because their connection holds too many.
   core::Budget& connection_held_pulls() { return connection_held_pulls_; }
   BrokerStats& stats() { return *stats_; }
-  /// Nearly all of the memory for buffers is in use: sends are refused, reads go on.
+  /// Nearly all of the memory for buffers is in use: sends are refused, reads go on. RefuseForMemory counts a refusal.
   bool MemoryTight();
+  bool RefuseForMemory();
   const core::Budget& memory_budget() const { return memory_; }
   void AddNetMetrics() { net_budgets_.AddMetrics(metrics_); }
   bool store_is_open() const { return store_ != nullptr; }

@@ -22,6 +22,7 @@ BrokerTotals& BrokerTotals::operator+=(const BrokerTotals& other) {
   put_requests += other.put_requests;
   put_bytes += other.put_bytes;
   put_failed += other.put_failed;
+  direct_sends += other.direct_sends;
   put_today_morning += other.put_today_morning;
   put_yesterday_morning += other.put_yesterday_morning;
   get_today_morning += other.get_today_morning;
@@ -42,10 +43,9 @@ BrokerStats::OfTopic& BrokerStats::Of(std::string_view topic) {
   return *topics_.emplace(std::string(topic), std::make_unique<OfTopic>(sampled_seconds_)).first->second;
 }
 
-void BrokerStats::OnPut(std::string_view topic, uint64_t messages, uint64_t bytes) {
-  Flow& flow = Of(topic).put;
-  flow.messages.Add(messages, 1);
-  flow.bytes.Add(bytes, 1);
+void BrokerStats::OnPut(Flow& puts, uint64_t messages, uint64_t bytes) {
+  puts.messages.Add(messages, 1);
+  puts.bytes.Add(bytes, 1);
   put_.messages.Add(messages, 1);
   put_.bytes.Add(bytes, 1);
   ++put_requests_;
@@ -111,6 +111,7 @@ BrokerTotals BrokerStats::Totals() const {
           .put_requests = put_requests_,
           .put_bytes = put_.bytes.sum(),
           .put_failed = put_failed_,
+          .direct_sends = direct_sends_,
           .put_today_morning = put_today_morning_,
           .put_yesterday_morning = put_yesterday_morning_,
           .get_today_morning = get_today_morning_,

@@ -22,6 +22,7 @@ struct BrokerTotals {
   uint64_t put_requests = 0;
   uint64_t put_bytes = 0;
   uint64_t put_failed = 0;
+  uint64_t direct_sends = 0;  // among the requests, those of SendLane
   uint64_t put_today_morning = 0;  // totals at the last two midnights
   uint64_t put_yesterday_morning = 0;
   uint64_t get_today_morning = 0;
@@ -33,11 +34,24 @@ struct BrokerTotals {
 /// known. One shard.
 class BrokerStats {
  public:
+  /// What came in, or went out, of one thing.
+  struct Flow {
+    explicit Flow(double seconds) : messages(seconds), bytes(seconds) {}
+    StatsItem messages;
+    StatsItem bytes;
+  };
+
   /// Counts from `now` on.
   explicit BrokerStats(core::MonoTime now);
 
   /// Messages stored by one request.
-  void OnPut(std::string_view topic, uint64_t messages, uint64_t bytes);
+  void OnPut(std::string_view topic, uint64_t messages, uint64_t bytes) { OnPut(PutsOf(topic), messages, bytes); }
+  /// The same for who has looked the topic up before. `puts` is good as long as topics_forgotten() stays what it was.
+  void OnPut(Flow& puts, uint64_t messages, uint64_t bytes);
+  Flow& PutsOf(std::string_view topic) { return Of(topic).put; }
+  uint64_t topics_forgotten() const { return topics_forgotten_; }
+  /// Sends that went by SendLane.
+  void OnDirectSend() { ++direct_sends_; }
   /// A send that was refused or failed.
   void OnPutFailed() { ++put_failed_; }
   /// Messages handed to a consumer by one pull.
@@ -56,15 +70,13 @@ class BrokerStats {
   double PutTps(std::string_view topic) const;
   double GetTps(std::string_view group, std::string_view topic) const;
 
-  void ForgetTopic(std::string_view topic) { topics_.erase(topic); }
+  void ForgetTopic(std::string_view topic) {
+    topics_.erase(topic);
+    ++topics_forgotten_;
+  }
   void ForgetGroup(std::string_view group);
 
  private:
-  struct Flow {
-    explicit Flow(double seconds) : messages(seconds), bytes(seconds) {}
-    StatsItem messages;
-    StatsItem bytes;
-  };
   struct OfTopic {
     explicit OfTopic(double seconds) : put(seconds) {}
     Flow put;
@@ -83,6 +95,8 @@ class BrokerStats {
   StatsItem miss_;
   uint64_t put_requests_ = 0;
   uint64_t put_failed_ = 0;
+  uint64_t direct_sends_ = 0;
+  uint64_t topics_forgotten_ = 1;
   int64_t sampled_10s_ = -1;  // ticks of the clock already sampled
   int64_t sampled_10min_ = -1;
   int64_t sampled_1h_ = -1;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -83,9 +84,15 @@ class CatalogView {
   /// Keeps this moment's catalog; touches a count that all shards share, so not once a message.
   std::shared_ptr<const Catalog> Share() const { return current_; }
   /// For the writer, on this shard.
-  void Install(std::shared_ptr<const Catalog> catalog) { current_ = std::move(catalog); }
+  void Install(std::shared_ptr<const Catalog> catalog) {
+    current_ = std::move(catalog);
+    ++version_;
+  }
+  /// Another number after each change of what is found here.
+  uint64_t version() const { return version_; }
 
  private:
+  uint64_t version_ = 1;
   std::shared_ptr<const Catalog> current_;
 };
 

@@ -1,14 +1,28 @@
 #include "broker/message_id.h"
 
+#include <array>
+#include <cstring>
+
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 
 namespace broker {
 
-void MessageId::AppendByte(uint8_t byte) {
+namespace {
+
+// The two digits of each byte.
+constexpr std::array<std::array<char, 2>, 256> kHex = [] {
   constexpr char kDigits[] = "0123456789ABCDEF";
-  text_[size_++] = kDigits[byte >> 4];
-  text_[size_++] = kDigits[byte & 15];
+  std::array<std::array<char, 2>, 256> hex{};
+  for (size_t byte = 0; byte < hex.size(); ++byte) hex[byte] = {kDigits[byte >> 4], kDigits[byte & 15]};
+  return hex;
+}();
+
+}  // namespace
+
+void MessageId::AppendByte(uint8_t byte) {
+  std::memcpy(text_ + size_, kHex[byte].data(), 2);
+  size_ += 2;
 }
 
 void MessageId::AppendNumber(uint64_t value, int bytes) {

@@ -27,9 +27,11 @@ class Placement {
 
   /// Owner of a message queue: its log, index, consumer offsets, order locks and held pulls. The queues of one topic go round all
   /// shards. Any `queue_id`; a negative one has an owner, too, so that nothing trips over it.
-  constexpr core::ShardId OwnerOf(std::string_view topic, int32_t queue_id) const {
-    return core::ShardId(
-        static_cast<uint32_t>((StableHash(topic) % shards_ + static_cast<uint32_t>(queue_id) % shards_) % shards_));
+  constexpr core::ShardId OwnerOf(std::string_view topic, int32_t queue_id) const { return OwnerOf(HashOf(topic), queue_id); }
+  /// For who asks for many queues of a topic.
+  static constexpr uint64_t HashOf(std::string_view topic) { return StableHash(topic); }
+  constexpr core::ShardId OwnerOf(uint64_t topic_hash, int32_t queue_id) const {
+    return core::ShardId(static_cast<uint32_t>((topic_hash % shards_ + static_cast<uint32_t>(queue_id) % shards_) % shards_));
   }
   core::ShardId OwnerOf(const core::QueueKey& queue) const { return OwnerOf(queue.topic, queue.queue_id); }
 

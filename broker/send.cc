@@ -19,7 +19,7 @@ namespace broker {
 using net::ResponseCode;
 
 SendHandlers::SendHandlers(BrokerShard& shard)
-    : shard_(shard), maker_(shard.config(), core::Reactor::Current().RandomBits()) {}
+    : shard_(shard), maker_(shard.config(), core::Reactor::Current().RandomBits()), topics_(shard.catalog_view(), shard.stats()) {}
 
 core::Task<net::Reply> SendHandlers::Message(net::RequestContext context, net::SendMessageRequest request) {
   return Send(context, request);
@@ -58,6 +58,12 @@ void SendHandlers::AddStored(net::HeaderFields& fields, const PreparedMessage& m
   fields.Add("transactionId", message.uniq_key);
 }
 
+net::AnswerTemplate SendHandlers::StoredAnswer(bool trace_on) const {
+  return {static_cast<int32_t>(ResponseCode::kSuccess),
+          {{kPropertyMsgRegion, shard_.config().region_id}, {kPropertyTraceOn, trace_on ? "true" : "false"}},
+          {"msgId", "queueId", "queueOffset", "transactionId"}};
+}
+
 net::Reply SendHandlers::Refuse(SendRefusal refusal) {
   shard_.stats().OnPutFailed();
   return Answer(refusal.code, std::move(refusal.remark));
@@ -81,15 +87,17 @@ MessageHosts SendHandlers::HostsOf(const net::Connection& connection) const {
   return {connection.peer(), shard_.StoreHostFor(connection)};
 }
 
+void SendHandlers::ChooseQueue(net::SendMessageHeader& header, int32_t write_queues) {
+  if (header.queue_id >= 0) return;
+  header.queue_id = static_cast<int32_t>(core::Reactor::Current().RandomBits() % static_cast<uint64_t>(write_queues));
+}
+
 bool SendHandlers::ResolveKnown(net::SendMessageHeader& header, std::optional<SendRefusal>& refusal) const {
   SendTopic topic;
   refusal = CheckSendTopic(shard_, header, topic);
   if (refusal.has_value()) return true;
   if (!topic.known) return false;
-  if (header.queue_id < 0) {
-    header.queue_id = static_cast<int32_t>(core::Reactor::Current().RandomBits() %
-                                           static_cast<uint64_t>(topic.write_queues));
-  }
+  ChooseQueue(header, topic.write_queues);
   return true;
 }
 
@@ -112,7 +120,7 @@ core::Task<absl::StatusOr<store::AppendResult>> SendHandlers::Append(std::span<c
 }
 
 std::optional<SendRefusal> SendHandlers::CheckMemory() {
-  if (!shard_.MemoryTight()) return std::nullopt;
+  if (!shard_.RefuseForMemory()) return std::nullopt;
   return SendRefusal{ResponseCode::kSystemBusy, "the broker's memory is full of what others have sent or do not read: try again"};
 }
 
@@ -137,19 +145,32 @@ void SendHandlers::CountStored(std::span<const store::MessageDraft> drafts) {
   shard_.stats().OnPut(drafts.front().topic, drafts.size(), bytes);
 }
 
-bool SendHandlers::PreparePlain(const net::Connection& connection, const net::Frame& frame, net::SendMessageHeader& header,
-                                PreparedMessage& message, bool& wait) {
+void SendHandlers::CountStored(const PlainSend& plain) {
+  BrokerStats& stats = shard_.stats();
+  stats.OnDirectSend();
+  const store::MessageDraft& draft = plain.message.draft;
+  if (plain.topics_forgotten != stats.topics_forgotten()) [[unlikely]] return CountStored({&draft, 1});
+  stats.OnPut(*plain.puts, 1, store::RecordBytes(draft));
+}
+
+bool SendHandlers::PreparePlain(const net::Connection& connection, const net::Frame& frame, net::SendMessageHeader& header, PlainSend& plain) {
   if (header.batch || shard_.MemoryTight() || IsRetryTopic(header.topic)) return false;
-  std::optional<SendRefusal> refusal;
-  if (!ResolveKnown(header, refusal) || refusal.has_value()) return false;
+  const SendTopics::Topic* const topic = topics_.Find(header.topic);
+  if (topic == nullptr) return false;
+  std::optional<SendRefusal> refusal = CheckKnownTopic(shard_.config(), *topic->config, header);
+  if (refusal.has_value()) return false;
+  ChooseQueue(header, topic->config->write_queues);
   const ScannedProperties scanned = ScanProperties(header.properties);
   if (CheckSendFeatures(header.sys_flag, scanned).has_value()) return false;
   maker_.Prepare(header, header.flag, header.properties, scanned, {}, frame.body.bytes(), HostsOf(connection),
-                 core::Reactor::Current().wall_now(), /*drop_delay=*/false, message);
-  message.draft.topic = header.topic;
-  message.draft.queue_id = header.queue_id;
-  wait = scanned.wait;
-  return !CheckSizes(message.draft).has_value();
+                 core::Reactor::Current().wall_now(), /*drop_delay=*/false, plain.message);
+  plain.message.draft.topic = header.topic;
+  plain.message.draft.queue_id = header.queue_id;
+  plain.owner = shard_.placement().OwnerOf(topic->placement, header.queue_id);
+  plain.wait = scanned.wait;
+  plain.puts = topic->puts;
+  plain.topics_forgotten = shard_.stats().topics_forgotten();
+  return !CheckSizes(plain.message.draft).has_value();
 }
 
 core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::SendMessageHeader header) {

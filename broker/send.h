@@ -7,9 +7,12 @@
 #include <string_view>
 
 #include "broker/broker_shard.h"
+#include "broker/broker_stats.h"
 #include "broker/message_maker.h"
 #include "broker/send_check.h"
+#include "broker/send_topics.h"
 #include "core/task.h"
+#include "net/answer_template.h"
 #include "net/reply.h"
 #include "net/requests/send.h"
 #include "net/router.h"
@@ -22,6 +25,15 @@ namespace broker {
 /// codes: RocketMQ 5.3.3 SendMessageProcessor, ReplyMessageProcessor.
 class SendHandlers {
  public:
+  /// A message ready for its queue.
+  struct PlainSend {
+    PreparedMessage message;
+    core::ShardId owner{0};
+    bool wait = true;  // for what flushDiskType says
+    BrokerStats::Flow* puts = nullptr;  // of its topic, see BrokerStats::OnPut
+    uint64_t topics_forgotten = 0;
+  };
+
   explicit SendHandlers(BrokerShard& shard);
 
   core::Task<net::Reply> Message(net::RequestContext context, net::SendMessageRequest request);
@@ -32,18 +44,18 @@ class SendHandlers {
 
   // --- For SendLane, which stores the plain ones on a shorter way.
 
-  /// Fills `message` from the request but for the queue that is given by `header`, if it is one that is stored as it is, with no detour and at once. False: it is for
-  /// the handlers; `message` is to be cleared. `frame` must live as long as `message`.
-  bool PreparePlain(const net::Connection& connection, const net::Frame& frame, net::SendMessageHeader& header, PreparedMessage& message, bool& wait);
-  /// What the answer tells of one message that is stored.
-  void AddStored(net::HeaderFields& fields, const PreparedMessage& message, int32_t queue_id, core::LogicalOffset queue_offset,
-                 core::PhysicalOffset position) const;
+  /// Fills `plain` from the request, if it is one that is stored as it is, with no detour and at once. False: it is for the handlers;
+  /// `plain.message` is to be cleared. `frame` must live as long as `plain.message`.
+  bool PreparePlain(const net::Connection& connection, const net::Frame& frame, net::SendMessageHeader& header, PlainSend& plain);
   /// WAIT=false: the producer settles for what survives the death of the process, whatever flushDiskType says.
   static std::optional<store::Durability> DurabilityOf(bool wait) {
     return wait ? std::nullopt : std::optional<store::Durability>(store::Durability::kAsync);
   }
+  /// The answer to one message that is stored, but for its id, queue, queue offset and unique key.
+  net::AnswerTemplate StoredAnswer(bool trace_on) const;
   net::Reply Failed(const absl::Status& status, int32_t queue_id, std::string_view uniq_key);
   void CountStored(std::span<const store::MessageDraft> drafts);
+  void CountStored(const PlainSend& plain);
 
  private:
   /// One message; `header.batch` tells a batch.
@@ -52,6 +64,8 @@ class SendHandlers {
   core::Task<net::Reply> SendBatch(net::RequestContext context, net::SendMessageHeader header);
   core::Task<net::Reply> SendReply(net::RequestContext context, net::SendMessageHeader header);
 
+  /// Replaces a negative queue id by a random one.
+  static void ChooseQueue(net::SendMessageHeader& header, int32_t write_queues);
   /// Checks topic and queue, replaces a negative queue id by a random one. False: the topic is not known and must be made.
   bool ResolveKnown(net::SendMessageHeader& header, std::optional<SendRefusal>& refusal) const;
   /// The same after making the topic.
@@ -62,6 +76,9 @@ class SendHandlers {
   std::optional<SendRefusal> CheckMemory();
   std::optional<SendRefusal> CheckSizes(const store::MessageDraft& draft) const;
 
+  /// What the answer tells of one message that is stored: StoredAnswer.
+  void AddStored(net::HeaderFields& fields, const PreparedMessage& message, int32_t queue_id, core::LogicalOffset queue_offset,
+                 core::PhysicalOffset position) const;
   /// Every answer to a send has MSG_REGION and TRACE_ON: Java clients read them without looking.
   void AddCommon(net::HeaderFields& fields) const;
   net::Reply Answer(net::ResponseCode code, std::string remark = {}) const;
@@ -70,6 +87,7 @@ class SendHandlers {
 
   BrokerShard& shard_;
   MessageMaker maker_;
+  SendTopics topics_;
 };
 
 void RegisterSendHandlers(BrokerShard& shard);

@@ -45,30 +45,33 @@ core::Task<bool> HasOrderedConsumer(BrokerShard& shard, std::string group) {
 
 }  // namespace
 
-std::optional<SendRefusal> CheckSendTopic(const BrokerShard& shard, const net::SendMessageHeader& header,
-                                          SendTopic& topic) {
-  const BrokerConfig& config = shard.config();
-  const TopicConfig* found = shard.catalog().FindTopic(header.topic);
-  if ((config.broker_permission & kBrokerWrite) == 0 && found != nullptr && found->order) {
+std::optional<SendRefusal> CheckKnownTopic(const BrokerConfig& config, const TopicConfig& topic, const net::SendMessageHeader& header) {
+  if ((config.broker_permission & kBrokerWrite) == 0 && topic.order) {
     return Refuse(ResponseCode::kNoPermission,
                   core::StrCat("the broker[", config.broker_name, "] sending message is forbidden"));
   }
+  if (header.queue_id >= topic.queues()) {
+    return Refuse(ResponseCode::kInvalidParameter,
+                  core::StrCat("request queueId[", header.queue_id, "] is illegal, topic[", header.topic, "] has ",
+                               topic.queues(), " queues"));
+  }
+  if (!topic.writable() || topic.write_queues <= 0) {
+    return Refuse(ResponseCode::kNoPermission, core::StrCat("the topic[", header.topic, "] sending message is forbidden"));
+  }
+  return std::nullopt;
+}
+
+std::optional<SendRefusal> CheckSendTopic(const BrokerShard& shard, const net::SendMessageHeader& header,
+                                          SendTopic& topic) {
   if (IsForbiddenToSend(header.topic)) {
     return Refuse(ResponseCode::kNoPermission,
                   core::StrCat("Sending message to topic[", header.topic, "] is forbidden."));
   }
+  const TopicConfig* found = shard.catalog().FindTopic(header.topic);
   if (found == nullptr) return std::nullopt;
   topic.known = true;
   topic.write_queues = found->write_queues;
-  if (header.queue_id >= found->queues()) {
-    return Refuse(ResponseCode::kInvalidParameter,
-                  core::StrCat("request queueId[", header.queue_id, "] is illegal, topic[", header.topic, "] has ",
-                               found->queues(), " queues"));
-  }
-  if (!found->writable() || found->write_queues <= 0) {
-    return Refuse(ResponseCode::kNoPermission, core::StrCat("the topic[", header.topic, "] sending message is forbidden"));
-  }
-  return std::nullopt;
+  return CheckKnownTopic(shard.config(), *found, header);
 }
 
 core::Task<std::optional<SendRefusal>> MakeTopicForSend(BrokerShard& shard, const net::SendMessageHeader& header) {

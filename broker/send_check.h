@@ -25,10 +25,13 @@ struct SendTopic {
   int32_t write_queues = 0;
 };
 
-/// Checks topic and queue against the catalog as it is; `topic.known` is false for one that must first be made. The order of the checks
+/// Checks topic and queue against the catalog as it is; `topic.known` is false for one that must first be made. The checks
 /// and the codes are RocketMQ 5.3.3's AbstractSendMessageProcessor.msgCheck. Stricter: a topic without the write
 /// permission takes nothing, where RocketMQ relies on routes and producers that have none yet.
 std::optional<SendRefusal> CheckSendTopic(const BrokerShard& shard, const net::SendMessageHeader& header, SendTopic& topic);
+
+/// The part of it that is about a topic that is there and open to sends, and the queue.
+std::optional<SendRefusal> CheckKnownTopic(const BrokerConfig& config, const TopicConfig& topic, const net::SendMessageHeader& header);
 
 /// Makes the unknown topic of a send from its template, or a retry topic as such. Nothing when it is there now. This is where the names of sends are
 /// judged (RequestResource::by_lookup): INVALID_PARAMETER for one that is none.

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/decimal.h"
 #include "core/mailbox.h"
 #include "core/reactor.h"
 #include "net/connection.h"
@@ -25,7 +26,7 @@ struct SendLane::Item {
   bool oneway = false;
   std::optional<store::Durability> durability;
   core::Slice bytes;
-  PreparedMessage message;
+  SendHandlers::PlainSend plain;
 
   // What the queue's owner has made of it.
   absl::Status status;
@@ -33,10 +34,18 @@ struct SendLane::Item {
   core::PhysicalOffset position;
   store::BegunAppend begun;
 
+  // One of many is measured: when it was ready for its queue (else 0), was taken up by the queue's owner, was in the log, and had what its sender waits for.
+  core::MonoTime ready;
+  core::MonoTime taken;
+  core::MonoTime appended;
+  core::MonoTime kept;
+
   /// On the owner, without waiting. True: it is stored, and its promise holds.
   bool Begin(store::ShardStore& store) {
-    std::optional<store::BegunAppend> append = store.BeginAppend(message.draft, durability);
+    if (ready.nanos != 0) taken = core::Reactor::Current().Clock();
+    std::optional<store::BegunAppend> append = store.BeginAppend(plain.message.draft, durability);
     if (!append.has_value()) return false;
+    if (ready.nanos != 0) appended = kept = core::Reactor::Current().Clock();
     queue_offset = append->queue_offset;
     position = append->position;
     if (append->pending == nullptr) return true;
@@ -48,9 +57,11 @@ struct SendLane::Item {
   core::Task<void> End(store::ShardStore& store) {
     if (begun.pending != nullptr) {
       status = co_await store.EndAppend(std::exchange(begun, {}));
+      if (ready.nanos != 0) kept = core::Reactor::Current().Clock();
       co_return;
     }
-    const absl::StatusOr<store::AppendResult> stored = co_await store.Append({&message.draft, 1}, durability);
+    ready = {};  // appending and waiting are not told apart on this way
+    const absl::StatusOr<store::AppendResult> stored = co_await store.Append({&plain.message.draft, 1}, durability);
     status = stored.status();
     if (!stored.ok()) co_return;
     queue_offset = stored->first_queue_offset;
@@ -83,7 +94,7 @@ class SendLane::Group final : public core::ShardMessage {
     // Held by this loop too: an End that does not wait must not send the group home before all are begun.
     waiting_ = 1;
     for (size_t i = 0; i < items_.size(); ++i) {
-      if (i + 1 < items_.size()) __builtin_prefetch(&items_[i + 1]->message.draft);
+      if (i + 1 < items_.size()) __builtin_prefetch(&items_[i + 1]->plain.message.draft);
       if (items_[i]->Begin(store)) continue;
       ++waiting_;
       core::Reactor::Current().call_scope().Spawn(End(*items_[i], store));
@@ -107,7 +118,8 @@ class SendLane::Group final : public core::ShardMessage {
   bool there_ = false;
 };
 
-SendLane::SendLane(BrokerShard& shard, SendHandlers& handlers) : shard_(shard), handlers_(handlers), open_(shard.placement().shards()) {}
+SendLane::SendLane(BrokerShard& shard, SendHandlers& handlers)
+    : shard_(shard), handlers_(handlers), stored_(handlers.StoredAnswer(true)), stored_untraced_(handlers.StoredAnswer(false)), open_(shard.placement().shards()) {}
 SendLane::~SendLane() = default;
 
 void SendLane::Start() { shard_.scope().Spawn(HandOverLoop()); }
@@ -123,7 +135,7 @@ SendLane::Item& SendLane::NewItem() {
 }
 
 void SendLane::Recycle(Item& item) {
-  item.message.Clear();
+  item.plain.message.Clear();
   item.bytes = {};
   free_items_.push_back(&item);
 }
@@ -132,8 +144,7 @@ bool SendLane::Take(net::Connection& connection, net::Frame& frame, const net::R
   net::SendMessageV2Request header;
   if (!net::DecodeHeader(frame, header).ok()) return false;
   Item& item = NewItem();
-  bool wait = true;
-  if (!handlers_.PreparePlain(connection, frame, header, item.message, wait)) {
+  if (!handlers_.PreparePlain(connection, frame, header, item.plain)) {
     Recycle(item);
     return false;
   }
@@ -143,12 +154,13 @@ bool SendLane::Take(net::Connection& connection, net::Frame& frame, const net::R
   item.opaque = frame.opaque;
   item.serialize_type = frame.serialize_type;
   item.oneway = frame.is_oneway();
-  item.durability = SendHandlers::DurabilityOf(wait);
+  item.durability = SendHandlers::DurabilityOf(item.plain.wait);
   item.bytes = std::move(frame.bytes);  // the body lies in it too
   item.status = absl::OkStatus();
   connection.BeginDirect();
+  item.ready = sampler_.Next() ? core::Reactor::Current().Clock() : core::MonoTime{};
 
-  const core::ShardId owner = shard_.placement().OwnerOf(item.message.draft.topic, item.message.draft.queue_id);
+  const core::ShardId owner = item.plain.owner;
   if (owner == shard_.id()) {
     if (item.Begin(shard_.store())) {
       Finish(item);
@@ -199,26 +211,40 @@ core::Task<void> SendLane::StoreLate(Item& item) {
 }
 
 void SendLane::Finish(Item& item) {
-  const store::MessageDraft& draft = item.message.draft;
-  const auto answer = [&item](net::ResponseCode code, std::string_view remark, const net::HeaderFields& fields) {
-    const net::FrameHead head{.serialize_type = item.serialize_type,
-                              .code = static_cast<int32_t>(code),
-                              .opaque = item.opaque,
-                              .flag = net::kFlagResponse,
-                              .remark = remark,
-                              .fields = &fields};
-    item.connection->FinishDirect(item.cost, item.oneway ? nullptr : &head);
-  };
+  net::Connection& connection = *item.connection;
   if (item.status.ok()) {
-    handlers_.CountStored({&draft, 1});
-    net::HeaderFields fields;
-    handlers_.AddStored(fields, item.message, draft.queue_id, item.queue_offset, item.position);
-    answer(net::ResponseCode::kSuccess, {}, fields);
+    handlers_.CountStored(item.plain);
+    if (!item.oneway) AnswerStored(item);
   } else {
-    const net::Reply reply = handlers_.Failed(item.status, draft.queue_id, item.message.uniq_key);
-    answer(reply.code(), reply.remark(), reply.fields());
+    const net::Reply reply = handlers_.Failed(item.status, item.plain.message.draft.queue_id, item.plain.message.uniq_key);
+    if (!item.oneway) {
+      connection.AnswerDirect({.serialize_type = item.serialize_type,
+                               .code = static_cast<int32_t>(reply.code()),
+                               .opaque = item.opaque,
+                               .flag = net::kFlagResponse,
+                               .remark = reply.remark(),
+                               .fields = &reply.fields()});
+    }
   }
+  if (item.ready.nanos != 0) [[unlikely]] Measure(item);
+  connection.FinishDirect(item.cost);
   Recycle(item);
+}
+
+void SendLane::Measure(const Item& item) {
+  core::Reactor& reactor = core::Reactor::Current();
+  reactor.stages().Record(core::Stage::kHandOver, item.ready, item.taken);
+  reactor.stages().Record(core::Stage::kAppend, item.taken, item.appended);
+  reactor.stages().Record(core::Stage::kAcknowledge, item.kept, reactor.Clock());
+}
+
+void SendLane::AnswerStored(const Item& item) {
+  const PreparedMessage& message = item.plain.message;
+  const MessageId id = MessageId::OfRecord(message.draft.store_host, item.position);
+  const core::Decimal queue_id(message.draft.queue_id);
+  const core::Decimal queue_offset(item.queue_offset.value());
+  const std::string_view values[] = {id.text(), queue_id.text(), queue_offset.text(), message.uniq_key};
+  item.connection->AnswerDirect(shard_.config().trace_on ? stored_ : stored_untraced_, item.serialize_type, item.opaque, values);
 }
 
 }  // namespace broker

@@ -38,6 +38,7 @@ void WriteTraffic(const BrokerTotals& totals, core::MetricSink& sink) {
   sink.Counter("ringmq_messages_in_total", "Messages stored for producers.", Number(totals.put.total));
   sink.Counter("ringmq_message_bytes_in_total", "Bytes of these.", Number(totals.put_bytes));
   sink.Counter("ringmq_send_requests_total", "Sends stored.", Number(totals.put_requests));
+  sink.Counter("ringmq_direct_sends_total", "Among these, plain ones on the short way.", Number(totals.direct_sends));
   sink.Counter("ringmq_send_failures_total", "Sends refused or failed.", Number(totals.put_failed));
   sink.Counter("ringmq_messages_out_total", "Messages handed to consumers.", Number(totals.get.total));
   sink.Counter("ringmq_pulls_found_total", "Pulls that were given messages.", Number(totals.found.total));

@@ -96,6 +96,13 @@ struct SpaceInfo {
   uint64_t free_bytes = 0;  // available to this user
 };
 
+/// What an Io has done since it was made.
+struct IoCounters {
+  uint64_t submissions = 0;  // operations handed to the kernel
+  uint64_t completions = 0;
+  uint64_t enters = 0;  // calls of the kernel for both
+};
+
 /// The seam: everything nondeterministic that one shard can reach. Two implementations: UringIo on the kernel, SimIo on
 /// a simulated machine. Called by the owning shard only, except Wake. Application code uses the coroutine classes
 /// above it (File, Socket, Sleep, ...), never Io itself.
@@ -109,6 +116,8 @@ class Io {
   virtual uint64_t RandomBits() = 0;
   /// CPU time used by this process, all threads. For statistics.
   virtual absl::Duration ProcessCpu() = 0;
+  /// All zero where there is no kernel.
+  virtual IoCounters Counters() const { return {}; }
 
   // --- Files. Paths are relative to the working directory or absolute; each call completes with 0 unless said.
   virtual void OpenFile(const std::string& path, OpenOptions options, Completion& done) = 0;  // a FileId's value

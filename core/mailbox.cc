@@ -38,10 +38,11 @@ Mailboxes::Mailboxes(size_t shard_count) : shard_count_(shard_count), sleeping_(
   }
 }
 
-void Mailboxes::Send(ShardId from, ShardId to, ShardMessage& message) {
+void Mailboxes::Send(ShardId from, ShardId to, ShardMessage& message, MonoTime sent) {
   CORE_ASSERT(from != to && to.value() < shard_count_);
   Outbox& outbox = *outboxes_[from.value()];
   outbox.dirty[to.value()] = true;
+  message.sent_ = sent;
   Outbox::Waiting& waiting = outbox.waiting[to.value()];
   if (waiting.head == nullptr && RingOf(from, to).TryPush(&message)) return;
   message.next_overflow_ = nullptr;
@@ -70,7 +71,7 @@ void Mailboxes::PushOverflow(ShardId from, Outbox& outbox) {
   }
 }
 
-size_t Mailboxes::Receive(ShardId to) {
+size_t Mailboxes::Receive(ShardId to, absl::FunctionRef<void(MonoTime)> measured) {
   size_t ran = 0;
   for (size_t from = 0; from < shard_count_; ++from) {
     if (from == to.value()) continue;
@@ -78,6 +79,7 @@ size_t Mailboxes::Receive(ShardId to) {
     for (size_t i = 0; i < SpscRing::kCapacity; ++i) {
       ShardMessage* message = ring.TryPop();
       if (message == nullptr) break;
+      if (message->sent_.nanos != 0) measured(message->sent_);
       message->Run();
       ++ran;
     }

@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "core/time.h"
 #include "core/types.h"
 
 namespace core {
@@ -23,6 +25,7 @@ class ShardMessage {
  private:
   friend class Mailboxes;
   ShardMessage* next_overflow_ = nullptr;
+  MonoTime sent_;  // of those whose way is measured; else 0
 };
 
 /// A bounded ring for one sending and one receiving shard. The only lock-free structure that two threads touch.
@@ -49,10 +52,10 @@ class Mailboxes {
   explicit Mailboxes(size_t shard_count);
   size_t shard_count() const { return shard_count_; }
 
-  /// Called by `from`. The receiver is told by FlushWakes.
-  void Send(ShardId from, ShardId to, ShardMessage& message);
-  /// Called by `to`: runs what has arrived (at most one ring's worth a sender); returns how many ran.
-  size_t Receive(ShardId to);
+  /// Called by `from`. The receiver is told by FlushWakes. `sent`: the time, if its way is to be measured.
+  void Send(ShardId from, ShardId to, ShardMessage& message, MonoTime sent = {});
+  /// Called by `to`: runs what has arrived (at most one ring's worth a sender); returns how many ran. `measured` is told when those with a time were sent, before they run.
+  size_t Receive(ShardId to, absl::FunctionRef<void(MonoTime)> measured = [](MonoTime) {});
   /// Called by `from` at the end of a tick: pushes waiting overflow and returns, one by one, the shards that sleep and must be
   /// woken. Calls `wake(ShardId)` for each.
   template <typename Wake>

@@ -19,6 +19,7 @@ std::string Number(double value) {
 
 void AppendSample(const MetricSource& source, const MetricSample& sample, std::string& text) {
   text += sample.name;
+  text += sample.suffix;
   if (!source.labels.empty() || !sample.labels.empty()) {
     text += '{';
     text += source.labels;
@@ -35,12 +36,28 @@ void AppendSample(const MetricSource& source, const MetricSample& sample, std::s
 
 void MetricSink::Counter(std::string_view name, std::string_view help, std::string_view label, std::string_view text,
                          double value) {
-  samples_.push_back({MetricKind::kCounter, name, help, Label(label, text), value});
+  samples_.push_back({MetricKind::kCounter, name, help, Label(label, text), value, {}});
 }
 
 void MetricSink::Gauge(std::string_view name, std::string_view help, std::string_view label, std::string_view text,
                        double value) {
-  samples_.push_back({MetricKind::kGauge, name, help, Label(label, text), value});
+  samples_.push_back({MetricKind::kGauge, name, help, Label(label, text), value, {}});
+}
+
+void MetricSink::Histogram(std::string_view name, std::string_view help, const core::Histogram& nanoseconds, std::string labels) {
+  constexpr double kSecond = 1e9;
+  const auto add = [&](std::string_view suffix, std::string all_labels, double value) {
+    samples_.push_back({MetricKind::kHistogram, name, help, std::move(all_labels), value, suffix});
+  };
+  const auto bucket = [&](std::string_view limit, uint64_t count) {
+    add("_bucket", StrCat(labels, labels.empty() ? "" : ",", Label("le", limit)), static_cast<double>(count));
+  };
+  for (int exponent = 10; exponent <= 33; ++exponent) {
+    bucket(Number(static_cast<double>(uint64_t{1} << exponent) / kSecond), nanoseconds.CountBelowPower(exponent));
+  }
+  bucket("+Inf", nanoseconds.count());
+  add("_sum", labels, static_cast<double>(nanoseconds.sum()) / kSecond);
+  add("_count", labels, static_cast<double>(nanoseconds.count()));
 }
 
 void MetricSink::Budget(std::string_view resource, const core::Budget& budget) {
@@ -73,6 +90,17 @@ void AddReactorMetrics(MetricRegistry& registry) {
                absl::ToDoubleSeconds(counters.longest_tick));
     sink.Counter("ringmq_reactor_calls_sent_total", "Messages to other shards.", number(counters.calls_sent));
     sink.Counter("ringmq_reactor_calls_received_total", "Messages from other shards.", number(counters.calls_received));
+    sink.Histogram("ringmq_reactor_tick_seconds", "What the rounds took.", reactor.tick_times());
+    sink.Histogram("ringmq_reactor_hop_seconds", "From the sending of a message to another shard to its turn there, of one in 64.",
+                   reactor.hop_times());
+    for (size_t i = 0; i < kStageNames.size(); ++i) {
+      sink.Histogram("ringmq_stage_seconds", "What the stages of requests took.", reactor.stages().of(static_cast<Stage>(i)),
+                     Label("stage", kStageNames[i]));
+    }
+    const IoCounters io = reactor.io().Counters();
+    sink.Counter("ringmq_io_submissions_total", "Operations handed to the kernel.", number(io.submissions));
+    sink.Counter("ringmq_io_completions_total", "Operations that the kernel has told the end of.", number(io.completions));
+    sink.Counter("ringmq_io_enters_total", "Calls of the kernel for both.", number(io.enters));
     sink.Gauge("ringmq_buffer_bytes", "Bytes of pooled buffers in use.", number(reactor.buffers().bytes_out()));
     sink.Gauge("ringmq_buffer_kept_bytes", "Bytes of free buffers kept for reuse.",
                number(reactor.buffers().bytes_kept()));
@@ -80,6 +108,10 @@ void AddReactorMetrics(MetricRegistry& registry) {
                number(reactor.received_blocks_held()));
   });
 }
+
+namespace {
+constexpr std::string_view kKindNames[] = {" counter", " gauge", " histogram"};
+}  // namespace
 
 std::string PrometheusText(std::span<const MetricSource> sources) {
   struct Sample {
@@ -99,7 +131,7 @@ std::string PrometheusText(std::span<const MetricSource> sources) {
   for (const std::vector<Sample>& family : families) {
     const MetricSample& first = *family.front().sample;
     text += StrCat("# HELP ", first.name, " ", first.help, "\n# TYPE ", first.name,
-                   first.kind == MetricKind::kCounter ? " counter\n" : " gauge\n");
+                   kKindNames[static_cast<size_t>(first.kind)], "\n");
     for (const Sample& one : family) AppendSample(*one.source, *one.sample, text);
   }
   return text;

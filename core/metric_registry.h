@@ -9,10 +9,11 @@
 #include <vector>
 
 #include "core/budget.h"
+#include "core/metrics.h"
 
 namespace core {
 
-enum class MetricKind { kCounter, kGauge };
+enum class MetricKind { kCounter, kGauge, kHistogram };
 
 /// One number of one shard at one moment. `name` and `help` are literals.
 struct MetricSample {
@@ -21,6 +22,7 @@ struct MetricSample {
   std::string_view help;
   std::string labels;  // `reason="idle"`, or empty
   double value = 0;
+  std::string_view suffix;  // behind the name, in a histogram: _bucket, _sum, _count
 };
 
 /// What collectors write to.
@@ -28,14 +30,16 @@ class MetricSink {
  public:
   /// A number that only grows while the process lives; its name ends in _total.
   void Counter(std::string_view name, std::string_view help, double value) {
-    samples_.push_back({MetricKind::kCounter, name, help, {}, value});
+    samples_.push_back({MetricKind::kCounter, name, help, {}, value, {}});
   }
   void Gauge(std::string_view name, std::string_view help, double value) {
-    samples_.push_back({MetricKind::kGauge, name, help, {}, value});
+    samples_.push_back({MetricKind::kGauge, name, help, {}, value, {}});
   }
   /// The same name several times, told apart by one label; `text` is put in as it is.
   void Counter(std::string_view name, std::string_view help, std::string_view label, std::string_view text,
                double value);
+  /// `nanoseconds` as seconds, in buckets that double from 1 us on up to 8.6 s. `labels` as in MetricSample.
+  void Histogram(std::string_view name, std::string_view help, const core::Histogram& nanoseconds, std::string labels = {});
   /// Use, limit (none: left out) and hits of a budget, as ringmq_budget_*{resource="RESOURCE"}.
   void Budget(std::string_view resource, const core::Budget& budget);
 

@@ -19,6 +19,13 @@ uint64_t Histogram::UpperEnd(size_t index) {
   return ((mantissa + 1) << exponent) - 1;
 }
 
+uint64_t Histogram::CountBelowPower(int exponent) const {
+  const size_t end = exponent < 64 ? IndexOf(uint64_t{1} << exponent) : buckets_.size();
+  uint64_t count = 0;
+  for (size_t i = 0; i < end; ++i) count += buckets_[i];
+  return count;
+}
+
 uint64_t Histogram::Quantile(double q) const {
   if (count_ == 0) return 0;
   const auto rank = std::max<uint64_t>(1, static_cast<uint64_t>(std::ceil(q * static_cast<double>(count_))));

@@ -19,6 +19,8 @@ class Histogram {
   void Merge(const Histogram& other);
   /// The value below which the share `q` (0..1) of all lies; 0 when empty. The upper end of its bucket, at most max().
   uint64_t Quantile(double q) const;
+  /// How many were less than 2^`exponent`: exact.
+  uint64_t CountBelowPower(int exponent) const;
   uint64_t count() const { return count_; }
   uint64_t sum() const { return sum_; }
   uint64_t max() const { return max_; }

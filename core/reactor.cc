@@ -43,7 +43,7 @@ Reactor::Enter::~Enter() { current_reactor = previous_; }
 
 void Reactor::SendTo(ShardId target, ShardMessage& message) {
   ++counters_.calls_sent;
-  mailboxes_.Send(shard_, target, message);
+  mailboxes_.Send(shard_, target, message, hop_sampler_.Next() ? Clock() : MonoTime{});
 }
 
 void Reactor::Resume(std::coroutine_handle<> handle) {
@@ -71,7 +71,10 @@ void Reactor::RunTick() {
   ready_.insert(ready_.end(), next_tick_.begin(), next_tick_.end());
   next_tick_.clear();
   timers_.ExpireUntil(now_);
-  counters_.calls_received += mailboxes_.Receive(shard_);
+  counters_.calls_received += mailboxes_.Receive(shard_, [this](MonoTime sent) {
+    const MonoTime now = Clock();
+    hop_times_.Record(now.nanos > sent.nanos ? static_cast<uint64_t>(now.nanos - sent.nanos) : 0);
+  });
   for (;;) {
     RunReady();
     if (tick_end_.empty()) break;
@@ -108,6 +111,7 @@ void Reactor::Stop() { stop_.store(true, std::memory_order_release); }
 void Reactor::NoteTick(MonoTime started) {
   if (options_.stall_limit == absl::ZeroDuration()) return;
   const absl::Duration took = io_.Now() - started;
+  tick_times_.Record(static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Nanoseconds(took))));
   if (took > counters_.longest_tick) counters_.longest_tick = took;
   if (took > options_.stall_limit) {
     ++counters_.stalls;

@@ -10,6 +10,7 @@
 #include "core/intrusive_list.h"
 #include "core/io.h"
 #include "core/mailbox.h"
+#include "core/stage_times.h"
 #include "core/task.h"
 #include "core/time.h"
 #include "core/timer.h"
@@ -85,6 +86,13 @@ class Reactor {
   WallMillis wall_now() const { return wall_now_; }
   uint64_t RandomBits() { return io_.RandomBits(); }
   const ReactorCounters& counters() const { return counters_; }
+  /// The clock now, not as of the tick's start: for what happens within a tick.
+  MonoTime Clock() { return io_.Now(); }
+  StageTimes& stages() { return stages_; }
+  /// Nanoseconds that the shard's rounds took, without the waiting in between.
+  const Histogram& tick_times() const { return tick_times_; }
+  /// Nanoseconds from SendTo on another shard to the message's turn here; one message of 64.
+  const Histogram& hop_times() const { return hop_times_; }
 
   /// Resumes `handle` later in this tick.
   void Schedule(std::coroutine_handle<> handle) { ready_.push_back(handle); }
@@ -144,6 +152,10 @@ class Reactor {
   const char* activity_ = "";
   int64_t activity_which_ = 0;
   ReactorCounters counters_;
+  StageTimes stages_;
+  Histogram tick_times_;
+  Histogram hop_times_;
+  Sampler hop_sampler_;
   std::atomic<bool> stop_{false};
   bool abandoned_ = false;
   std::unique_ptr<Scope> call_scope_;

@@ -46,6 +46,8 @@ std::string_view NearestKey(std::string_view key, std::span<const std::string_vi
   size_t best = std::max<size_t>(2, key.size() / 3) + 1;
   std::string_view nearest;
   for (const std::string_view candidate : candidates) {
+    // No distance is less than that of the lengths. So a key of kilobytes costs nothing.
+    if (std::max(key.size(), candidate.size()) - std::min(key.size(), candidate.size()) >= best) continue;
     const size_t distance = EditDistance(key, candidate);
     if (distance < best) {
       best = distance;

@@ -254,7 +254,14 @@ bool Connection::JudgeHead() {
 bool Connection::TakeFrame(core::Slice bytes) {
   const size_t frame_bytes = bytes.size();
   bytes = WithoutReceiveBuffer(std::move(bytes));
+  core::Reactor& reactor = core::Reactor::Current();
+  const bool measured = frame_sampler_.Next();
+  const core::MonoTime begun = measured ? reactor.Clock() : core::MonoTime{};
   absl::StatusOr<Frame> frame = DecodeFrame(std::move(bytes));
+  if (measured) [[unlikely]] {
+    reactor.stages().Record(core::Stage::kReceive, reactor.now(), begun);  // since what has come was told to this shard
+    reactor.stages().Record(core::Stage::kDecode, begun, reactor.Clock());
+  }
   if (!frame.ok()) {
     CloseForError(core::ToStd(frame.status().message()));
     return false;
@@ -274,11 +281,19 @@ bool Connection::TakeFrame(core::Slice bytes) {
   return true;
 }
 
-void Connection::FinishDirect(const RequestCost& cost, const FrameHead* head) {
-  if (head != nullptr && !closing()) {
-    output_.AppendFrame(*head, {});
-    wake_writer_.NotifyOne();
-  }
+void Connection::AnswerDirect(const FrameHead& head) {
+  if (closing()) return;
+  output_.AppendFrame(head, {});
+  wake_writer_.NotifyOne();
+}
+
+void Connection::AnswerDirect(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const std::string_view> values) {
+  if (closing()) return;
+  output_.AppendAnswer(answer, serialize_type, opaque, values);
+  wake_writer_.NotifyOne();
+}
+
+void Connection::FinishDirect(const RequestCost& cost) {
   EndRequest(cost);
   if (--direct_requests_ == 0) direct_done_.NotifyAll();
 }
@@ -311,7 +326,10 @@ core::Task<void> Connection::WriteLoop() {
     writing_ = true;
     output_mark_ = core::Reactor::Current().now();
     output_mark_bytes_ = socket_->bytes_sent();
+    const bool measured = send_sampler_.Next();
+    const core::MonoTime begun = measured ? core::Reactor::Current().Clock() : core::MonoTime{};
     const absl::Status sent = co_await socket_->Send(batch);
+    if (measured) core::Reactor::Current().stages().Record(core::Stage::kSend, begun, core::Reactor::Current().Clock());
     writing_ = false;
     output_.EndBatch();
     last_activity_ = core::Reactor::Current().now();

@@ -10,6 +10,7 @@
 #include "core/intrusive_list.h"
 #include "core/scope.h"
 #include "core/socket.h"
+#include "core/stage_times.h"
 #include "core/sync.h"
 #include "core/task.h"
 #include "core/timer.h"
@@ -70,8 +71,10 @@ class Connection : public core::ListNode {
   core::Task<AnswerRoom> TakeAnswerRoom(size_t bytes);
   /// For a DirectHandler: the request that it takes is under way, and this connection is there, until FinishDirect.
   void BeginDirect() { ++direct_requests_; }
-  /// Answers it with `head` (null: not at all) and its body, none.
-  void FinishDirect(const RequestCost& cost, const FrameHead* head);
+  /// Ends it; AnswerDirect comes before, unless nothing is to be answered.
+  void FinishDirect(const RequestCost& cost);
+  void AnswerDirect(const FrameHead& head);
+  void AnswerDirect(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const std::string_view> values);
   /// Requests that have let go of their frames and wait for something (held pulls).
   size_t held_requests() const { return held_requests_; }
 
@@ -164,6 +167,8 @@ class Connection : public core::ListNode {
   core::MonoTime frame_begin_;   // of the frame that the assembler has part of
   core::MonoTime frame_window_;  // since when these bytes of it have been there
   size_t frame_window_bytes_ = 0;
+  core::Sampler frame_sampler_;
+  core::Sampler send_sampler_;
   core::MonoTime output_mark_;  // since when so much has been sent
   uint64_t output_mark_bytes_ = 0;
   bool writing_ = false;

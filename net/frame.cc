@@ -73,7 +73,7 @@ absl::StatusOr<Frame> DecodeFrame(core::Slice bytes) {
   if (!body_at.ok()) return body_at.status();
   char* const header = reinterpret_cast<char*>(bytes.data()) + kMarkBytes;
   const size_t header_bytes = *body_at - kMarkBytes;
-  absl::StatusOr<Frame> result((Frame()));
+  absl::StatusOr<Frame> result(std::in_place);
   Frame& frame = *result;
   frame.serialize_type = static_cast<SerializeType>(bytes.data()[0]);
   const absl::Status status = frame.serialize_type == SerializeType::kJson

@@ -37,6 +37,8 @@ struct ExtField {
 /// A decoded frame. All text points into `bytes` and lives as long as the Frame. Unknown fields are kept; of a name given twice the last
 /// counts. Move-only by use; one shard.
 struct Frame {
+  Frame() {}  // NOLINT(modernize-use-equals-default): with a default one, Frame() would fill the room for fields with zeros first
+
   int32_t code = 0;
   int32_t language = kLanguageJava;  // RocketMQ 5.3.3 LanguageCode; unknown names are OTHER
   int32_t version = 0;

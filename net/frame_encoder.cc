@@ -1,11 +1,8 @@
 #include "net/frame_encoder.h"
 
-#include <charconv>
-
 #include "core/assert.h"
 #include "net/big_endian.h"
-#include "net/json_text.h"
-#include "net/small_copy.h"
+#include "net/frame_writer.h"
 
 namespace net {
 
@@ -13,55 +10,12 @@ namespace {
 
 constexpr size_t kJsonFrameBytes = 160;  // names, braces and the largest numbers
 constexpr size_t kJsonFieldBytes = 6;    // quotes, colon, comma
-constexpr size_t kJsonEscapeFactor = 6;  // a control character becomes \u00xx
 constexpr size_t kBinaryFixedBytes = 21;
-
-class Writer {
- public:
-  explicit Writer(char* out) : out_(out) {}
-  char* at() const { return out_; }
-  void Raw(std::string_view text) {
-    SmallCopy(out_, text.data(), text.size());
-    out_ += text.size();
-  }
-  void Raw(char c) { *out_++ = c; }
-  void Number(int32_t value) { out_ = std::to_chars(out_, out_ + 12, value).ptr; }
-  void Quoted(std::string_view text) {
-    static constexpr char kHex[] = "0123456789abcdef";
-    *out_++ = '"';
-    const char* at = text.data();
-    const char* const end = at + text.size();
-    while (true) {
-      const char* const special = FindToEscape(at, end);
-      Raw({at, static_cast<size_t>(special - at)});
-      if (special == end) break;
-      const auto byte = static_cast<unsigned char>(*special);
-      if (byte < 0x20) {
-        Raw("\\u00");
-        *out_++ = kHex[byte >> 4];
-        *out_++ = kHex[byte & 15];
-      } else {
-        *out_++ = '\\';
-        *out_++ = *special;
-      }
-      at = special + 1;
-    }
-    *out_++ = '"';
-  }
-  void U8(uint32_t value) { out_ = WriteU8(out_, value); }
-  void U16(uint32_t value) { out_ = WriteU16(out_, value); }
-  void U32(uint32_t value) { out_ = WriteU32(out_, value); }
-  void I32(int32_t value) { out_ = WriteU32(out_, static_cast<uint32_t>(value)); }
-  void U32Size(size_t value) { out_ = WriteU32(out_, static_cast<uint32_t>(value)); }
-
- private:
-  char* out_;
-};
 
 bool FitsBinary(const FrameHead& head) { return head.code >= INT16_MIN && head.code <= INT16_MAX; }
 
 // Members in fastjson's order: by name.
-void WriteJson(Writer& out, const FrameHead& head) {
+void WriteJson(FrameWriter& out, const FrameHead& head) {
   out.Raw("{\"code\":");
   out.Number(head.code);
   if (head.fields != nullptr && !head.fields->entries().empty()) {
@@ -91,7 +45,7 @@ void WriteJson(Writer& out, const FrameHead& head) {
   out.Raw('}');
 }
 
-void WriteBinary(Writer& out, const FrameHead& head) {
+void WriteBinary(FrameWriter& out, const FrameHead& head) {
   out.U16(static_cast<uint16_t>(head.code));
   out.U8(static_cast<uint32_t>(kLanguageJava));
   out.U16(static_cast<uint32_t>(kOurVersion));
@@ -123,23 +77,19 @@ size_t EncodedHeadBound(const FrameHead& head) {
     count = head.fields->entries().size();
     for (const HeaderFields::Entry& entry : head.fields->entries()) names += entry.name.size();
   }
-  return 8 + kJsonFrameBytes + count * kJsonFieldBytes + (names + text) * kJsonEscapeFactor;
+  return kFramePrefixBytes + kJsonFrameBytes + count * kJsonFieldBytes + (names + text) * kJsonEscapeFactor;
 }
 
 char* EncodeFrameHead(char* out, const FrameHead& head, size_t body_bytes) {
   static_assert(kBinaryFixedBytes < kJsonFrameBytes);
-  Writer writer(out + 8);
+  FrameWriter writer(out + kFramePrefixBytes);
   const bool json = head.serialize_type == SerializeType::kJson || !FitsBinary(head);
   if (json) {
     WriteJson(writer, head);
   } else {
     WriteBinary(writer, head);
   }
-  const auto header_bytes = static_cast<size_t>(writer.at() - out - 8);
-  CORE_ASSERT(header_bytes < (size_t{1} << 24));
-  const auto type = static_cast<uint32_t>(json ? SerializeType::kJson : SerializeType::kRocketMq);
-  WriteU32(out, static_cast<uint32_t>(4 + header_bytes + body_bytes));
-  WriteU32(out + 4, type << 24 | static_cast<uint32_t>(header_bytes));
+  WriteFramePrefix(out, writer.at(), json ? SerializeType::kJson : SerializeType::kRocketMq, body_bytes);
   return writer.at();
 }
 

@@ -1,5 +1,6 @@
 #include "net/header.h"
 
+#include "core/decimal.h"
 #include "core/strings.h"
 
 namespace net {
@@ -19,9 +20,8 @@ void HeaderFields::Add(std::string_view name, std::string_view value) {
 }
 
 void HeaderFields::Add(std::string_view name, int64_t value) {
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-  Add(name, std::string_view(digits, static_cast<size_t>(end - digits)));
+  const core::Decimal digits(value);
+  Add(name, digits.text());
 }
 
 namespace internal {

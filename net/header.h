@@ -156,7 +156,8 @@ HeaderError DecodeHeader(const Frame& frame, Header& header) {
   [&]<size_t... I>(std::index_sequence<I...>) {
     [[maybe_unused]] const auto take = [&]<size_t K>(const ExtField& given, std::integral_constant<size_t, K>) {
       constexpr auto kField = std::get<K>(Header::kFields);
-      if (given.name != kField.name) return false;
+      // With a length that is known here this is one comparison of a word, not a call.
+      if (given.name.size() != kField.name.size() || std::memcmp(given.name.data(), kField.name.data(), kField.name.size()) != 0) return false;
       auto& member = header.*kField.member;
       using Member = std::remove_cvref_t<decltype(member)>;
       constexpr bool kText = std::is_same_v<Member, std::string_view> || std::is_same_v<Member, std::optional<std::string_view>>;

@@ -4,14 +4,34 @@
 #include "net/frame_header.h"
 #include "net/header.h"
 #include "net/json_text.h"
+#include "net/string_index.h"
 
-// The JSON header encoding, read in one pass where it lies. Source: RocketMQ 5.3.3 RemotingSerializable (fastjson).
+// The JSON header encoding, read where it lies. Source: RocketMQ 5.3.3 RemotingSerializable (fastjson). There are two readers: one for headers as clients
+// write them, without blanks and with nothing unusual in them, which goes from string to string in an index of them; and one for any JSON, which
+// takes what the first one does not. Where both can read a header they read the same.
 
 namespace net {
 
 namespace {
 
 constexpr int kDepthMax = 32;
+
+bool IsWordCharacter(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '+' || c == '.';
+}
+
+int32_t ReadLanguage(std::string_view text) {
+  int32_t ordinal = 0;
+  if (internal::ReadValue(text, ordinal)) return LanguageOf(LanguageName(ordinal));
+  return LanguageOf(text);
+}
+
+void AddField(Frame& frame, std::string_view name, std::string_view value) {
+  // Member by member: a temporary that is stored in pieces and loaded as a whole waits for its stores.
+  ExtField& field = frame.fields.emplace_back();
+  field.name = name;
+  field.value = value;
+}
 
 class HeaderParser {
  public:
@@ -106,11 +126,6 @@ class HeaderParser {
     return true;
   }
 
-  static bool IsWordCharacter(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '+' ||
-           c == '.';
-  }
-
   // What we do not know: brackets must match, strings must end; nothing more is asked of it.
   bool SkipContainer() {
     char open[kDepthMax];
@@ -188,20 +203,14 @@ class HeaderParser {
       if (at_ < end_ && *at_ == '"') [[likely]] {
         const std::string_view text = ParseString();
         if (text.data() == nullptr) return false;
-        AddField(name, text);
+        AddField(frame_, name, text);
         return true;
       }
       Scalar value;
       if (!ParseScalar(value)) return false;
-      if (!value.null) AddField(name, value.text);
+      if (!value.null) AddField(frame_, name, value.text);
       return true;
     });
-  }
-
-  void AddField(std::string_view name, std::string_view value) {
-    ExtField& field = frame_.fields.emplace_back();
-    field.name = name;
-    field.value = value;
   }
 
   bool ParseNumber(int32_t& number) {
@@ -212,12 +221,6 @@ class HeaderParser {
     return true;
   }
 
-  static int32_t ReadLanguage(std::string_view text) {
-    int32_t ordinal = 0;
-    if (internal::ReadValue(text, ordinal)) return LanguageOf(LanguageName(ordinal));
-    return LanguageOf(text);
-  }
-
   char* const begin_;
   char* at_;
   char* const end_;
@@ -225,10 +228,159 @@ class HeaderParser {
   const char* error_ = nullptr;
 };
 
+// A header in which each thing is where it usually is. Nothing is changed in the text before all of it has been looked at, so that the other reader may
+// still take it.
+class UsualHeaderParser {
+ public:
+  enum class Outcome { kRead, kUnusual, kBadEscape };
+
+  UsualHeaderParser(char* text, size_t size, Frame& frame) : text_(text), size_(size), frame_(frame) {}
+
+  Outcome Parse() {
+    // All places below are in front of the last byte, which is the object's end: each step looks at one byte more than what it has passed.
+    if (size_ < 2 || text_[0] != '{' || text_[size_ - 1] != '}' || !index_.Build(text_, size_)) return Outcome::kUnusual;
+    quote_ = index_.quotes;
+    escape_ = index_.escapes;
+    at_ = 1;
+    if (!ParseMembers() || at_ != size_ - 1) return Outcome::kUnusual;
+    return Unescape() ? Outcome::kRead : Outcome::kBadEscape;
+  }
+
+ private:
+  static constexpr size_t kEscapedMax = 8;
+
+  std::string_view Text(size_t begin, size_t end) const { return {text_ + begin, end - begin}; }
+
+  // A string that begins here: the places behind its first quote and of its last.
+  bool TakeString(size_t& begin, size_t& end) {
+    if (quote_[0] != at_ || quote_[1] == StringIndex::kNone) return false;
+    begin = at_ + 1;
+    end = quote_[1];
+    quote_ += 2;
+    at_ = end + 1;
+    return true;
+  }
+  bool HasEscape(size_t end) const { return *escape_ < end; }
+
+  // A name without escapes, and its colon.
+  bool TakeName(std::string_view& name) {
+    size_t begin = 0;
+    size_t end = 0;
+    if (!TakeString(begin, end) || HasEscape(end) || text_[at_] != ':') return false;
+    name = Text(begin, end);
+    ++at_;
+    return true;
+  }
+
+  // Anything but a string, an array or an object.
+  bool TakeWord(std::string_view& word) {
+    const size_t begin = at_;
+    while (IsWordCharacter(text_[at_])) ++at_;
+    word = Text(begin, at_);
+    return !word.empty();
+  }
+
+  bool TakeNumber(int32_t& number) {
+    std::string_view word;
+    return TakeWord(word) && internal::ReadValue(word, number);
+  }
+
+  // The string that is the value of `target`, which is filled in when its escapes are gone.
+  bool TakeText(std::string_view& target) {
+    size_t begin = 0;
+    size_t end = 0;
+    if (!TakeString(begin, end)) return false;
+    target = Text(begin, end);
+    if (!HasEscape(end)) [[likely]] return true;
+    while (HasEscape(end)) ++escape_;
+    if (escaped_count_ == kEscapedMax) return false;
+    escaped_[escaped_count_++] = frame_.fields.size();
+    return true;
+  }
+
+  template <typename Member>
+  bool ParseObject(Member&& member) {
+    for (;;) {
+      std::string_view name;
+      if (!TakeName(name) || !member(name)) return false;
+      if (text_[at_] == '}') return true;
+      if (text_[at_] != ',') return false;
+      ++at_;
+    }
+  }
+
+  bool ParseMembers() {
+    return ParseObject([this](std::string_view name) {
+      if (name == "extFields") return ParseFields();
+      if (name == "code") return TakeNumber(frame_.code);
+      if (name == "opaque") return TakeNumber(frame_.opaque);
+      if (name == "flag") return TakeNumber(frame_.flag);
+      if (name == "version") return TakeNumber(frame_.version);
+      size_t begin = 0;
+      size_t end = 0;
+      if (!TakeString(begin, end) || HasEscape(end)) return false;
+      const std::string_view text = Text(begin, end);
+      if (name == "remark") {
+        frame_.remark = text;
+      } else if (name == "language") {
+        frame_.language = ReadLanguage(text);
+      }
+      return true;
+    });
+  }
+
+  bool ParseFields() {
+    if (text_[at_] != '{') return false;
+    ++at_;
+    const bool ended = text_[at_] == '}' || ParseObject([this](std::string_view name) {
+      std::string_view value;
+      if (!TakeText(value)) return false;
+      AddField(frame_, name, value);
+      return true;
+    });
+    if (!ended) return false;
+    ++at_;
+    return at_ < size_;
+  }
+
+  bool Unescape() {
+    for (size_t i = 0; i < escaped_count_; ++i) {
+      std::string_view& value = frame_.fields[escaped_[i]].value;
+      char* const begin = text_ + (value.data() - text_);
+      char* at = begin;
+      char* end = nullptr;
+      if (!internal::UnescapeFrom(at, begin + value.size() + 1, '"', &end)) return false;
+      value = {begin, static_cast<size_t>(end - begin)};
+    }
+    return true;
+  }
+
+  char* const text_;
+  const size_t size_;
+  Frame& frame_;
+  size_t at_ = 0;
+  const uint16_t* quote_ = nullptr;
+  const uint16_t* escape_ = nullptr;
+  size_t escaped_[kEscapedMax];  // fields with escapes in their values
+  size_t escaped_count_ = 0;
+  StringIndex index_;
+};
+
 }  // namespace
 
+absl::Status DecodeAnyJsonHeader(char* begin, size_t size, Frame& frame) { return HeaderParser(begin, size, frame).Parse(); }
+
 absl::Status DecodeJsonHeader(char* begin, size_t size, Frame& frame) {
-  return HeaderParser(begin, size, frame).Parse();
+  switch (UsualHeaderParser(begin, size, frame).Parse()) {
+    case UsualHeaderParser::Outcome::kRead:
+      return absl::OkStatus();
+    case UsualHeaderParser::Outcome::kBadEscape:
+      return absl::InvalidArgumentError("JSON header: a string with a bad escape");
+    case UsualHeaderParser::Outcome::kUnusual:
+      break;
+  }
+  frame.fields.clear();
+  return DecodeAnyJsonHeader(begin, size, frame);
 }
 
 }  // namespace net

@@ -50,6 +50,19 @@ inline char* FindQuoteOrBackslash(char* at, const char* limit, char quote) {
 
 /// The first byte of [at, limit) that a JSON string must escape (control character, double quote, backslash), or `limit`.
 inline const char* FindToEscape(const char* at, const char* limit) {
+#if defined(__SSE2__)
+  const __m128i quotes = _mm_set1_epi8('"');
+  const __m128i backslashes = _mm_set1_epi8('\\');
+  const __m128i controls = _mm_set1_epi8(0x1f);
+  while (limit - at >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, controls), bytes);
+    const __m128i special = _mm_or_si128(_mm_cmpeq_epi8(bytes, quotes), _mm_cmpeq_epi8(bytes, backslashes));
+    const int hits = _mm_movemask_epi8(_mm_or_si128(control, special));
+    if (hits != 0) return at + std::countr_zero(static_cast<unsigned>(hits));
+    at += 16;
+  }
+#endif
   while (limit - at >= 8) {
     uint64_t word;
     std::memcpy(&word, at, sizeof(word));

@@ -112,6 +112,12 @@ void Output::AppendFrame(const FrameHead& head, core::Slice body) {
   Hold(gathered_.bytes - before);
 }
 
+void Output::AppendAnswer(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const std::string_view> values) {
+  const size_t before = gathered_.bytes;
+  Commit(answer.Write(Reserve(answer.Bound(values)), serialize_type, opaque, values));
+  Hold(gathered_.bytes - before);
+}
+
 void Output::AppendReply(Reply reply, SerializeType serialize_type, int32_t opaque) {
   FrameHead head;
   head.serialize_type = serialize_type;

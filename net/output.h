@@ -9,6 +9,7 @@
 #include "core/budget.h"
 #include "core/buffer.h"
 #include "net/answer_room.h"
+#include "net/answer_template.h"
 #include "net/frame_encoder.h"
 #include "net/pinned_blocks.h"
 #include "net/reply.h"
@@ -31,6 +32,7 @@ class Output {
   void AppendReply(Reply reply, SerializeType serialize_type, int32_t opaque);
   /// Any frame with one body.
   void AppendFrame(const FrameHead& head, core::Slice body);
+  void AppendAnswer(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const std::string_view> values);
 
   /// Nothing is waiting (a batch may be under way).
   bool empty() const { return gathered_.parts.empty(); }

@@ -74,7 +74,10 @@ void CommitLog::Submit(Batch& batch) {
 core::Task<void> CommitLog::WriteOne(Batch& batch) {
   Segment& segment = *batch.segment;
   const bool durable = options_.durability == Durability::kSynced && kMutant != Mutant::kAckBeforeFlush;
+  core::Reactor& reactor = core::Reactor::Current();
+  const core::MonoTime begun = reactor.Clock();
   absl::Status status = co_await segment.log.WriteAt(batch.position - segment.position, batch.room.bytes(), durable);
+  reactor.stages().Record(core::Stage::kWrite, begun, reactor.Clock());
   --unwritten_;
   if (status.ok() || kMutant == Mutant::kIgnoreFlushErrors) {
     batch.written = true;
@@ -196,7 +199,9 @@ core::Task<absl::Status> CommitLog::FlushOnce() {
     }
     for (Segment* segment : dirty) {
       segment->needs_sync = false;  // a write that ends from now on sets it again
+      const core::MonoTime begun = core::Reactor::Current().Clock();
       const absl::Status synced = co_await segment->log.Sync();
+      core::Reactor::Current().stages().Record(core::Stage::kFlush, begun, core::Reactor::Current().Clock());
       if (!synced.ok() && kMutant != Mutant::kIgnoreFlushErrors) co_return synced;
     }
     ++flushes_;

@@ -280,12 +280,18 @@ uint64_t UringIo::RandomBits() {
   return result;
 }
 
+void UringIo::CountEnter(int submitted) {
+  ++counters_.enters;
+  if (submitted > 0) counters_.submissions += static_cast<uint64_t>(submitted);
+}
+
 io_uring_sqe* UringIo::NextSqe() {
   io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
   while (sqe == nullptr) {
     // The queue is full: hand over what is there. Nothing completes before Poll looks.
     const int result = io_uring_submit(&ring_);
     CORE_ASSERT(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
+    CountEnter(result);
     sqe = io_uring_get_sqe(&ring_);
   }
   return sqe;
@@ -661,6 +667,7 @@ void UringIo::Poll(MonoTime until) {
     }
   }
   CORE_ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN || result == -EBUSY);
+  CountEnter(result);
   RunDeferred();
   unsigned head = 0;
   unsigned seen = 0;
@@ -671,6 +678,7 @@ void UringIo::Poll(MonoTime until) {
     Dispatch(copy);
     ++seen;
   }
+  counters_.completions += seen;
   if (seen > 0) io_uring_cq_advance(&ring_, seen);
 }
 

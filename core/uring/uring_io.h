@@ -41,6 +41,7 @@ class UringIo final : public Io {
   WallMillis WallNow() override;
   uint64_t RandomBits() override;
   absl::Duration ProcessCpu() override;
+  IoCounters Counters() const override { return counters_; }
 
   void OpenFile(const std::string& path, OpenOptions options, Completion& done) override;
   void CloseFile(FileId file, Completion& done) override;
@@ -89,6 +90,7 @@ class UringIo final : public Io {
   UringIo(ShardId shard, UringGroup& group);
   absl::Status Init(const UringOptions& options);
   io_uring_sqe* NextSqe();
+  void CountEnter(int submitted);
   void Dispatch(const io_uring_cqe& cqe);
   void OnReceiveCqe(SocketState& state, const io_uring_cqe& cqe);
   void OnAcceptCqe(SocketState& state, const io_uring_cqe& cqe);
@@ -115,6 +117,7 @@ class UringIo final : public Io {
   std::vector<SocketState*> ended_;                    // whose sink must hear of an end that the kernel does not report
   std::vector<Deferred> deferred_;
   std::vector<Deferred> running_deferred_;
+  IoCounters counters_;
   std::vector<std::unique_ptr<SendOp>> free_sends_;
   size_t writes_ = 0;  // of files, under way
   std::unique_ptr<SignalOp> signal_;

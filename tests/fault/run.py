@@ -10,6 +10,7 @@ docs/RELIABILITY.md has the list and the figures.
 import argparse
 import pathlib
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -113,6 +114,8 @@ def main():
         return 0
     if not tests:
         parser.error('no such test')
+    # A mounted disk whose FUSE server dies with us keeps its loop device, and each later mount waits for it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     ringmq.binary = options.binary.resolve()
     if options.server == 'ringmq' and not ringmq.binary.exists():
         parser.error(f'{ringmq.binary} is not there: ./dev build')

@@ -157,6 +157,9 @@ def run_all(context, tests, verbose=False, keep=False):
             detail = function(context) or ''
         except Skip as reason:
             word, detail = 'SKIP', str(reason)
+        except (KeyboardInterrupt, SystemExit):
+            context.close()  # who still runs, and what is mounted
+            raise
         except Exception as error:  # noqa: BLE001  whatever it is, the next test shall run
             word, detail = 'FAIL', f'{type(error).__name__}: {error}'
             if verbose or not isinstance(error, (Failure, StartError, ClientError)):

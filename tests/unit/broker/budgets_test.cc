@@ -27,8 +27,8 @@ using testing::WithBroker;
 /// The samples by name with labels; fails on what is no exposition.
 std::map<std::string, double> Parse(const std::string& text) {
   static const std::regex kHelp("# HELP ([a-z_]+) \\S.*");
-  static const std::regex kType("# TYPE ([a-z_]+) (counter|gauge)");
-  static const std::regex kSample(R"re(([a-z_]+)\{((?:[a-z]+="[a-z0-9_]+",?)+)\} (-?[0-9.e+-]+))re");
+  static const std::regex kType("# TYPE ([a-z_]+) (counter|gauge|histogram)");
+  static const std::regex kSample(R"re(([a-z_]+)\{((?:[a-z]+="[a-z0-9_.+Inf-]+",?)+)\} (-?[0-9.e+-]+))re");
   std::map<std::string, double> samples;
   std::map<std::string, std::string> types;
   std::set<std::string> helped;
@@ -44,8 +44,10 @@ std::map<std::string, double> Parse(const std::string& text) {
       types[match[1]] = match[2];
       EXPECT_EQ(match[2] == "counter", family.ends_with("_total")) << line;
     } else if (std::regex_match(line, match, kSample)) {
-      EXPECT_EQ(match[1], family) << "samples of a name stand together";
-      EXPECT_TRUE(types.contains(match[1])) << line;
+      std::string name = match[1];
+      if (types[family] == "histogram") name = std::regex_replace(name, std::regex("_(bucket|sum|count)$"), "");
+      EXPECT_EQ(name, family) << "samples of a name stand together";
+      EXPECT_TRUE(types.contains(name)) << line;
       EXPECT_TRUE(samples.emplace(match[1].str() + "{" + match[2].str() + "}", std::stod(match[3])).second)
           << line << ": twice";
     } else {
@@ -58,6 +60,8 @@ std::map<std::string, double> Parse(const std::string& text) {
 core::Task<void> Exposition(Broker& broker, net::Client& client) {
   const Answer sent = co_await Ask(client, SendTo("Metrics", 0), "body");
   EXPECT_EQ(sent.code, 0) << sent.remark;
+  constexpr int kDirect = 130;  // two of them are measured
+  for (int i = 0; i < kDirect; ++i) EXPECT_EQ((co_await Ask(client, SendTo("Metrics", i % 4), "body")).code, 0);
   const std::vector<core::MetricSource> sources = co_await broker.ReadMetrics();
   EXPECT_EQ(sources.size(), 2U);
   const std::map<std::string, double> samples = Parse(core::PrometheusText(sources));
@@ -70,8 +74,16 @@ core::Task<void> Exposition(Broker& broker, net::Client& client) {
     }
     return sum;
   };
-  EXPECT_EQ(both("ringmq_messages_in_total"), 1);
-  EXPECT_EQ(both("ringmq_log_messages_total"), 1);
+  EXPECT_EQ(both("ringmq_messages_in_total"), kDirect + 1);
+  EXPECT_EQ(both("ringmq_log_messages_total"), kDirect + 1);
+  EXPECT_EQ(both("ringmq_direct_sends_total"), kDirect);
+  for (const char* stage : {"receive", "decode", "hand_over", "append", "acknowledge"}) {
+    EXPECT_GE(both("ringmq_stage_seconds_count", core::StrCat(",stage=\"", stage, "\"")), 2) << stage;
+    EXPECT_EQ(both("ringmq_stage_seconds_bucket", core::StrCat(",stage=\"", stage, "\",le=\"+Inf\"")),
+              both("ringmq_stage_seconds_count", core::StrCat(",stage=\"", stage, "\"")))
+        << stage;
+  }
+  EXPECT_GT(both("ringmq_stage_seconds_count", ",stage=\"write\""), 0);
   EXPECT_EQ(both("ringmq_connections_accepted_total"), 1);
   EXPECT_GT(both("ringmq_reactor_ticks_total"), 0);
   for (const char* resource :

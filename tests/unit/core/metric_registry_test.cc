@@ -39,6 +39,27 @@ TEST(MetricRegistry, WritesEveryNameOnceWithTheSamplesOfAllShards) {
             "ringmq_budget_hits_total{resource=\"room\"} 2\nringmq_budget_hits_total{resource=\"open\"} 0\n");
 }
 
+TEST(MetricRegistry, WritesHistogramsInSecondsWithBucketsThatDouble) {
+  Histogram times;
+  times.Record(1023);
+  times.Record(1024, 2);
+  times.Record(uint64_t{1} << 40);
+  MetricRegistry registry;
+  registry.Add([&](MetricSink& sink) { sink.Histogram("h_seconds", "Times.", times, "stage=\"one\""); });
+  const std::vector<MetricSource> sources = {{"", registry.Collect()}};
+  const std::string text = PrometheusText(sources);
+  EXPECT_TRUE(text.starts_with("# HELP h_seconds Times.\n# TYPE h_seconds histogram\n"
+                               "h_seconds_bucket{stage=\"one\",le=\"1.024e-06\"} 1\n"
+                               "h_seconds_bucket{stage=\"one\",le=\"2.048e-06\"} 3\n"))
+      << text;
+  EXPECT_NE(text.find("h_seconds_bucket{stage=\"one\",le=\"8.589934592\"} 3\n"
+                      "h_seconds_bucket{stage=\"one\",le=\"+Inf\"} 4\n"
+                      "h_seconds_sum{stage=\"one\"} 1099.5"),
+            std::string::npos)
+      << text;
+  EXPECT_TRUE(text.ends_with("h_seconds_count{stage=\"one\"} 4\n")) << text;
+}
+
 TEST(Budget, IsScarceBeforeItIsFull) {
   Budget budget;
   EXPECT_FALSE(budget.scarce());
