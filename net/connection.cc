@@ -257,7 +257,7 @@ bool Connection::TakeFrame(core::Slice bytes) {
   core::Reactor& reactor = core::Reactor::Current();
   const bool measured = frame_sampler_.Next();
   const core::MonoTime begun = measured ? reactor.Clock() : core::MonoTime{};
-  absl::StatusOr<Frame> frame = DecodeFrame(std::move(bytes));
+  absl::StatusOr<Frame> frame = DecodeFrame(std::move(bytes), &shared_.header_shapes);
   if (measured) [[unlikely]] {
     reactor.stages().Record(core::Stage::kReceive, reactor.now(), begun);  // since what has come was told to this shard
     reactor.stages().Record(core::Stage::kDecode, begun, reactor.Clock());

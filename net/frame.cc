@@ -65,7 +65,7 @@ absl::StatusOr<size_t> HeadBytes(const std::byte* begin, size_t frame_bytes) {
   return kMarkBytes + header_bytes;
 }
 
-absl::StatusOr<Frame> DecodeFrame(core::Slice bytes) {
+absl::StatusOr<Frame> DecodeFrame(core::Slice bytes, HeaderShapes* shapes) {
   if (bytes.size() < kMarkBytes) {
     return absl::InvalidArgumentError(core::StrCat("frame of ", bytes.size(), " bytes: too short for its header mark"));
   }
@@ -73,11 +73,11 @@ absl::StatusOr<Frame> DecodeFrame(core::Slice bytes) {
   if (!body_at.ok()) return body_at.status();
   char* const header = reinterpret_cast<char*>(bytes.data()) + kMarkBytes;
   const size_t header_bytes = *body_at - kMarkBytes;
-  absl::StatusOr<Frame> result(std::in_place);
+  absl::StatusOr<Frame> result(absl::in_place);
   Frame& frame = *result;
   frame.serialize_type = static_cast<SerializeType>(bytes.data()[0]);
   const absl::Status status = frame.serialize_type == SerializeType::kJson
-                                  ? DecodeJsonHeader(header, header_bytes, frame)
+                                  ? DecodeJsonHeader(header, header_bytes, frame, shapes)
                                   : DecodeBinaryHeader(header, header_bytes, frame);
   if (!status.ok()) return status;
   if (*body_at < bytes.size()) frame.body = bytes.Sub(*body_at, bytes.size() - *body_at);

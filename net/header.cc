@@ -27,6 +27,20 @@ void HeaderFields::Add(std::string_view name, int64_t value) {
 namespace internal {
 
 bool ParseInteger(std::string_view text, int64_t& value) {
+  constexpr size_t kDigitsMax = 18;  // which cannot overflow
+  if (!text.empty() && text.size() <= kDigitsMax) [[likely]] {
+    int64_t sum = 0;
+    bool digits = true;
+    for (const char c : text) {
+      const auto digit = static_cast<uint8_t>(c - '0');
+      digits &= digit <= 9;
+      sum = sum * 10 + digit;
+    }
+    if (digits) {
+      value = sum;
+      return true;
+    }
+  }
   if (!text.empty() && text.front() == '+') {
     text.remove_prefix(1);
     if (text.empty() || text.front() == '-') return false;

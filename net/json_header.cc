@@ -3,6 +3,7 @@
 #include "core/strings.h"
 #include "net/frame_header.h"
 #include "net/header.h"
+#include "net/header_shapes.h"
 #include "net/json_text.h"
 #include "net/string_index.h"
 
@@ -236,13 +237,15 @@ class UsualHeaderParser {
 
   UsualHeaderParser(char* text, size_t size, Frame& frame) : text_(text), size_(size), frame_(frame) {}
 
-  Outcome Parse() {
+  /// Tells `shapes`, unless it is null, what it has found.
+  Outcome Parse(HeaderShapes* shapes) {
     // All places below are in front of the last byte, which is the object's end: each step looks at one byte more than what it has passed.
     if (size_ < 2 || text_[0] != '{' || text_[size_ - 1] != '}' || !index_.Build(text_, size_)) return Outcome::kUnusual;
     quote_ = index_.quotes;
     escape_ = index_.escapes;
     at_ = 1;
     if (!ParseMembers() || at_ != size_ - 1) return Outcome::kUnusual;
+    if (shapes != nullptr && shapes->Wants(size_)) shapes->Learn(text_, size_, frame_, opaque_);
     return Unescape() ? Outcome::kRead : Outcome::kBadEscape;
   }
 
@@ -285,6 +288,11 @@ class UsualHeaderParser {
     return TakeWord(word) && internal::ReadValue(word, number);
   }
 
+  bool TakeOpaque() {
+    if (!opaque_.empty()) return false;  // a second one: the last counts, but only one place of it can be known
+    return TakeWord(opaque_) && internal::ReadValue(opaque_, frame_.opaque);
+  }
+
   // The string that is the value of `target`, which is filled in when its escapes are gone.
   bool TakeText(std::string_view& target) {
     size_t begin = 0;
@@ -313,7 +321,7 @@ class UsualHeaderParser {
     return ParseObject([this](std::string_view name) {
       if (name == "extFields") return ParseFields();
       if (name == "code") return TakeNumber(frame_.code);
-      if (name == "opaque") return TakeNumber(frame_.opaque);
+      if (name == "opaque") return TakeOpaque();
       if (name == "flag") return TakeNumber(frame_.flag);
       if (name == "version") return TakeNumber(frame_.version);
       size_t begin = 0;
@@ -363,6 +371,7 @@ class UsualHeaderParser {
   const uint16_t* escape_ = nullptr;
   size_t escaped_[kEscapedMax];  // fields with escapes in their values
   size_t escaped_count_ = 0;
+  std::string_view opaque_;
   StringIndex index_;
 };
 
@@ -370,8 +379,9 @@ class UsualHeaderParser {
 
 absl::Status DecodeAnyJsonHeader(char* begin, size_t size, Frame& frame) { return HeaderParser(begin, size, frame).Parse(); }
 
-absl::Status DecodeJsonHeader(char* begin, size_t size, Frame& frame) {
-  switch (UsualHeaderParser(begin, size, frame).Parse()) {
+absl::Status DecodeJsonHeader(char* begin, size_t size, Frame& frame, HeaderShapes* shapes) {
+  if (shapes != nullptr && shapes->Read(begin, size, frame)) return absl::OkStatus();
+  switch (UsualHeaderParser(begin, size, frame).Parse(shapes)) {
     case UsualHeaderParser::Outcome::kRead:
       return absl::OkStatus();
     case UsualHeaderParser::Outcome::kBadEscape:

@@ -11,6 +11,7 @@
 #include "core/sync.h"
 #include "core/timer.h"
 #include "net/answer_room.h"
+#include "net/header_shapes.h"
 #include "net/limits.h"
 #include "net/log_limiter.h"
 #include "net/pinned_blocks.h"
@@ -103,6 +104,8 @@ class SharedBudgets {
   /// Large frames that were refused by their header, without taking their body.
   uint64_t bodies_refused = 0;
   LogLimiter log;
+  /// Of what the connections' peers send.
+  HeaderShapes header_shapes;
 
   /// Adds all of it to the metrics of its shard.
   void AddMetrics(core::MetricRegistry& registry);

@@ -8,7 +8,9 @@
 #include "net/frame.h"
 #include "net/frame_assembler.h"
 #include "net/frame_encoder.h"
+#include "net/frame_header.h"
 #include "net/header.h"
+#include "net/header_shapes.h"
 #include "tests/fuzz/all_headers.h"
 
 namespace {
@@ -72,6 +74,24 @@ void CheckRoundTrip(const net::Frame& frame, core::BufferPool& pool) {
   }
 }
 
+// All ways to read a JSON header come to the same.
+void CheckReaders(const absl::StatusOr<net::Frame>& frame, const core::Slice& bytes) {
+  if (bytes.size() < net::kMarkBytes || bytes.data()[0] != std::byte{0}) return;
+  const absl::StatusOr<size_t> head_bytes = net::HeadBytes(bytes.data(), bytes.size());
+  if (!head_bytes.ok()) return;
+  net::Frame other;
+  const bool read = net::DecodeAnyJsonHeader(reinterpret_cast<char*>(bytes.data()) + net::kMarkBytes, *head_bytes - net::kMarkBytes, other).ok();
+  if (read != frame.ok()) abort();
+  if (!read) return;
+  if (other.code != frame->code || other.opaque != frame->opaque || other.flag != frame->flag || other.version != frame->version ||
+      other.language != frame->language || other.remark != frame->remark || other.fields.size() != frame->fields.size()) {
+    abort();
+  }
+  for (size_t i = 0; i < other.fields.size(); ++i) {
+    if (other.fields[i].name != frame->fields[i].name || other.fields[i].value != frame->fields[i].value) abort();
+  }
+}
+
 /// As a connection does with a frame that has begun; here every second code is refused. False when the connection would close.
 bool JudgeHead(net::FrameAssembler& assembler, core::BufferPool& pool) {
   const std::span<const std::byte> begun = assembler.begun();
@@ -92,6 +112,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   core::BufferPool pool(size_t{1} << 20);
   net::FrameAssembler assembler(pool, net::kFrameBytesMax);
+  net::HeaderShapes shapes;
   const size_t step = data[0] == 0 ? size : data[0];
   for (size_t at = 1; at < size;) {
     const size_t count = std::min(step, size - at);
@@ -102,7 +123,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (!bytes.ok()) return 0;
       if (!bytes->has_value()) break;
       if ((*bytes)->empty()) continue;  // it was skipped
-      const absl::StatusOr<net::Frame> frame = net::DecodeFrame(std::move(**bytes));
+      const core::Slice copy = pool.Copy((*bytes)->bytes());
+      const absl::StatusOr<net::Frame> frame = net::DecodeFrame(std::move(**bytes), &shapes);
+      CheckReaders(frame, copy);
       if (!frame.ok()) return 0;
       CheckHeaders(*frame, static_cast<AllHeaders*>(nullptr));
       CheckRoundTrip(*frame, pool);
