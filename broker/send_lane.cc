@@ -243,7 +243,7 @@ void SendLane::AnswerStored(const Item& item) {
   const MessageId id = MessageId::OfRecord(message.draft.store_host, item.position);
   const core::Decimal queue_id(message.draft.queue_id);
   const core::Decimal queue_offset(item.queue_offset.value());
-  const std::string_view values[] = {id.text(), queue_id.text(), queue_offset.text(), message.uniq_key};
+  const net::AnswerTemplate::Value values[] = {{id.text(), true}, {queue_id.text(), true}, {queue_offset.text(), true}, {message.uniq_key}};
   item.connection->AnswerDirect(shard_.config().trace_on ? stored_ : stored_untraced_, item.serialize_type, item.opaque, values);
 }
 

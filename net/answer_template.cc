@@ -75,19 +75,23 @@ AnswerTemplate::AnswerTemplate(int32_t code, std::initializer_list<Constant> con
   fixed_bytes_max_ = kFramePrefixBytes + std::max(json_bytes, binary_bytes);
 }
 
-size_t AnswerTemplate::Bound(std::span<const std::string_view> values) const {
+size_t AnswerTemplate::Bound(std::span<const Value> values) const {
   size_t bytes = fixed_bytes_max_;
-  for (const std::string_view value : values) bytes += value.size() * kJsonEscapeFactor;
+  for (const Value& value : values) bytes += value.text.size() * (value.plain ? 1 : kJsonEscapeFactor);
   return bytes;
 }
 
-char* AnswerTemplate::Write(char* out, SerializeType type, int32_t opaque, std::span<const std::string_view> values) const {
+char* AnswerTemplate::Write(char* out, SerializeType type, int32_t opaque, std::span<const Value> values) const {
   CORE_ASSERT(values.size() == json_.size());
   FrameWriter writer(out + kFramePrefixBytes);
   if (type == SerializeType::kJson) {
     for (size_t i = 0; i < values.size(); ++i) {
       writer.Raw(json_[i]);
-      writer.Escaped(values[i]);
+      if (values[i].plain) {
+        writer.Raw(values[i].text);
+      } else {
+        writer.Escaped(values[i].text);
+      }
     }
     writer.Raw(json_opaque_);
     writer.Number(opaque);
@@ -100,8 +104,8 @@ char* AnswerTemplate::Write(char* out, SerializeType type, int32_t opaque, std::
     writer.U32(0);
     for (size_t i = 0; i < values.size(); ++i) {
       writer.Raw(binary_[i]);
-      writer.U32Size(values[i].size());
-      writer.Raw(values[i]);
+      writer.U32Size(values[i].text.size());
+      writer.Raw(values[i].text);
     }
     WriteU32(length_at, static_cast<uint32_t>(writer.at() - length_at - 4));
   }

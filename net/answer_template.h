@@ -18,13 +18,17 @@ namespace net {
 class AnswerTemplate {
  public:
   using Constant = std::pair<std::string_view, std::string_view>;
+  struct Value {
+    std::string_view text;
+    bool plain = false;  // nothing in it is escaped in JSON: digits, for instance
+  };
   /// The fields in their order: `constants`, name and value, then one for each of `names`, at least one, whose values come with each answer. Names are as in HeaderFields.
   AnswerTemplate(int32_t code, std::initializer_list<Constant> constants, std::initializer_list<std::string_view> names);
 
   /// Bytes that Write may need at most for these values, one for each name.
-  size_t Bound(std::span<const std::string_view> values) const;
+  size_t Bound(std::span<const Value> values) const;
   /// Writes the frame; returns its end.
-  char* Write(char* out, SerializeType type, int32_t opaque, std::span<const std::string_view> values) const;
+  char* Write(char* out, SerializeType type, int32_t opaque, std::span<const Value> values) const;
 
  private:
   // Each value's name, and what stands between it and the value before; in front of the first also all that comes before.

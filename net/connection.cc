@@ -287,7 +287,7 @@ void Connection::AnswerDirect(const FrameHead& head) {
   wake_writer_.NotifyOne();
 }
 
-void Connection::AnswerDirect(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const std::string_view> values) {
+void Connection::AnswerDirect(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const AnswerTemplate::Value> values) {
   if (closing()) return;
   output_.AppendAnswer(answer, serialize_type, opaque, values);
   wake_writer_.NotifyOne();

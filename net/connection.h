@@ -74,7 +74,7 @@ class Connection : public core::ListNode {
   /// Ends it; AnswerDirect comes before, unless nothing is to be answered.
   void FinishDirect(const RequestCost& cost);
   void AnswerDirect(const FrameHead& head);
-  void AnswerDirect(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const std::string_view> values);
+  void AnswerDirect(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const AnswerTemplate::Value> values);
   /// Requests that have let go of their frames and wait for something (held pulls).
   size_t held_requests() const { return held_requests_; }
 

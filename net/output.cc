@@ -112,7 +112,7 @@ void Output::AppendFrame(const FrameHead& head, core::Slice body) {
   Hold(gathered_.bytes - before);
 }
 
-void Output::AppendAnswer(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const std::string_view> values) {
+void Output::AppendAnswer(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const AnswerTemplate::Value> values) {
   const size_t before = gathered_.bytes;
   Commit(answer.Write(Reserve(answer.Bound(values)), serialize_type, opaque, values));
   Hold(gathered_.bytes - before);

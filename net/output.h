@@ -32,7 +32,7 @@ class Output {
   void AppendReply(Reply reply, SerializeType serialize_type, int32_t opaque);
   /// Any frame with one body.
   void AppendFrame(const FrameHead& head, core::Slice body);
-  void AppendAnswer(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const std::string_view> values);
+  void AppendAnswer(const AnswerTemplate& answer, SerializeType serialize_type, int32_t opaque, std::span<const AnswerTemplate::Value> values);
 
   /// Nothing is waiting (a batch may be under way).
   bool empty() const { return gathered_.parts.empty(); }

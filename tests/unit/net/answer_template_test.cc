@@ -17,8 +17,9 @@ constexpr std::string_view kRegion = "Region \"1\"\x01";
 
 std::string FromTemplate(SerializeType type, int32_t opaque, const std::vector<std::string_view>& values) {
   const AnswerTemplate answer(kCode, {{"MSG_REGION", kRegion}, {"TRACE_ON", "true"}}, {"msgId", "queueOffset", "transactionId"});
-  std::string out(answer.Bound(values), '\xEE');
-  const char* const end = answer.Write(out.data(), type, opaque, values);
+  const std::vector<AnswerTemplate::Value> given = {{values[0], true}, {values[1], true}, {values[2]}};
+  std::string out(answer.Bound(given), '\xEE');
+  const char* const end = answer.Write(out.data(), type, opaque, given);
   out.resize(static_cast<size_t>(end - out.data()));
   return out;
 }
