@@ -7,11 +7,13 @@ LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
 
 
 def read(port):
-    """[(name, {label: text}, value)] of the page at this port of the loopback address."""
+    """[(name, {label: text}, value)] of the broker, on the page at this port of the loopback address."""
     with urllib.request.urlopen(f'http://127.0.0.1:{port}/metrics', timeout=30) as page:
         lines = page.read().decode().splitlines()
     found = (SAMPLE.match(line) for line in lines if not line.startswith('#'))
-    return [(match[1], dict(LABEL.findall(match[2] or '')), float(match[3])) for match in found if match]
+    samples = [(match[1], dict(LABEL.findall(match[2] or '')), float(match[3])) for match in found if match]
+    # A nameserver in the same process shows the shard that they share once more.
+    return [sample for sample in samples if sample[1].get('server') == 'broker']
 
 
 def total(samples, name, **labels):

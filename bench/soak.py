@@ -3,7 +3,7 @@
 
   ./dev bench soak [--minutes 30] [--json]
 
-A fresh broker on an empty folder; a short run at full load finds its peak. Then messages of 1 KiB come at half of it, while another client reads the topic from
+A fresh broker on an empty folder; a minute at full load finds its peak, which is the disk's as soon as its caches and the append buffer are full. Then messages of 1 KiB come at half of it, while another client reads the topic from
 its oldest message on, again and again, a quarter as fast. The log is kept at about --keep by cleanFileForciblyEnable, so that its oldest segments go all the time.
 Goals: p99.9 of a send at most 2 ms, no round of a shard above 16 ms (the buckets are powers of two; 8.4 ms is told too), no errors.
 """
@@ -77,7 +77,7 @@ def soak(options, folder):
                                diskSpaceCleanForciblyRatio=room(folder, options.keep << 30), diskSpaceWarningLevelRatio=95, diskMaxUsedSpaceRatio=30)
     server.start()
     try:
-        peak = bench(server, 'produce', '-c', 4, '-i', 64, '--warmup', 5, '-d', 10)['messagesPerSecond']
+        peak = bench(server, 'produce', '-c', 4, '-i', 64, '--warmup', 30, '-d', 30)['messagesPerSecond']
         rate = int(peak / 2)
         print(f'peak {peak:,.0f} messages/s; {options.minutes} minutes at {rate:,}/s', file=sys.stderr, flush=True)
         reader = Reader(server, rate / 4)

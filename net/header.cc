@@ -29,7 +29,7 @@ namespace internal {
 bool ParseInteger(std::string_view text, int64_t& value) {
   constexpr size_t kDigitsMax = 18;  // which cannot overflow
   if (!text.empty() && text.size() <= kDigitsMax) [[likely]] {
-    int64_t sum = 0;
+    uint64_t sum = 0;  // may go round where it is no number
     bool digits = true;
     for (const char c : text) {
       const auto digit = static_cast<uint8_t>(c - '0');
@@ -37,7 +37,7 @@ bool ParseInteger(std::string_view text, int64_t& value) {
       sum = sum * 10 + digit;
     }
     if (digits) {
-      value = sum;
+      value = static_cast<int64_t>(sum);
       return true;
     }
   }

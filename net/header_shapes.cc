@@ -89,7 +89,7 @@ bool HeaderShapes::Read(char* text, size_t size, Frame& frame) const {
   const Shape* const shape = shapes_[SlotOf(size)].get();
   if (size < kBlock || shape == nullptr || shape->size != size || !shape->Fits(text)) return false;
   int32_t opaque = 0;
-  if (!internal::ReadValue(shape->opaque.In(text), opaque)) return false;
+  if (text[shape->opaque.at] == '+' || !internal::ReadValue(shape->opaque.In(text), opaque)) return false;
   frame.code = shape->code;
   frame.language = shape->language;
   frame.version = shape->version;
@@ -132,31 +132,36 @@ bool HeaderShapes::Wants(size_t size) {
 
 void HeaderShapes::Learn(const char* text, size_t size, const Frame& frame, std::string_view opaque) {
   if (size < kBlock || size > kTextMax || frame.fields.size() > kFieldsMax || opaque.empty()) return;
+  std::array<uint16_t, kFieldsMax> escapes_end;
+  std::array<uint16_t, kEscapesMax> all_escapes;
+  size_t escapes = 0;
+  for (size_t i = 0; i < frame.fields.size(); ++i) {
+    const std::string_view value = frame.fields[i].value;
+    for (size_t at = value.find('\\'); at != std::string_view::npos; at = value.find('\\', at + kEscapeBytes)) {
+      const std::string_view escape = value.substr(at, kEscapeBytes);
+      if (escapes == kEscapesMax || escape.size() < kEscapeBytes || !escape.starts_with("\\u000") || escape.back() < '0' || escape.back() > '9') return;
+      all_escapes[escapes++] = PlaceOf(text, escape).at;
+    }
+    escapes_end[i] = static_cast<uint16_t>(escapes);
+  }
+
   std::unique_ptr<Shape>& slot = shapes_[SlotOf(size)];
   if (slot == nullptr) slot = std::make_unique<Shape>();
   Shape& shape = *slot;
-  shape.size = 0;  // while it is not whole
   std::memcpy(shape.bytes.data(), text, size);
   std::fill_n(shape.fixed.begin(), size, kFixed);
   const auto set_free = [&shape](Place place) { std::fill_n(shape.fixed.begin() + place.at, place.size, uint8_t{0}); };
 
-  size_t escapes = 0;
   shape.field_count = frame.fields.size();
   for (size_t i = 0; i < shape.field_count; ++i) {
     Shape::Field& field = shape.fields[i];
-    const std::string_view value = frame.fields[i].value;
     field.name = PlaceOf(text, frame.fields[i].name);
-    field.value = PlaceOf(text, value);
+    field.value = PlaceOf(text, frame.fields[i].value);
+    field.escapes_end = escapes_end[i];
     set_free(field.value);
-    for (size_t at = value.find('\\'); at != std::string_view::npos; at = value.find('\\', at + kEscapeBytes)) {
-      const std::string_view escape = value.substr(at, kEscapeBytes);
-      if (escapes == kEscapesMax || escape.size() < kEscapeBytes || !escape.starts_with("\\u000") || escape.back() < '0' || escape.back() > '9') return;
-      const Place place = PlaceOf(text, escape);
-      std::fill_n(shape.fixed.begin() + place.at, place.size, kFixed);
-      shape.escapes[escapes++] = place.at;
-    }
-    field.escapes_end = static_cast<uint16_t>(escapes);
   }
+  shape.escapes = all_escapes;
+  for (size_t i = 0; i < escapes; ++i) std::fill_n(shape.fixed.begin() + all_escapes[i], kEscapeBytes, kFixed);
   shape.code = frame.code;
   shape.language = frame.language;
   shape.version = frame.version;

@@ -283,14 +283,16 @@ class UsualHeaderParser {
     return !word.empty();
   }
 
+  // A plus sign is no number in JSON, although it is one in a field.
+  bool TakeNumber(std::string_view& word, int32_t& number) { return text_[at_] != '+' && TakeWord(word) && internal::ReadValue(word, number); }
   bool TakeNumber(int32_t& number) {
     std::string_view word;
-    return TakeWord(word) && internal::ReadValue(word, number);
+    return TakeNumber(word, number);
   }
 
   bool TakeOpaque() {
     if (!opaque_.empty()) return false;  // a second one: the last counts, but only one place of it can be known
-    return TakeWord(opaque_) && internal::ReadValue(opaque_, frame_.opaque);
+    return TakeNumber(opaque_, frame_.opaque);
   }
 
   // The string that is the value of `target`, which is filled in when its escapes are gone.

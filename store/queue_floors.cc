@@ -27,14 +27,21 @@ void ShardStoreImpl::NoteNewQueue(const Queue& queue) {
 }
 
 core::Task<absl::Status> ShardStoreImpl::NoteNewQueues() {
-  std::vector<MetaChange> changes;
-  for (size_t taken = 0; taken < kQueueSlice && !new_queues_.empty(); ++taken) {
-    const core::QueueKey key = std::move(new_queues_.front());
-    new_queues_.pop_front();
-    if (FindQueue(key) != nullptr) RaiseFloor(key, 0, changes);  // it may have been dropped meanwhile
+  absl::Status status;
+  while (!new_queues_.empty()) {
+    std::vector<MetaChange> changes;
+    for (size_t taken = 0; taken < kQueueSlice && !new_queues_.empty(); ++taken) {
+      const core::QueueKey key = std::move(new_queues_.front());
+      new_queues_.pop_front();
+      if (FindQueue(key) != nullptr) RaiseFloor(key, 0, changes);  // it may have been dropped meanwhile
+    }
+    if (changes.empty()) {
+      co_await core::Yield();
+    } else {
+      status.Update(co_await meta_.Commit(std::move(changes)));
+    }
   }
-  if (changes.empty()) co_return absl::OkStatus();
-  co_return co_await meta_.Commit(std::move(changes));
+  co_return status;
 }
 
 core::Task<void> ShardStoreImpl::NewQueuesLoop() {

@@ -96,6 +96,18 @@ core::Task<std::vector<core::QueueKey>> ShardStoreImpl::QueuesIn(const Segment& 
 }
 
 core::Task<absl::Status> ShardStoreImpl::DeleteOldest(const char* why) {
+  segments_.front().deleting = true;
+  absl::Status status = co_await LetGoOfOldest();
+  if (!status.ok()) {
+    segments_.front().deleting = false;
+    co_return status;
+  }
+  core::LogInfo("segment ", segments_.front().position, " of log ", options_.log_number, " ", why);
+  co_return co_await RemoveFiles(segments_.PopFront());
+}
+
+/// Afterwards no queue has anything in it, and that is noted.
+core::Task<absl::Status> ShardStoreImpl::LetGoOfOldest() {
   Segment& oldest = segments_.front();
   const std::vector<core::QueueKey> keys = co_await QueuesIn(oldest);
   // Queues must remember where they were: what is behind it may go with a power cut, or lie in damage.
@@ -129,8 +141,7 @@ core::Task<absl::Status> ShardStoreImpl::DeleteOldest(const char* why) {
     if (queue == nullptr) continue;
     std::erase_if(queue->runs, [&](const Run& run) { return run.segment == &oldest; });
   }
-  core::LogInfo("segment ", oldest.position, " of log ", options_.log_number, " ", why);
-  co_return co_await RemoveFiles(segments_.PopFront());
+  co_return absl::OkStatus();
 }
 
 core::Task<absl::Status> ShardStoreImpl::RemoveFiles(std::unique_ptr<Segment> segment) {

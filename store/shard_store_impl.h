@@ -95,6 +95,7 @@ class ShardStoreImpl final : public ShardStore {
   bool MustMakeRoom() const;
   core::Task<std::vector<core::QueueKey>> QueuesIn(const Segment& segment);
   core::Task<absl::Status> DeleteOldest(const char* why);
+  core::Task<absl::Status> LetGoOfOldest();
   core::Task<absl::Status> RemoveFiles(std::unique_ptr<Segment> segment);
   bool InDeleteHour() const;
 

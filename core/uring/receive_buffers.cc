@@ -10,7 +10,7 @@
 namespace core {
 namespace {
 
-/// Lent to the kernel at a time, at first: 2 MiB of 32 KiB each, more than usually arrives in a tick, less than a core's own cache holds.
+/// Lent to the kernel at a time, at first: 512 KiB of 32 KiB each, more than usually arrives in a tick, less than a core's own cache holds.
 constexpr size_t kLentAtFirst = 16;
 /// A larger number is halved after so many quiet polls.
 constexpr uint32_t kCalmPolls = 10'000;

@@ -12,6 +12,8 @@
 namespace net {
 namespace {
 
+using std::string_view_literals::operator""sv;
+
 constexpr int32_t kCode = 11;
 constexpr std::string_view kRegion = "Region \"1\"\x01";
 
@@ -38,7 +40,7 @@ TEST(AnswerTemplateTest, WritesWhatTheEncoderWrites) {
   const std::vector<std::vector<std::string_view>> all = {
       {"7F00000100002A9F0000000000000000", "0", ""},
       {"7F00000100002A9F0000000000000000", "9223372036854775807", "7F000001000078BF0000000000000261"},
-      {"", "-1", std::string_view("a \"quoted\" \\ \x01 \x1f and \0 text of more than sixteen bytes, with \xC3\xA4", 68)}};
+      {"", "-1", "a \"quoted\" \\ \x01 \x1f and \0 text of more than sixteen bytes, with \xC3\xA4"sv}};
   for (const SerializeType type : {SerializeType::kJson, SerializeType::kRocketMq}) {
     for (const int32_t opaque : {0, 1, -1, 123'456, INT32_MAX, INT32_MIN}) {
       for (const std::vector<std::string_view>& values : all) {

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "core/scope.h"
 #include "core/sim/world.h"
+#include "store/queue.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace store {
@@ -72,8 +73,12 @@ core::Task<absl::Status> Main(int turns_between_drops) {
   CO_RETURN_IF_ERROR(co_await FillQueues(store, 0, queue, kQueues, false));
   for (int round = 1; round < kRounds; ++round) CO_RETURN_IF_ERROR(co_await FillQueues(store, round, 0, kQueues, false));
   co_await ExpectAllOfKept(store);
-  // Each queue that there is was noted; of a dropped one nothing is left.
+  // Each queue that there is was noted, and what it had in the first segment; of a dropped one nothing is left.
   EXPECT_EQ(opened.meta->All(MetaTable::kQueueFloors).size(), static_cast<size_t>(kQueues));
+  for (int i = 0; i < queue; ++i) {
+    const std::string* floor = opened.meta->Find(MetaTable::kQueueFloors, QueueFloorKey({"kept", i}));
+    EXPECT_TRUE(floor != nullptr && *floor != "0") << "queue " << i;
+  }
   CO_RETURN_IF_ERROR(co_await CloseBoth(opened));
 
   CO_ASSIGN_OR_RETURN(OpenStore again, co_await OpenIn("data", ManyOptions()));
@@ -100,6 +105,22 @@ TEST(ManyQueuesTest, AreSealedWholeWhateverIsDroppedMeanwhile) {
     const absl::Status status = world.RunToEnd(node, absl::Hours(48));
     EXPECT_TRUE(status.ok()) << turns << " turns between two drops: " << status << world.Describe();
   }
+}
+
+core::Task<absl::Status> CloseMain() {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", ManyOptions()));
+  for (int queue = 0; queue < kQueues; ++queue) CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "kept", queue, "x")).status());
+  EXPECT_LT(opened.meta->All(MetaTable::kQueueFloors).size(), static_cast<size_t>(kQueues)) << "all were noted before the end";
+  CO_RETURN_IF_ERROR(co_await CloseBoth(opened));
+  // Without the store, whose start would note them itself.
+  CO_ASSIGN_OR_RETURN(std::unique_ptr<MetaStore> meta, co_await MetaStore::Open("data/meta"));
+  EXPECT_EQ(meta->All(MetaTable::kQueueFloors).size(), static_cast<size_t>(kQueues));
+  co_return co_await meta->Close();
+}
+
+TEST(ManyQueuesTest, AreAllNotedAtTheEnd) {
+  const absl::Status status = sim::RunInWorld(7, 1, [] { return CloseMain(); });
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 }  // namespace
