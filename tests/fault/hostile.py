@@ -72,11 +72,13 @@ class Target:
         for line in page.splitlines():
             if line.startswith('# TYPE '):
                 name, kind = line.split()[2:]
-                check(name not in typed and kind in ('counter', 'gauge'), 'in the metrics:', line)
+                check(name not in typed and kind in ('counter', 'gauge', 'histogram'), 'in the metrics:', line)
                 typed[name] = kind
             elif not line.startswith('# HELP '):
                 match = re.fullmatch(r'([a-z_]+)(\{[^}]*\}) (\S+)', line)
-                check(match and match[1] in typed and match[1] + match[2] not in samples, 'in the metrics:', line)
+                family = match and (match[1] if match[1] in typed else re.sub('_(bucket|sum|count)$', '', match[1]))
+                check(match and family in typed and (family == match[1]) == (typed[family] != 'histogram') and match[1] + match[2] not in samples,
+                      'in the metrics:', line)
                 samples[match[1] + match[2]] = float(match[3])
         return samples
 
