@@ -7,7 +7,9 @@
 
 #include "bench/micro/on_shard.h"
 #include "core/assert.h"
+#include "core/decimal.h"
 #include "core/reactor.h"
+#include "net/answer_template.h"
 #include "net/frame.h"
 #include "net/frame_encoder.h"
 #include "net/header.h"
@@ -89,6 +91,22 @@ void BM_EncodeSendAnswer(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(BM_EncodeSendAnswer)->ArgName("binary")->Arg(0)->Arg(1);
+
+void BM_SendAnswerFromTemplate(benchmark::State& state) {
+  char buffer[1024];
+  const net::AnswerTemplate answer(0, {{"MSG_REGION", "DefaultRegion"}, {"TRACE_ON", "true"}}, {"msgId", "queueId", "queueOffset", "transactionId"});
+  int64_t offset = 1'000'000;
+  for (auto _ : state) {
+    const core::Decimal queue_id(5);
+    const core::Decimal queue_offset(++offset);
+    const net::AnswerTemplate::Value values[] = {
+        {"7F00000100002A9F000000000001E240", true}, {queue_id.text(), true}, {queue_offset.text(), true}, {"7F000001000078BF0000000000000261"}};
+    CORE_ASSERT(answer.Bound(values) <= sizeof(buffer));
+    benchmark::DoNotOptimize(answer.Write(buffer, static_cast<net::SerializeType>(state.range(0)), 123'456, values));
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_SendAnswerFromTemplate)->ArgName("binary")->Arg(0)->Arg(1);
 
 }  // namespace
 }  // namespace bench
