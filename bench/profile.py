@@ -20,6 +20,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests'))
+sys.path.insert(0, str(ROOT / 'bench'))
+import bench_load  # noqa: E402
 from peers import ringmq  # noqa: E402
 
 SAMPLES_A_SECOND = 2500
@@ -37,7 +39,7 @@ def sample(load, seconds, folder):
     server = ringmq.Standalone(folder / 'server')
     server.start()
     try:
-        command = [ringmq.binary, 'bench', load[0], '--json', '--quiet', '-n', server.namesrv, '-t', 'Profile', '--pid', str(server.daemon.pid), *load[1:]]
+        command = bench_load.command(server, 'Profile', *load)
         if load[0] != 'consume':
             command += ['--warmup', '1', '-d', str(seconds + 1)]
         bench = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -19,6 +19,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests'))
+sys.path.insert(0, str(ROOT / 'bench'))
+import bench_load  # noqa: E402
 import rawmq  # noqa: E402
 from peers import ringmq  # noqa: E402
 
@@ -52,18 +54,14 @@ class Server:
         """Bytes."""
         return int(pathlib.Path(f'/proc/{self.pid}/statm').read_text(encoding='ascii').split()[1]) * resource.getpagesize()
 
+    def arguments(self, mode, arguments):
+        return arguments if mode == 'consume' or '-m' in arguments else [*arguments, '-d', self.seconds, '--warmup', 1]
+
     def command(self, mode, *arguments, topic='Scale'):
-        command = [ringmq.binary, 'bench', mode, '--json', '--quiet', '-n', self.server.namesrv, '-t', topic, '--pid', self.pid, *arguments]
-        if mode != 'consume' and '-m' not in arguments:
-            command += ['-d', self.seconds, '--warmup', 1]
-        return [str(word) for word in command]
+        return bench_load.command(self.server, topic, mode, *self.arguments(mode, arguments))
 
     def bench(self, mode, *arguments, topic='Scale'):
-        command = self.command(mode, *arguments, topic=topic)
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f'{" ".join(command)}: {done.stderr}{done.stdout}')
-        return json.loads(done.stdout)
+        return bench_load.run(self.server, topic, mode, *self.arguments(mode, arguments))
 
 
 def figures(result):

@@ -12,7 +12,6 @@ import json
 import math
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,6 +20,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'tests'))
 sys.path.insert(0, str(ROOT / 'bench'))
+import bench_load  # noqa: E402
 import metrics_page  # noqa: E402
 from peers import ringmq  # noqa: E402
 from peers.process import free_port  # noqa: E402
@@ -30,12 +30,8 @@ P999_GOAL_US = 2000
 SECONDS_PER_READ = 5
 
 
-def bench(server, *arguments):
-    command = [ringmq.binary, 'bench', *map(str, arguments), '--json', '--quiet', '-n', server.namesrv, '-t', TOPIC, '-q', str(QUEUES), '--pid', str(server.daemon.pid)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-    if not done.stdout.strip():
-        raise RuntimeError(f'{" ".join(map(str, command))}: {done.stderr}')
-    return json.loads(done.stdout)
+def bench(server, mode, *arguments):
+    return bench_load.run(server, TOPIC, mode, '-q', QUEUES, *arguments, failures=True)
 
 
 class Reader(threading.Thread):
@@ -62,12 +58,11 @@ def room(folder, keep):
     return max(30, math.ceil(100 * (usage.used + keep) / usage.total))
 
 
-def ticks_above(before, after, seconds):
-    """Rounds of shards that took longer, of those between two readings."""
+def ticks_above(before, after, limit):
+    """Rounds of shards that took longer than the limit of that bucket, of those between two readings."""
     def count(samples):
-        below = sum(value for name, labels, value in samples
-                    if name == 'ringmq_reactor_tick_seconds_bucket' and labels['le'] != '+Inf' and abs(float(labels['le']) - seconds) < seconds / 4)
-        return metrics_page.total(samples, 'ringmq_reactor_tick_seconds_count') - below
+        return (metrics_page.total(samples, 'ringmq_reactor_tick_seconds_count') -
+                metrics_page.total(samples, 'ringmq_reactor_tick_seconds_bucket', le=limit))
     return int(count(after) - count(before))
 
 
@@ -94,7 +89,7 @@ def soak(options, folder):
               for stage in ('receive', 'decode', 'hand_over', 'append', 'write', 'flush', 'acknowledge', 'send')}
     return {'peak': peak, 'rate': rate, 'minutes': options.minutes, 'sent': sent['messages'], 'errors': sent['errors'] + sent['outOfOrder'],
             'latencyUs': sent['latencyUs'], 'read': reader.messages, 'readFailures': len(reader.failures), 'readFailure': (reader.failures or [''])[0],
-            'deletedMiB': int((end - begin) / 2**20), 'ticksAbove8ms': ticks_above(before, after, 2**23 / 1e9), 'ticksAbove16ms': ticks_above(before, after, 2**24 / 1e9),
+            'deletedMiB': int((end - begin) / 2**20), 'ticksAbove8ms': ticks_above(before, after, '0.008388608'), 'ticksAbove16ms': ticks_above(before, after, '0.016777216'),
             'residentMiB': sent.get('brokerResidentMiB'), 'brokerCpuUsPerMessage': sent.get('brokerCpuUsPerMessage'),
             'stageP999Us': {stage: value and value * 1e6 for stage, value in stages.items()}}
 

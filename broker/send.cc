@@ -167,7 +167,7 @@ bool SendHandlers::PreparePlain(const net::Connection& connection, const net::Fr
   plain.message.draft.topic = header.topic;
   plain.message.draft.queue_id = header.queue_id;
   plain.owner = shard_.placement().OwnerOf(topic->placement, header.queue_id);
-  plain.wait = scanned.wait;
+  plain.durability = DurabilityOf(scanned.wait);
   plain.puts = topic->puts;
   plain.topics_forgotten = shard_.stats().topics_forgotten();
   return !CheckSizes(plain.message.draft).has_value();

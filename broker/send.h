@@ -29,7 +29,7 @@ class SendHandlers {
   struct PlainSend {
     PreparedMessage message;
     core::ShardId owner{0};
-    bool wait = true;  // for what flushDiskType says
+    std::optional<store::Durability> durability;
     BrokerStats::Flow* puts = nullptr;  // of its topic, see BrokerStats::OnPut
     uint64_t topics_forgotten = 0;
   };
@@ -47,10 +47,6 @@ class SendHandlers {
   /// Fills `plain` from the request, if it is one that is stored as it is, with no detour and at once. False: it is for the handlers;
   /// `plain.message` is to be cleared. `frame` must live as long as `plain.message`.
   bool PreparePlain(const net::Connection& connection, const net::Frame& frame, net::SendMessageHeader& header, PlainSend& plain);
-  /// WAIT=false: the producer settles for what survives the death of the process, whatever flushDiskType says.
-  static std::optional<store::Durability> DurabilityOf(bool wait) {
-    return wait ? std::nullopt : std::optional<store::Durability>(store::Durability::kAsync);
-  }
   /// The answer to one message that is stored, but for its id, queue, queue offset and unique key.
   net::AnswerTemplate StoredAnswer(bool trace_on) const;
   net::Reply Failed(const absl::Status& status, int32_t queue_id, std::string_view uniq_key);
@@ -64,6 +60,10 @@ class SendHandlers {
   core::Task<net::Reply> SendBatch(net::RequestContext context, net::SendMessageHeader header);
   core::Task<net::Reply> SendReply(net::RequestContext context, net::SendMessageHeader header);
 
+  /// WAIT=false: the producer settles for what survives the death of the process, whatever flushDiskType says.
+  static std::optional<store::Durability> DurabilityOf(bool wait) {
+    return wait ? std::nullopt : std::optional<store::Durability>(store::Durability::kAsync);
+  }
   /// Replaces a negative queue id by a random one.
   static void ChooseQueue(net::SendMessageHeader& header, int32_t write_queues);
   /// Checks topic and queue, replaces a negative queue id by a random one. False: the topic is not known and must be made.

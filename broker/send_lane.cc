@@ -24,7 +24,6 @@ struct SendLane::Item {
   int32_t opaque = 0;
   net::SerializeType serialize_type = net::SerializeType::kJson;
   bool oneway = false;
-  std::optional<store::Durability> durability;
   core::Slice bytes;
   SendHandlers::PlainSend plain;
 
@@ -43,7 +42,7 @@ struct SendLane::Item {
   /// On the owner, without waiting. True: it is stored, and its promise holds.
   bool Begin(store::ShardStore& store) {
     if (ready.nanos != 0) taken = core::Reactor::Current().Clock();
-    std::optional<store::BegunAppend> append = store.BeginAppend(plain.message.draft, durability);
+    std::optional<store::BegunAppend> append = store.BeginAppend(plain.message.draft, plain.durability);
     if (!append.has_value()) return false;
     if (ready.nanos != 0) appended = kept = core::Reactor::Current().Clock();
     queue_offset = append->queue_offset;
@@ -61,7 +60,7 @@ struct SendLane::Item {
       co_return;
     }
     ready = {};  // appending and waiting are not told apart on this way
-    const absl::StatusOr<store::AppendResult> stored = co_await store.Append({&plain.message.draft, 1}, durability);
+    const absl::StatusOr<store::AppendResult> stored = co_await store.Append({&plain.message.draft, 1}, plain.durability);
     status = stored.status();
     if (!stored.ok()) co_return;
     queue_offset = stored->first_queue_offset;
@@ -154,7 +153,6 @@ bool SendLane::Take(net::Connection& connection, net::Frame& frame, const net::R
   item.opaque = frame.opaque;
   item.serialize_type = frame.serialize_type;
   item.oneway = frame.is_oneway();
-  item.durability = SendHandlers::DurabilityOf(item.plain.wait);
   item.bytes = std::move(frame.bytes);  // the body lies in it too
   item.status = absl::OkStatus();
   connection.BeginDirect();

@@ -18,8 +18,8 @@ namespace broker {
 /// The way of plain messages (SEND_MESSAGE_V2 to a topic that is there, no retry, no special feature) from their frames into the logs, without a
 /// coroutine for each. Those of this shard's own queues are appended as they are read; those of others are gathered and handed to their owner as one
 /// message between shards, at the end of the tick or when there are many, and come back likewise. What can't be appended at once takes the store's
-/// usual way, in its turn. A send of another kind that
-/// is behind it on its connection may overtake it; plain ones keep their order. One lane a shard; its items and groups are touched by one shard at a time.
+/// usual way, in its turn. A send of another kind that is behind it on its connection may overtake it; plain ones keep their order. One lane a shard; its
+/// items and groups are touched by one shard at a time.
 class SendLane final : public net::DirectHandler {
  public:
   /// `shard` and `handlers` outlive it.

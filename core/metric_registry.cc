@@ -9,6 +9,9 @@
 namespace core {
 namespace {
 
+// By MetricKind.
+constexpr std::string_view kKindNames[] = {"counter", "gauge", "histogram"};
+
 std::string Label(std::string_view name, std::string_view text) { return StrCat(name, "=\"", text, "\""); }
 
 std::string Number(double value) {
@@ -109,10 +112,6 @@ void AddReactorMetrics(MetricRegistry& registry) {
   });
 }
 
-namespace {
-constexpr std::string_view kKindNames[] = {" counter", " gauge", " histogram"};
-}  // namespace
-
 std::string PrometheusText(std::span<const MetricSource> sources) {
   struct Sample {
     const MetricSource* source;
@@ -130,7 +129,7 @@ std::string PrometheusText(std::span<const MetricSource> sources) {
   std::string text;
   for (const std::vector<Sample>& family : families) {
     const MetricSample& first = *family.front().sample;
-    text += StrCat("# HELP ", first.name, " ", first.help, "\n# TYPE ", first.name,
+    text += StrCat("# HELP ", first.name, " ", first.help, "\n# TYPE ", first.name, " ",
                    kKindNames[static_cast<size_t>(first.kind)], "\n");
     for (const Sample& one : family) AppendSample(*one.source, *one.sample, text);
   }
