@@ -90,9 +90,10 @@ def failed_writes(context, rounds, seed, command):
         device.tell('clear')
         cut = device.cut('all')
         ledger.happened('cut', cut)
-        # Since the failure nothing is flushed any more. Before it, 50 ms may be unflushed, and as much as a shard is late on a machine that is busy in others:
-        # it counts the age of what is unflushed from the beginning of its round.
-        ledger.window = cut - failed_at + 0.05 + LATE_SECONDS_MAX if context.kind == 'ringmq' else 1e6
+        # Since the failure nothing is flushed any more. Before it, or before a slow flush had ended the acknowledgements already, 50 ms may be unflushed, and
+        # as much as a shard is late on a machine that is busy: it counts the age of what is unflushed from the beginning of its round.
+        last = min(failed_at, max((a.acked for a in results[0]), default=failed_at))
+        ledger.window = cut - last + 0.05 + LATE_SECONDS_MAX if context.kind == 'ringmq' else 1e6
         server.kill()
         device.power_up()
         start(server, ALIVE, 0, f'alive{number}')

@@ -65,6 +65,9 @@ class Rounds:
         results = self.producers.results(40)
         self.ledger.add(*results)
         self.ledger.happened('cut', died)
+        # What may be lost: the acknowledgements of some time before the cut, or before a slow disk had ended them already.
+        last = max((a.acked for a in results[0]), default=moment)
+        self.ledger.window = max(self.ledger.window, died - min(last, moment) + self.window)
         self.acknowledged += len(results[0])
         self.device.power_up()
         return moment
