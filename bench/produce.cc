@@ -15,6 +15,8 @@ namespace {
 constexpr int32_t kFirstOpaque = 1'000'000'000;
 /// Open loop: how many requests may be under way on a connection before new ones wait (their latency counts all the same).
 constexpr size_t kOpenLoopSlots = 65536;
+/// How late the kernel may wake a sleeper. From then on the clock is watched: the wait for a timer is not the broker's latency.
+constexpr absl::Duration kTimerError = absl::Microseconds(100);
 
 /// One connection's sends. A slot is a request under way, found again by its opaque.
 class Producer final : public ResponseHandler {
@@ -22,7 +24,9 @@ class Producer final : public ResponseHandler {
   Producer(const Share& share, int32_t number, int64_t messages_max, int64_t* live_messages)
       : share_(share),
         options_(*share.options),
-        frame_(FrameTemplate::Send(TopicOf(options_, number), options_.group, static_cast<size_t>(options_.size), options_.batch)),
+        frame_(FrameTemplate::Send(TopicOf(options_, number), options_.group, static_cast<size_t>(options_.size),
+                                   options_.batch)),
+        number_(number),
         queue_(number % options_.queues),
         key_(static_cast<uint64_t>(number) << 40),
         requests_left_(messages_max > 0 ? (messages_max + options_.batch - 1) / options_.batch : INT64_MAX),
@@ -85,15 +89,15 @@ class Producer final : public ResponseHandler {
   }
 
   core::Task<void> RunOpenLoop() {
-    const double per_second = options_.rate / options_.connections / options_.batch;
+    // The connections take turns, evenly: started all at once, each would wait for the others and call that latency.
+    const double per_second = options_.rate / options_.batch;
     const core::MonoTime begin = Now();
     for (int64_t sent = 0; link_->status().ok();) {
-      const core::MonoTime due = begin + absl::Seconds(static_cast<double>(sent) / per_second);
+      const int64_t turn = sent * options_.connections + number_;
+      const core::MonoTime due = begin + absl::Seconds(static_cast<double>(turn) / per_second);
       if (requests_left_ == 0 || due >= share_.measure_until) co_return;
-      if (due > Now()) {
-        co_await core::Sleep(due);
-        continue;
-      }
+      if (due - kTimerError > Now()) co_await core::Sleep(due - kTimerError);
+      while (Now() < due) co_await core::Yield();
       if (under_way_ >= static_cast<int64_t>(kOpenLoopSlots)) {
         const core::WaitResult waited = co_await changed_.Wait(Now() + absl::Milliseconds(50));
         static_cast<void>(waited);
@@ -132,6 +136,7 @@ class Producer final : public ResponseHandler {
   const Share& share_;
   const Options& options_;
   FrameTemplate frame_;
+  const int32_t number_;  // of the connection among all
   int32_t queue_;
   uint64_t key_;
   int64_t requests_left_;
