@@ -20,6 +20,8 @@ constexpr size_t kChunkRestMin = size_t{64} << 10;
 constexpr absl::Duration kLateAfter = absl::Seconds(5);
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(500);
 constexpr absl::Duration kPrepareRetry = absl::Milliseconds(500);
+/// A log that has got so much in a segment will need the next one: where writing its blocks takes as long as filling this one, it begins then.
+constexpr uint64_t kInUseBytes = uint64_t{256} << 10;
 /// Small steps back of the wall clock do not show in store times; larger ones do.
 constexpr core::WallMillis kClockStepBackMax = 60'000;
 
@@ -98,8 +100,7 @@ core::Task<absl::StatusOr<core::Semaphore::Hold>> CommitLog::Admit(uint64_t byte
     if (refused.ok() && !hold) refused = too_long;
   }
   while (refused.ok() && !stopping_ && !Fits(bytes, records)) {
-    prepare_wanted_ = true;
-    prepare_.NotifyAll();
+    HurryNextSegment();
     if (!prepare_failure_.ok()) {
       refused = prepare_failure_;
       break;
@@ -132,7 +133,7 @@ Batch& CommitLog::FindRoom(uint64_t bytes, uint64_t records, bool slow) {
     if (!may_block && rows_fit && grown <= open_->room.size() && grown <= kBatchBytesMax && open_->position + grown <= active_->limit()) return *open_;
     CloseOpen();
   }
-  if (next_position_ + BatchBytes(bytes, records) > active_->limit()) Roll();
+  if (next_position_ + BatchBytes(bytes, records) > active_->limit() || LeavesReservedBlocks()) Roll();
   return NewBatch(bytes, records, slow);
 }
 
@@ -290,8 +291,19 @@ void CommitLog::CloseOpen() {
 }
 
 bool CommitLog::WantsNextSegment() const {
-  return prepared_ == nullptr && (prepare_wanted_ || append_end() - active_->position > active_->bytes / 2);
+  const uint64_t used = append_end() - active_->position;
+  return prepared_ == nullptr &&
+         (prepare_wanted_ || used > (synced() ? std::min(kInUseBytes, active_->bytes / 2) : active_->bytes / 2));
 }
+
+void CommitLog::HurryNextSegment() {
+  prepare_wanted_ = true;
+  if (hurry_ != nullptr) hurry_->RequestStop();
+  prepare_.NotifyAll();
+}
+
+/// A log's first segment is only reserved, so that the store is open at once. One that flushes each write leaves it early.
+bool CommitLog::LeavesReservedBlocks() const { return synced() && active_->reserved_only && prepared_ != nullptr; }
 
 void CommitLog::Roll() {
   CORE_ASSERT(prepared_ != nullptr && open_ == nullptr);
@@ -336,7 +348,12 @@ core::Task<void> CommitLog::PrepareLoop() {
       (void)co_await prepare_.Wait();
       continue;
     }
-    absl::StatusOr<std::unique_ptr<Segment>> made = co_await spares_.NewSegment(identity_, active_->limit());
+    core::StopSource hurry;
+    hurry_ = &hurry;
+    if (prepare_wanted_) hurry.RequestStop();
+    absl::StatusOr<std::unique_ptr<Segment>> made = co_await spares_.NewSegment(
+        identity_, active_->limit(), synced() ? SegmentBlocks::kWritten : SegmentBlocks::kReserved, hurry.token());
+    hurry_ = nullptr;
     if (made.ok()) {
       prepared_ = std::move(made).value();
       prepare_failure_ = absl::OkStatus();
@@ -354,6 +371,7 @@ core::Task<void> CommitLog::PrepareLoop() {
 core::Task<absl::Status> CommitLog::Stop() {
   absl::Status status = co_await FlushTo(append_end());
   stopping_ = true;
+  if (hurry_ != nullptr) hurry_->RequestStop();
   scope_.RequestStop();
   if (append_ != nullptr) append_->Stop();
   announce_.NotifyAll();

@@ -132,6 +132,10 @@ class CommitLog {
   /// Why nothing can be appended at all; OK when it can.
   absl::Status Refused() const { return failure_.ok() ? refusal_ : failure_; }
   bool WantsNextSegment() const;
+  /// Somebody waits for it.
+  void HurryNextSegment();
+  bool LeavesReservedBlocks() const;
+  bool synced() const { return options_.durability == Durability::kSynced; }
   void CloseOpen();
   void Roll();
   Batch& FindRoom(uint64_t bytes, uint64_t records, bool slow);
@@ -204,10 +208,11 @@ class CommitLog {
   MarkFile mark_file_;
   uint64_t recorded_mark_;
 
-  absl::Status failure_;          // final
-  absl::Status refusal_;          // the disk is too full for more
-  absl::Status prepare_failure_;  // why there is no next segment yet
-  bool prepare_wanted_ = false;   // somebody waits for the next segment
+  absl::Status failure_;               // final
+  absl::Status refusal_;               // the disk is too full for more
+  absl::Status prepare_failure_;       // why there is no next segment yet
+  bool prepare_wanted_ = false;        // somebody waits for the next segment
+  core::StopSource* hurry_ = nullptr;  // while it is made: ends the writing of its blocks
   bool stopping_ = false;
   uint64_t messages_appended_ = 0;
   uint64_t bytes_appended_ = 0;

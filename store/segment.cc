@@ -18,6 +18,8 @@ constexpr size_t kHeaderCrcOffset = 48;
 
 constexpr size_t kNameDigits = 20;
 constexpr uint64_t kTruncateStep = uint64_t{64} << 20;
+/// Small enough not to hold up a commit for long that the device takes after it.
+constexpr uint64_t kZeroStep = uint64_t{256} << 10;
 
 core::Task<absl::Status> WriteNewHeader(core::File& file, const LogIdentity& log, const SegmentHeader& header) {
   const core::Slice block = core::Reactor::Current().buffers().Allocate(kBlock);
@@ -25,6 +27,16 @@ core::Task<absl::Status> WriteNewHeader(core::File& file, const LogIdentity& log
   CO_RETURN_IF_ERROR(co_await file.WriteAt(0, block.bytes(), false));
   // Also makes the reserved size durable.
   co_return co_await file.Sync();
+}
+
+core::Task<absl::Status> WriteBlocks(core::File& file, uint64_t bytes, core::StopToken hurry) {
+  const core::Slice zeros = core::Reactor::Current().buffers().Allocate(std::min(bytes, kZeroStep));
+  std::memset(zeros.data(), 0, zeros.size());
+  for (uint64_t at = 0; at < bytes && !hurry.stop_requested(); at += zeros.size()) {
+    CO_RETURN_IF_ERROR(
+        co_await file.WriteAt(at, zeros.bytes().first(std::min<uint64_t>(zeros.size(), bytes - at)), false));
+  }
+  co_return absl::OkStatus();
 }
 
 std::unique_ptr<Segment> NewSegment(core::File file, const SegmentHeader& header) {
@@ -80,11 +92,14 @@ std::optional<uint64_t> PositionOfSegmentName(std::string_view name, std::string
   return position;
 }
 
-core::Task<absl::StatusOr<std::unique_ptr<Segment>>> CreateSegment(std::string directory, LogIdentity log, uint64_t position, uint64_t bytes) {
+core::Task<absl::StatusOr<std::unique_ptr<Segment>>> CreateSegment(std::string directory, LogIdentity log,
+                                                                   uint64_t position, uint64_t bytes,
+                                                                   SegmentBlocks blocks, core::StopToken hurry) {
   const std::string path = SegmentPath(directory, position);
   CO_ASSIGN_OR_RETURN(core::File file, co_await core::File::Open(path, {.write = true, .create = true, .exclusive = true, .direct = true}));
   const SegmentHeader header{position, bytes};
   absl::Status status = co_await file.Allocate(bytes);
+  if (status.ok() && blocks == SegmentBlocks::kWritten) status = co_await WriteBlocks(file, bytes, hurry);
   if (status.ok()) status = co_await WriteNewHeader(file, log, header);
   if (status.ok()) status = co_await core::fs::SyncDirectory(directory);
   if (!status.ok()) {
@@ -92,7 +107,9 @@ core::Task<absl::StatusOr<std::unique_ptr<Segment>>> CreateSegment(std::string d
     (void)co_await core::fs::Remove(path);
     co_return status;
   }
-  co_return NewSegment(std::move(file), header);
+  std::unique_ptr<Segment> segment = NewSegment(std::move(file), header);
+  segment->reserved_only = blocks == SegmentBlocks::kReserved;
+  co_return segment;
 }
 
 core::Task<absl::StatusOr<std::unique_ptr<Segment>>> ReuseSegment(std::string path, std::string directory, LogIdentity log, uint64_t position,

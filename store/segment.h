@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/file.h"
+#include "core/stop.h"
 #include "core/sync.h"
 #include "core/task.h"
 #include "store/batch.h"
@@ -54,9 +55,10 @@ struct Segment {
   uint64_t records_end = 0;
   core::WallMillis time_min = 0;  // of the messages; 0 when there is none
   core::WallMillis time_max = 0;
-  bool needs_sync = false;      // written to since its last flush
-  std::vector<Queue*> queues;   // with runs in here; unsealed segments only
-  uint32_t pins = 0;            // readers; the file is not closed while there are any
+  bool needs_sync = false;     // written to since its last flush
+  bool reserved_only = false;  // made with SegmentBlocks::kReserved, by this process
+  std::vector<Queue*> queues;  // with runs in here; unsealed segments only
+  uint32_t pins = 0;           // readers; the file is not closed while there are any
   core::Notifier unpinned;
 
   uint64_t limit() const { return position + bytes; }
@@ -81,9 +83,15 @@ inline std::string SegmentIndexPath(const std::string& directory, uint64_t posit
 /// The position in the name of a file of a log; empty when `name` is not such a name with `suffix`.
 std::optional<uint64_t> PositionOfSegmentName(std::string_view name, std::string_view suffix);
 
-/// Makes the file of a new segment: reserved, its header on stable storage, its name too. kResourceExhausted when the disk is full
-/// (nothing is left behind then).
-core::Task<absl::StatusOr<std::unique_ptr<Segment>>> CreateSegment(std::string directory, LogIdentity log, uint64_t position, uint64_t bytes);
+/// What the blocks of a new segment are. A durable write to blocks that are only reserved takes a commit of the file system's journal, too; one to
+/// blocks that were written before changes nothing but data. Writing them takes as long as writing the segment does.
+enum class SegmentBlocks : uint8_t { kReserved, kWritten };
+/// Makes the file of a new segment: its blocks, its header on stable storage, its name too. When `hurry` is stopped, the blocks that are not written yet
+/// stay reserved. kResourceExhausted when the disk is full (nothing is left behind then).
+core::Task<absl::StatusOr<std::unique_ptr<Segment>>> CreateSegment(std::string directory, LogIdentity log,
+                                                                   uint64_t position, uint64_t bytes,
+                                                                   SegmentBlocks blocks = SegmentBlocks::kReserved,
+                                                                   core::StopToken hurry = {});
 /// The same from the file at `path`, which has `bytes` and whose content counts no more: its header first, on stable storage, then its name. On an
 /// error nothing is left under the new name.
 core::Task<absl::StatusOr<std::unique_ptr<Segment>>> ReuseSegment(std::string path, std::string directory, LogIdentity log, uint64_t position,

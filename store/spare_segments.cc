@@ -36,7 +36,9 @@ core::Task<absl::Status> SpareSegments::Keep(const Segment& segment) {
   co_return absl::OkStatus();
 }
 
-core::Task<absl::StatusOr<std::unique_ptr<Segment>>> SpareSegments::NewSegment(LogIdentity log, uint64_t position) {
+core::Task<absl::StatusOr<std::unique_ptr<Segment>>> SpareSegments::NewSegment(LogIdentity log, uint64_t position,
+                                                                               SegmentBlocks blocks,
+                                                                               core::StopToken hurry) {
   while (!positions_.empty()) {
     const std::string path = SegmentFilePath(directory_, positions_.back(), kSpareSuffix);
     positions_.pop_back();
@@ -48,7 +50,7 @@ core::Task<absl::StatusOr<std::unique_ptr<Segment>>> SpareSegments::NewSegment(L
     core::LogWarning("a spare segment file can't be used: ", segment.status().ToString());
     (void)co_await core::fs::Remove(path);
   }
-  co_return co_await CreateSegment(directory_, log, position, segment_bytes_);
+  co_return co_await CreateSegment(directory_, log, position, segment_bytes_, blocks, hurry);
 }
 
 core::Task<absl::Status> SpareSegments::RemoveAll() {

@@ -30,7 +30,9 @@ class SpareSegments {
   /// Makes the file of `segment`, which nobody reads any more, a spare one. From then on it is no segment, whenever a crash comes. It stays open.
   core::Task<absl::Status> Keep(const Segment& segment);
   /// The new segment at `position`, from a spare file where there is one, otherwise as CreateSegment.
-  core::Task<absl::StatusOr<std::unique_ptr<Segment>>> NewSegment(LogIdentity log, uint64_t position);
+  core::Task<absl::StatusOr<std::unique_ptr<Segment>>> NewSegment(LogIdentity log, uint64_t position,
+                                                                  SegmentBlocks blocks = SegmentBlocks::kReserved,
+                                                                  core::StopToken hurry = {});
   /// Gives their room back to the disk.
   core::Task<absl::Status> RemoveAll();
   /// New segments so far that a spare file became.
