@@ -255,6 +255,7 @@ def main():
     options = parser.parse_args()
     ringmq.binary = options.binary
     ringmq.DEFAULTS = {'brokerIP1': '127.0.0.1'}  # what a user gets, not what suits small tests
+    ringmq.shards = None
     rocketmq.setup(options.version)
     figures, errors = {}, {}
     for number_of_round in range(options.rounds):

@@ -201,6 +201,7 @@ def main():
     parser.add_argument('--redraw', action='store_true', help='measure nothing')
     options = parser.parse_args()
     ringmq.DEFAULTS = {'brokerIP1': '127.0.0.1', 'metricsListen': ''}
+    ringmq.shards = None
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / 'scale.json'
     everything = json.loads(file.read_text(encoding='utf-8')) if file.exists() else {}

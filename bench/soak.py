@@ -102,6 +102,7 @@ def main():
     parser.add_argument('--json', action='store_true')
     options = parser.parse_args()
     ringmq.DEFAULTS = {'brokerIP1': '127.0.0.1'}
+    ringmq.shards = None
     folder = pathlib.Path(tempfile.mkdtemp(prefix='ringmq-soak-', dir=options.folder))
     try:
         result = soak(options, folder)

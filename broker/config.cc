@@ -122,6 +122,9 @@ constexpr Setting kSettings[] = {
     Setting("clusterPeers", &Config::cluster_peers, Range{0, 4096},
             "standalone: addresses whose brokers may register, beside this machine's: 10.0.0.5;10.1.0.0/16, private, "
             "any, or nothing."),
+    Setting("busyPollMicros", &Config::busy_poll, absl::Microseconds(1), Range{0, 1000},
+            "us for which a shard watches for work before it sleeps, while work comes that fast; 0: never. It takes "
+            "processor time from others on the machine."),
     Setting(
         "confinementReadable", &Config::confinement_readable, Range{0, 4096},
         "Folders that a confined process may read beside its own, ';' between them; for tools that are loaded into it.")

@@ -82,6 +82,7 @@ struct BrokerConfig : net::ServerSettings {
 
   std::string cluster_peers = "private";  // as a nameserver's; also of the one inside standalone
   core::Confinement confinement = core::Confinement::kOn;
+  absl::Duration busy_poll = absl::Microseconds(10);
   std::string confinement_readable;
   // --- What peers are granted beside ServerSettings: see net/limits.h. Of each connection:
   int32_t requests_per_connection_max = 1024;

@@ -171,6 +171,8 @@ class Io {
   /// Hands over what was started and reports what has completed. Blocks until something completes, until `until`, or until
   /// Wake; does not block when `until` <= Now().
   virtual void Poll(MonoTime until) = 0;
+  /// Something has come that a Poll would report. Cheap: asks no kernel.
+  virtual bool Ready() const { return false; }
   /// Makes `target`'s Poll return. The calling shard's Io is `this`.
   virtual void Wake(ShardId target) = 0;
 };

@@ -89,6 +89,10 @@ void AddReactorMetrics(MetricRegistry& registry) {
     sink.Counter("ringmq_reactor_resumes_total", "Coroutines resumed.", number(counters.resumes));
     sink.Counter("ringmq_reactor_stalls_total", "Rounds that took longer than the stall limit.",
                  number(counters.stalls));
+    sink.Counter("ringmq_reactor_spins_total", "Waits for work in which the shard did not sleep at once.",
+                 number(counters.spins));
+    sink.Counter("ringmq_reactor_spins_won_total", "Of these, those in which work came before it slept.",
+                 number(counters.spins_won));
     sink.Gauge("ringmq_reactor_longest_tick_seconds", "The longest round since the start.",
                absl::ToDoubleSeconds(counters.longest_tick));
     sink.Counter("ringmq_reactor_calls_sent_total", "Messages to other shards.", number(counters.calls_sent));

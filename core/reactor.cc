@@ -95,11 +95,52 @@ bool Reactor::RunOnce(MonoTime poll_limit) {
   ++counters_.ticks;
   mailboxes_.FlushWakes(shard_, [this](ShardId target) { io_.Wake(target); });
   NoteTick(now_);
-  MonoTime until = std::min(poll_limit, timers_.next());
-  if (!Idle() || !mailboxes_.MarkSleeping(shard_)) until = now_;
+  const MonoTime until = std::min(poll_limit, timers_.next());
+  if (Idle()) {
+    WaitForWork(until);
+  } else {
+    io_.Poll(now_);
+  }
+  return counters_.resumes != resumed;
+}
+
+void Reactor::WaitForWork(MonoTime until) {
+  const bool may_spin = options_.spin_limit > absl::ZeroDuration() && TickWasLight();
+  const MonoTime begun = may_spin ? Clock() : now_;
+  const bool spins = may_spin && until > begun && spin_policy_.Worth();
+  if (spins) {
+    io_.Poll(begun);  // hands over what was started
+    ++counters_.spins;
+    if (Spin(std::min(until, begun + options_.spin_limit))) {
+      ++counters_.spins_won;
+      spin_policy_.Note(true);
+      if (io_.Ready()) io_.Poll(begun);
+      return;
+    }
+  }
+  if (!mailboxes_.MarkSleeping(shard_)) until = now_;
   io_.Poll(until);
   mailboxes_.MarkAwake(shard_);
-  return counters_.resumes != resumed;
+  // Falling asleep and being woken takes about as long again.
+  if (may_spin) spin_policy_.Note(!spins && Clock() - begun < 2 * options_.spin_limit);
+}
+
+/// Under heavy load more has come when the shard wakes, which is then done at once: watching would take that away and cost more than it gains.
+bool Reactor::TickWasLight() {
+  constexpr uint64_t kLight = 4;
+  const uint64_t handled = io_.Counters().completions + counters_.calls_received;
+  return handled - std::exchange(handled_before_, handled) <= kLight;
+}
+
+bool Reactor::Spin(MonoTime end) {
+  constexpr int kLooksBetweenClocks = 8;
+  do {
+    for (int i = 0; i < kLooksBetweenClocks; ++i) {
+      if (!Idle() || mailboxes_.HasMessages(shard_) || io_.Ready()) return true;
+      __builtin_ia32_pause();
+    }
+  } while (Clock() < end);
+  return false;
 }
 
 void Reactor::Run() {

@@ -10,6 +10,7 @@
 #include "core/intrusive_list.h"
 #include "core/io.h"
 #include "core/mailbox.h"
+#include "core/spin_policy.h"
 #include "core/stage_times.h"
 #include "core/task.h"
 #include "core/time.h"
@@ -22,7 +23,9 @@ namespace core {
 struct ReactorCounters {
   uint64_t ticks = 0;
   uint64_t resumes = 0;
-  uint64_t stalls = 0;  // ticks longer than ReactorOptions::stall_limit
+  uint64_t spins = 0;      // waits that were watched
+  uint64_t spins_won = 0;  // of these, those that ended before the shard fell asleep
+  uint64_t stalls = 0;     // ticks longer than ReactorOptions::stall_limit
   absl::Duration longest_tick;
   uint64_t calls_sent = 0;  // messages to other shards
   uint64_t calls_received = 0;
@@ -31,6 +34,8 @@ struct ReactorCounters {
 struct ReactorOptions {
   /// A tick longer than this is counted and logged with what ran. Zero: off.
   absl::Duration stall_limit = absl::Milliseconds(50);
+  /// How long the shard watches for work before it falls asleep, while work comes that fast (SpinPolicy). Zero: never.
+  absl::Duration spin_limit = absl::ZeroDuration();
   /// The pool keeps at most this many free bytes for reuse.
   size_t pool_keep_bytes = size_t{32} << 20;
   /// So many blocks of received bytes may be held at once as they came; beyond, what arrives is copied (Socket).
@@ -134,11 +139,19 @@ class Reactor {
   void Resume(std::coroutine_handle<> handle);
   bool Idle() const;
   void NoteTick(MonoTime started);
+  /// Nothing is ready: watches or sleeps until something is, at most until `until`.
+  void WaitForWork(MonoTime until);
+  /// What has come since the last wait was little.
+  bool TickWasLight();
+  /// Whether something came before `end`.
+  bool Spin(MonoTime end);
 
   const ShardId shard_;
   Io& io_;
   Mailboxes& mailboxes_;
   const ReactorOptions options_;
+  SpinPolicy spin_policy_;
+  uint64_t handled_before_ = 0;  // completions and calls, at the last wait
   MonoTime now_;
   WallMillis wall_now_ = 0;
   BufferPool buffers_;

@@ -112,11 +112,13 @@ void BlockSignals() {
   sigaction(SIGPIPE, &ignore, nullptr);
 }
 
-void Pin(size_t shard, const std::vector<int>& cpus) {
+/// The first processors, which serve most interrupts, are left free where there are more than shards.
+void Pin(size_t shard, size_t shards, const std::vector<int>& cpus) {
   if (cpus.empty()) return;
+  const size_t first = cpus.size() > shards ? cpus.size() - shards : 0;
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET(cpus[shard % cpus.size()], &set);
+  CPU_SET(cpus[(first + shard) % cpus.size()], &set);
   // A hint: a container may forbid it, and the shard runs all the same.
   pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
@@ -170,10 +172,10 @@ class ShardThread {
 }  // namespace
 
 size_t DefaultShardCount() {
-  size_t count = std::max<size_t>(1, AllowedCpus().size());
+  size_t processors = AllowedCpus().size();
   const double quota = CpuQuota();
-  if (quota > 0) count = std::min(count, std::max<size_t>(1, static_cast<size_t>(std::ceil(quota))));
-  return count;
+  if (quota > 0) processors = std::min(processors, static_cast<size_t>(std::ceil(quota)));
+  return processors > 2 ? processors - 1 : 1;
 }
 
 uint64_t MemoryLimitBytes() {
@@ -212,7 +214,7 @@ absl::Status RunShards(const RuntimeOptions& options, std::function<Task<absl::S
   std::vector<std::thread> threads;
   for (size_t i = 1; i < options.shards; ++i) {
     threads.emplace_back([&, i] {
-      if (options.pin_threads) Pin(i, cpus);
+      if (options.pin_threads) Pin(i, options.shards, cpus);
       ShardThread& shard = *shards[i];
       shard.status = shard.Open();
       opened.arrive_and_wait();
@@ -224,7 +226,7 @@ absl::Status RunShards(const RuntimeOptions& options, std::function<Task<absl::S
     });
   }
 
-  if (options.pin_threads) Pin(0, cpus);
+  if (options.pin_threads) Pin(0, options.shards, cpus);
   ShardThread& first = *shards[0];
   first.status = first.Open();
   opened.arrive_and_wait();

@@ -19,7 +19,8 @@ struct RuntimeOptions {
   ReactorOptions reactor;
 };
 
-/// How many shards this process should have: the CPUs it may run on, at most its cgroup's quota; at least 1.
+/// How many shards this process should have: one for each processor that it may use (at most its cgroup's quota) but one, at least 1. The one is left to
+/// the kernel's network and disk work: with two, a second shard costs more in calls between the two than it adds (docs/PERFORMANCE.md).
 size_t DefaultShardCount();
 /// The memory this process may use: the cgroup's limit or the machine's memory, in bytes.
 uint64_t MemoryLimitBytes();

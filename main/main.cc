@@ -41,7 +41,7 @@ void AddCommon(CLI::App& command, ServerOptions& options) {
 void AddBrokerOptions(CLI::App& command, ServerOptions& options) {
   AddCommon(command, options);
   command.add_option("-n,--namesrvAddr", options.namesrv_addr, "Nameservers, HOST:PORT;HOST:PORT")->type_name("ADDRS");
-  command.add_option("--shards", options.shards, "Threads, each with a log (default: one a core)")
+  command.add_option("--shards", options.shards, "Threads, each with a log (default: one a core, one core left free)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
   command.add_option("--memory", options.memory, "Memory for messages and buffers, for instance 512M")

@@ -40,11 +40,12 @@ ReadyReport& ReadyReport::Broker(const BrokerSetup& setup) {
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::absolute(setup.config.store_path_root_dir, error);
   Line("data", error ? setup.config.store_path_root_dir : folder.lexically_normal().string());
-  Line("shards", core::StrCat(setup.shards, setup.shards == 1 ? " thread" : " threads, one a core"));
-  Line("memory", core::StrCat(FormatBytes(setup.memory_bytes), ": for each shard ", FormatBytes(setup.memory.append_buffer_bytes),
-                              " newest messages, ", FormatBytes(setup.memory.read_cache_bytes), " older ones, ",
-                              FormatBytes(uint64_t{setup.memory.receive_buffers} * setup.memory.receive_buffer_bytes),
-                              " receiving"));
+  Line("shards", core::StrCat(setup.shards, setup.shards == 1 ? " thread" : " threads, each on its core"));
+  Line("memory",
+       core::StrCat(FormatBytes(setup.memory_bytes), ": for each shard ", FormatBytes(setup.memory.append_buffer_bytes),
+                    " newest messages, ", FormatBytes(setup.memory.read_cache_bytes), " older ones, ",
+                    FormatBytes(uint64_t{setup.memory.receive_buffers} * setup.memory.receive_buffer_bytes),
+                    " receiving"));
   return Line("flush", setup.config.flush_disk_type == broker::FlushDiskType::kSyncFlush
                            ? "SYNC_FLUSH: what is acknowledged survives a power cut"
                            : "ASYNC_FLUSH: what is acknowledged survives the end of the process; a power cut costs at most the last 50 ms");

@@ -111,6 +111,7 @@ absl::StatusOr<BrokerSetup> PrepareBroker(const ServerOptions& options, bool sta
   RETURN_IF_ERROR(broker::CheckBrokerConfig(config));
   RETURN_IF_ERROR(ChooseShards(options, setup));
   RETURN_IF_ERROR(ChooseMemory(options, setup));
+  setup.runtime.reactor.spin_limit = setup.config.busy_poll;
   if (options.print_config || options.print_important_config) return setup;  // nobody is going to be asked
   ASSIGN_OR_RETURN(const std::vector<core::Endpoint> nameservers, ResolveNameServers(config));
   for (const core::Endpoint& nameserver : nameservers) config.namesrv_endpoints.push_back(nameserver.Text());

@@ -233,8 +233,8 @@ absl::StatusOr<std::unique_ptr<UringIo>> UringIo::Create(ShardId shard, UringGro
 
 absl::Status UringIo::Init(const UringOptions& options) {
   io_uring_params params{};
-  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-                 IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
+  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
   params.cq_entries = options.completion_entries;
   const int result = io_uring_queue_init_params(options.submission_entries, &ring_, &params);
   if (result < 0) return ErrnoStatus(-result, "set up io_uring");
@@ -647,11 +647,21 @@ void UringIo::RunDeferred() {
   }
 }
 
+bool UringIo::KernelHasWork() const {
+  constexpr unsigned kWork = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
+  return (__atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED) & kWork) != 0;
+}
+
+bool UringIo::Ready() const {
+  return !deferred_.empty() || !ended_.empty() || io_uring_cq_ready(&ring_) > 0 || KernelHasWork();
+}
+
 void UringIo::Poll(MonoTime until) {
   receive_buffers_->Publish();
   if (!starved_.empty() && receive_buffers_->free() > 0) ResumeStarved();
   const bool wait = deferred_.empty() && ended_.empty() && io_uring_cq_ready(&ring_) == 0;
   int result = 0;
+  bool entered = true;
   if (wait && until == MonoTime::Max()) {
     result = io_uring_submit_and_wait(&ring_, 1);
   } else {
@@ -661,13 +671,15 @@ void UringIo::Poll(MonoTime until) {
       __kernel_timespec timeout{.tv_sec = nanos / 1'000'000'000, .tv_nsec = nanos % 1'000'000'000};
       io_uring_cqe* first = nullptr;
       result = io_uring_submit_and_wait_timeout(&ring_, &first, 1, &timeout, nullptr);
-    } else {
+    } else if (io_uring_sq_ready(&ring_) > 0 || KernelHasWork()) {
       // Deferred task work runs only when events are asked for.
       result = io_uring_submit_and_get_events(&ring_);
+    } else {
+      entered = false;
     }
   }
   CORE_ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN || result == -EBUSY);
-  CountEnter(result);
+  if (entered) CountEnter(result);
   RunDeferred();
   unsigned head = 0;
   unsigned seen = 0;

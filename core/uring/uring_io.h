@@ -76,9 +76,12 @@ class UringIo final : public Io {
   void CancelWaitSignal() override;
 
   void Poll(MonoTime until) override;
+  bool Ready() const override;
   void Wake(ShardId target) override;
 
  private:
+  /// Completions that it tells when it is entered.
+  bool KernelHasWork() const;
   struct SocketState;
   struct WriteOp;
   struct SendOp;

@@ -173,16 +173,14 @@ class Device:
 
 def server_on(context, folder, shards=None, **properties):
     """A broker, not started, that keeps everything it stores in `folder`; its output goes elsewhere. Ends with the test.
-    `shards` is for RingMQ; its default there is one a core."""
+    `shards` is for RingMQ."""
     place = context.fresh_folder('server')
     if context.kind == 'rocketmq':
         server = context.peer.Broker(
             place, '127.0.0.1:1', storePathRootDir=pathlib.Path(folder) / 'store',
             storePathCommitLog=pathlib.Path(folder) / 'store' / 'commitlog', **properties)
     else:
-        server = context.peer.Standalone(place, data=pathlib.Path(folder) / 'data', **properties)
-        if shards:
-            server.daemon.command[2:2] = ['--shards', str(shards)]
+        server = context.peer.Standalone(place, data=pathlib.Path(folder) / 'data', shards=shards, **properties)
     context.servers.append(server)
     context.own.callback(server.kill)
     return server

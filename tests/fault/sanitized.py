@@ -141,7 +141,7 @@ def main():
     parser.add_argument('--keep', action='store_true', help='leave the data and logs in place')
     options = parser.parse_args()
     ringmq.binary = options.binary.resolve()
-    ringmq.extra_arguments = ['--shards', '2', '--memory', '512M']
+    ringmq.extra_arguments = ['--memory', '512M']
     os.environ.update(ENVIRONMENT)
     folder = pathlib.Path(tempfile.mkdtemp(prefix='ringmq-sanitized-'))
     passed = failed = 0

@@ -184,7 +184,7 @@ def store_import_from_rocketmq(context):
     check('not empty' in store_tool('import', folder / 'store', data, expect=2), 'a full folder is not refused')
     report = json.loads(store_tool('verify', '--json', data))
     check(report['intact'] and report['findings'] == [] and report['logs'] == 3, report)
-    server = context.run(ringmq.Standalone(target, data=data))
+    server = context.run(ringmq.Standalone(target, data=data, shards=3))
     wait_for_contents(server, topics, expected)
     with rawmq.Connection(server.address) as raw:
         check(raw.max_offset('Gone', 0) == 0, 'the deleted topic has messages')

@@ -5,7 +5,9 @@ from peers.process import Daemon, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 binary = ROOT / 'build' / 'release' / 'ringmq'  # a test run may choose another
-extra_arguments = []  # for every broker and standalone, e.g. ['--shards', '2']
+# Of every broker and standalone: two, so that shards meet on the smallest machine too. None: as many as a user gets.
+shards = 2
+extra_arguments = []  # for every broker and standalone, e.g. ['--memory', '512M']
 
 READY_BROKER = r'The broker\[.*\] boot success'
 READY_NAMESRV = r'The Name Server boot success'
@@ -17,6 +19,11 @@ DEFAULTS = {'brokerIP1': '127.0.0.1', 'mappedFileSizeCommitLog': 32 * 1024 * 102
 
 def _properties(properties):
     return [f'{key}={value}' for key, value in {**DEFAULTS, **properties}.items()]
+
+
+def _arguments(own_shards=None):
+    count = own_shards or shards
+    return [*(['--shards', count] if count else []), *extra_arguments]
 
 
 class _Server:
@@ -48,13 +55,13 @@ class Broker(_Server):
         self.address = f'127.0.0.1:{self.port}'
         self.name = properties.setdefault('brokerName', 'broker-a')
         self.daemon = Daemon('ringmq broker', [
-            binary, 'broker', '-n', namesrv, '--data', folder / 'data', *extra_arguments,
+            binary, 'broker', '-n', namesrv, '--data', folder / 'data', *_arguments(),
             *_properties({'listenPort': self.port, **properties})],
             folder / 'broker.out', READY_BROKER, cwd=str(folder))
 
 
 class Standalone(_Server):
-    def __init__(self, folder, namesrv_port=None, listen_port=None, data=None, **properties):
+    def __init__(self, folder, namesrv_port=None, listen_port=None, data=None, shards=None, **properties):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.namesrv_port, self.port = namesrv_port or free_port(), listen_port or free_port()
@@ -62,5 +69,5 @@ class Standalone(_Server):
         self.name = properties.setdefault('brokerName', 'broker-a')
         self.daemon = Daemon('ringmq standalone', [
             binary, 'standalone', '--data', data or self.folder / 'data', '--namesrv-port', self.namesrv_port,
-            '--listen-port', self.port, *extra_arguments, *_properties(properties)],
+            '--listen-port', self.port, *_arguments(shards), *_properties(properties)],
             self.folder / 'broker.out', READY_BROKER, cwd=str(folder))

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <string>
+#include <thread>
 
 #include "core/file.h"
 #include "core/log.h"
@@ -297,6 +299,54 @@ TEST(RuntimeTest, ALongTickIsCountedAndNamed) {
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_GE(stalls, 1U);
   EXPECT_NE(lines.find("request 17"), std::string::npos) << lines;
+}
+
+TEST(RuntimeTest, ShardsAreFewerThanProcessors) {
+  EXPECT_GE(DefaultShardCount(), 1U);
+  EXPECT_LE(DefaultShardCount(), std::max(1U, std::thread::hardware_concurrency() - 1));
+}
+
+struct SpinResult {
+  uint64_t busy = 0;
+  uint64_t won = 0;
+  uint64_t idle = 0;
+};
+
+Task<absl::Status> SpinMain(SpinResult& result) {
+  Reactor& reactor = Reactor::Current();
+  const auto nothing = []() -> Task<void> { co_return; };
+  for (int i = 0; i < 2000; ++i) co_await InvokeOn(ShardId(1), nothing);
+  result.busy = reactor.counters().spins;
+  result.won = reactor.counters().spins_won;
+  for (int i = 0; i < 16; ++i) {  // until it knows that waits are long now
+    Sleep pause(absl::Milliseconds(5));
+    (void)co_await pause;
+  }
+  const uint64_t before = reactor.counters().spins;
+  for (int i = 0; i < 16; ++i) {
+    Sleep pause(absl::Milliseconds(5));
+    (void)co_await pause;
+  }
+  result.idle = reactor.counters().spins - before;
+  co_return absl::OkStatus();
+}
+
+// Catches a shard that sleeps whatever comes, one that never does, and one whose watching finds nothing. The limit is far above what a call takes on a
+// busy machine, and below the pause.
+TEST(RuntimeTest, AShardWatchesForWorkWhileItComesFast) {
+  RuntimeOptions options = Options(2);
+  options.reactor.spin_limit = absl::Milliseconds(1);
+  SpinResult result;
+  absl::Status status = RunShards(options, [&] { return SpinMain(result); });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_GT(result.busy, 100U);
+  EXPECT_GT(result.won, 0U);
+  EXPECT_EQ(result.idle, 0U);
+
+  options.reactor.spin_limit = absl::ZeroDuration();
+  status = RunShards(options, [&] { return SpinMain(result); });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(result.busy, 0U);
 }
 
 }  // namespace
