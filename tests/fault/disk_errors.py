@@ -162,7 +162,7 @@ def bad_block(device, record, everything):
 def no_space(context, rounds, seed, command):
     """E4: something else fills the disk. Sends are refused with the cause, reads go on; within 5 s of the space
     coming back messages are taken again, without a restart; nothing was lost."""
-    device = Device(context)
+    device = Device(context, 512)  # what six rounds store, beside two append buffers of 64 MiB, stays well below the 90 % at which sends are refused
     producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
     context.own.callback(producers.close)
     state = {}
