@@ -14,6 +14,24 @@ namespace {
 
 /// Entries that one fetch looks at when a filter takes few of them. Source: RocketMQ 5.3.3, maxFilterMessageSize 16,000 bytes of 20.
 constexpr int64_t kScanMax = 800;
+/// What a property filter may look at in one fetch, after its first message: some milliseconds. And what is read from the disk for it, most of it bodies.
+constexpr size_t kScanWorkMax = size_t{8} << 20;
+constexpr size_t kScanDiskBytesMax = size_t{4} << 20;
+
+/// The share of one fetch that filters by properties.
+struct Scan {
+  size_t work = 0;
+  size_t disk_bytes = 0;
+  bool done() const { return work >= kScanWorkMax || disk_bytes >= kScanDiskBytesMax; }
+
+  /// False as well for what is no record.
+  bool Matches(const PropertyFilter& filter, const core::Slice& record) {
+    const absl::StatusOr<RecordView> view = ParseRecord(record.bytes());
+    if (!view.ok()) return false;
+    work += filter.Work(view->properties.size());
+    return filter.Matches(view->properties);
+  }
+};
 
 /// Adds `record` to the parts, merged with the last one where it adjoins.
 void AddPart(FetchResult& result, core::Slice record) {
@@ -163,15 +181,17 @@ core::Task<FetchResult> ShardStoreImpl::Fetch(FetchRequest request) {
     co_return result;
   }
 
+  const bool filtered = !request.filter.codes.empty() || request.property_filter != nullptr;
   const int64_t scan_end =
-      request.filter.codes.empty() ? INT64_MAX : from + std::max<int64_t>(kScanMax, int64_t{request.messages_max} * 20);
+      filtered ? from + std::max<int64_t>(kScanMax, int64_t{request.messages_max} * 20) : INT64_MAX;
   int64_t next = from;
   bool damaged = false;
   bool full = false;
+  Scan scan;
   Entries entries;
   while (!full && next < scan_end) {
     int64_t limit = scan_end;
-    if (request.filter.codes.empty()) limit = next + std::max(1, request.messages_max - result.messages);
+    if (!filtered) limit = next + std::max(1, request.messages_max - result.messages);
     if (queue == nullptr || next >= queue->visible) break;
     if (!CopyEntries(*queue, next, limit, entries)) {
       co_await LoadEntries(request.queue, name.hash, next, limit, entries);
@@ -186,7 +206,9 @@ core::Task<FetchResult> ShardStoreImpl::Fetch(FetchRequest request) {
     for (size_t i = 0; i < entries.count; ++i, ++next) {
       const IndexEntry entry = entries.entry[i];
       if (!request.filter.Matches(entry.tags_code)) continue;
-      if (result.messages > 0 && (result.messages >= request.messages_max || result.bytes + entry.bytes > request.bytes_max)) {
+      const bool enough =
+          result.messages > 0 && (result.messages >= request.messages_max || result.bytes + entry.bytes > request.bytes_max);
+      if (enough || scan.done()) {
         full = true;
         break;
       }
@@ -200,7 +222,9 @@ core::Task<FetchResult> ShardStoreImpl::Fetch(FetchRequest request) {
           continue;
         }
         record = std::move(loaded).value();
+        if (request.property_filter != nullptr) scan.disk_bytes += record.size();
       }
+      if (request.property_filter != nullptr && !scan.Matches(*request.property_filter, record)) continue;
       result.bytes += record.size();
       ++result.messages;
       AddPart(result, std::move(record));

@@ -72,12 +72,23 @@ struct TagFilter {
   }
 };
 
+/// Judges messages by their properties, where what the queue index keeps does not tell. Called on the shard of the queue.
+class PropertyFilter {
+ public:
+  virtual ~PropertyFilter() = default;
+  /// `properties` as they are stored (store/properties.h).
+  virtual bool Matches(std::string_view properties) const = 0;
+  /// The work, in bytes looked at, that a message with so many bytes of properties may be: a fetch ends when it has done its share.
+  virtual size_t Work(size_t properties_bytes) const = 0;
+};
+
 struct FetchRequest {
   core::QueueKey queue;
   core::LogicalOffset from;
   int32_t messages_max = 32;
   size_t bytes_max = size_t{4} << 20;
   TagFilter filter;
+  const PropertyFilter* property_filter = nullptr;  // borrowed; null lets everything pass
 };
 
 /// Records of one queue in order, as they lie in the log: parts may be merged where records adjoin. Slices of the owning shard:
