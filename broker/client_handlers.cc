@@ -8,6 +8,7 @@
 #include "broker/broker_stats.h"
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
+#include "broker/sql/filter.h"
 #include "core/log.h"
 #include "core/reactor.h"
 #include "core/strings.h"
@@ -144,6 +145,7 @@ core::Task<void> ClientHandlers::ConsumerBeat(net::JsonValue consumer, bool with
   registration.without_subscriptions = without_subscriptions;
   for (const net::JsonValue& one : consumer["subscriptionDataSet"].items()) {
     SubscriptionData data = SubscriptionData::FromJson(one);
+    if (data.is_sql()) co_await core::Yield();  // to compile a large expression takes milliseconds
     if (net::WrongTopicName(data.topic).has_value() || registration.subscriptions.size() >= kSubscriptionsMax) continue;
     std::string topic = data.topic;
     registration.subscriptions.insert_or_assign(std::move(topic), std::move(data));
@@ -183,9 +185,13 @@ core::Task<net::Reply> ClientHandlers::CheckClientConfig(net::RequestContext con
   if (!document.ok()) co_return BodyIsNoJson(document.status());
   const net::JsonValue subscription = document->root()["subscriptionData"];
   const std::string_view type = subscription["expressionType"].TextOr(kExpressionTag);
-  if (type.empty() || type == kExpressionTag) co_return net::Reply();
-  co_return net::Reply(net::ResponseCode::kSystemError,
-                       core::StrCat("The broker does not support consumer to filter message by ", type));
+  if (IsTagType(type)) co_return net::Reply();
+  if (std::optional<net::Reply> refusal = RefuseExpressionType(type, shard_.config())) co_return *std::move(refusal);
+  const absl::Status compiled = sql::Filter::Compile(subscription["subString"].text()).status();
+  if (!compiled.ok()) {
+    co_return net::Reply(net::ResponseCode::kSubscriptionParseFailed, std::string(compiled.message()));
+  }
+  co_return net::Reply();
 }
 
 core::Task<net::Reply> ClientHandlers::Lock(net::RequestContext context, net::LockBatchMqRequest) {

@@ -99,6 +99,7 @@ constexpr Setting kSettings[] = {
     Setting("notifyConsumerIdsChangedEnable", &Config::notify_consumer_ids_changed_enable,
             "Tell a group's members at once that members have changed.")
         .Live(),
+    Setting("enablePropertyFilter", &Config::enable_property_filter, "Filter by SQL92 expressions.").Live(),
     Setting("maxTransferCountOnMessageInMemory", &Config::max_transfer_count_in_memory, Range{1, 100'000},
             "Messages of one pull at most, from memory.")
         .Live(),

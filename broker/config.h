@@ -69,6 +69,7 @@ struct BrokerConfig : net::ServerSettings {
   absl::Duration short_polling_time = absl::Seconds(1);
   bool lite_pull_message_enable = true;
   bool notify_consumer_ids_changed_enable = true;
+  bool enable_property_filter = true;  // RocketMQ's default is false
   int32_t max_transfer_count_in_memory = 32;
   int32_t max_transfer_bytes_in_memory = 256 << 10;
   // RocketMQ's 8 messages and 64 KiB from disk spare its page cache; here old messages are read past it and need no such brake.

@@ -13,7 +13,7 @@ constexpr std::string_view kPop = "POP consumption is not there yet";
 constexpr std::string_view kTimer = "timer messages are not there yet";
 constexpr std::string_view kDelay = "delayed messages are not there yet";
 constexpr std::string_view kTransaction = "transactions are not there yet";
-constexpr std::string_view kFilter = "SQL92 filters are not there yet, tags are filtered";
+constexpr std::string_view kFilter = "filters look at each message, with limits of their own, and need no bitmaps";
 constexpr std::string_view kKeyIndex = "the key index is not there yet";
 constexpr std::string_view kColdData = "old messages are read through buffers of their own and never slow new ones";
 constexpr std::string_view kThreads = "one thread a core (--shards), no thread pools";
@@ -204,7 +204,6 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"bitMapLengthConsumeQueueExt", kFilter},
     {"enableCalcFilterBitMap", kFilter},
     {"enableConsumeQueueExt", kFilter},
-    {"enablePropertyFilter", kFilter},
     {"expectConsumerNumUseFilter", kFilter},
     {"filterDataCleanTimeSpan", kFilter},
     {"filterServerNums", kFilter},

@@ -24,7 +24,12 @@ core::Task<void> ConsumerGroups::Heartbeat(ConsumerRegistration registration, bo
     std::erase_if(announced.subscriptions, [&](const auto& one) { return !registration.subscriptions.contains(one.first); });
     for (const auto& [topic, data] : registration.subscriptions) {
       std::shared_ptr<const SubscriptionData>& present = announced.subscriptions[topic];
-      if (present == nullptr || !(*present == data)) present = std::make_shared<const SubscriptionData>(data);
+      if (present != nullptr && *present == data) continue;
+      present = std::make_shared<const SubscriptionData>(data);
+      if (data.is_sql() && data.sql == nullptr) {
+        core::LogWarning("group ", registration.group, ", ", registration.client.client_id,
+                         " can't be filtered from topic ", topic, ": ", data.SqlError());
+      }
     }
   }
   const std::string group = registration.group;

@@ -37,9 +37,10 @@ net::Reply Forbidden(ForbiddenType type, std::string remark) {
   return reply;
 }
 
-void FilterBy(const SubscriptionData& subscription, store::TagFilter& filter) {
+void FilterBy(const SubscriptionData& subscription, PullJob& job) {
   if (subscription.class_filter) return;
-  filter.codes.assign(subscription.codes.begin(), subscription.codes.end());
+  job.sql = subscription.sql;
+  if (subscription.is_tag()) job.filter.codes.assign(subscription.codes.begin(), subscription.codes.end());
 }
 
 /// What the client asks for, within what the broker gives.
@@ -51,11 +52,6 @@ PullLimits LimitsOf(const net::PullMessageRequest& request, int32_t messages_max
     limits.bytes = std::min(limits.bytes, static_cast<size_t>(*request.max_msg_bytes));
   }
   return limits;
-}
-
-net::Reply NoSqlFilter(std::string_view type) {
-  return net::Reply(ResponseCode::kSystemError,
-                    core::StrCat("The broker does not support consumer to filter message by ", type));
 }
 
 }  // namespace
@@ -140,21 +136,30 @@ std::optional<net::Reply> PullHandlers::CheckTopicAndGroup(const net::PullMessag
   return std::nullopt;
 }
 
-core::Task<std::optional<net::Reply>> PullHandlers::FindFilter(net::Connection& connection,
-                                                               const net::PullMessageRequest& request,
-                                                               store::TagFilter& filter) const {
-  if ((request.sys_flag & kFlagSubscription) != 0) {
-    const std::string_view type = request.expression_type.value_or(kExpressionTag);
-    if (!type.empty() && type != kExpressionTag) co_return NoSqlFilter(type);
-    const std::string_view expression = request.subscription.value_or("");
-    if (expression.empty() || expression == "*") co_return std::nullopt;
-    const std::optional<SubscriptionData> parsed = ParseTagExpression(request.topic, expression);
-    if (!parsed.has_value()) {
-      co_return net::Reply(ResponseCode::kSubscriptionParseFailed, "parse the consumer's subscription failed");
+std::optional<net::Reply> PullHandlers::ParseSubscription(const net::PullMessageRequest& request, PullJob& job) {
+  const std::string_view type = request.expression_type.value_or(kExpressionTag);
+  const std::string_view expression = request.subscription.value_or("");
+  if (!IsTagType(type)) {
+    if (std::optional<net::Reply> refusal = RefuseExpressionType(type, shard_.config())) return refusal;
+    absl::StatusOr<std::shared_ptr<const sql::Filter>> filter = filters_.Get(expression);
+    if (!filter.ok()) {  // RocketMQ sends everything then
+      return net::Reply(ResponseCode::kSubscriptionParseFailed, std::string(filter.status().message()));
     }
-    FilterBy(*parsed, filter);
-    co_return std::nullopt;
+    job.sql = *std::move(filter);
+    return std::nullopt;
   }
+  if (expression.empty() || expression == "*") return std::nullopt;
+  const std::optional<SubscriptionData> parsed = ParseTagExpression(request.topic, expression);
+  if (!parsed.has_value()) {
+    return net::Reply(ResponseCode::kSubscriptionParseFailed, "parse the consumer's subscription failed");
+  }
+  FilterBy(*parsed, job);
+  return std::nullopt;
+}
+
+core::Task<std::optional<net::Reply>> PullHandlers::FindFilter(net::Connection& connection,
+                                                               const net::PullMessageRequest& request, PullJob& job) {
+  if ((request.sys_flag & kFlagSubscription) != 0) co_return ParseSubscription(request, job);
   std::optional<PullSubscription> found =
       shard_.consumer_groups().Find(connection.id(), request.consumer_group, request.topic);
   if (!found.has_value()) {
@@ -177,8 +182,16 @@ core::Task<std::optional<net::Reply>> PullHandlers::FindFilter(net::Connection& 
   if (found->subscription->version < request.sub_version) {
     co_return net::Reply(ResponseCode::kSubscriptionNotLatest, "the consumer's subscription not latest");
   }
-  if (!found->subscription->is_tag()) co_return NoSqlFilter(found->subscription->expression_type);
-  FilterBy(*found->subscription, filter);
+  const SubscriptionData& subscription = *found->subscription;
+  if (!subscription.is_tag()) {
+    std::optional<net::Reply> refusal = RefuseExpressionType(subscription.expression_type, shard_.config());
+    if (!refusal.has_value() && subscription.sql == nullptr) {
+      refusal = net::Reply(ResponseCode::kFilterDataNotExist,
+                           core::StrCat("The broker's consumer filter data is not exist! ", subscription.SqlError()));
+    }
+    if (refusal.has_value()) co_return std::move(*refusal);
+  }
+  FilterBy(subscription, job);
   co_return std::nullopt;
 }
 
@@ -317,7 +330,7 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
   PullJob job;
   job.group = request.consumer_group;
   job.topic = request.topic;
-  std::optional<net::Reply> refusal = co_await FindFilter(context.connection, request, job.filter);
+  std::optional<net::Reply> refusal = co_await FindFilter(context.connection, request, job);
   if (refusal.has_value()) co_return std::move(*refusal);
 
   job.queue_id = request.queue_id;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include "absl/container/node_hash_map.h"
 #include "broker/broker_shard.h"
 #include "broker/pull_reads.h"
+#include "broker/sql/filter_cache.h"
 #include "core/sharded.h"
 #include "core/task.h"
 #include "net/reply.h"
@@ -34,6 +36,7 @@ struct PullJob {
   PullLimits in_memory;
   PullLimits on_disk;
   store::TagFilter filter;
+  std::shared_ptr<const sql::Filter> sql;     // null: `filter` is all
   std::optional<core::LogicalOffset> commit;  // where the group has got to, by the way
   std::optional<core::MonoTime> held_until;   // waits for messages
 };
@@ -86,9 +89,10 @@ class PullHandlers {
   core::Task<net::Reply> Serve(net::RequestContext context, net::PullMessageRequest request);
   /// Steps 1 to 8; the group is known by now.
   std::optional<net::Reply> CheckTopicAndGroup(const net::PullMessageRequest& request, Checked& checked) const;
-  /// Steps 9 and 10.
+  /// Steps 9 and 10: what the pull is filtered by, the request's own subscription or what its connection has announced.
   core::Task<std::optional<net::Reply>> FindFilter(net::Connection& connection, const net::PullMessageRequest& request,
-                                                   store::TagFilter& filter) const;
+                                                   PullJob& job);
+  std::optional<net::Reply> ParseSubscription(const net::PullMessageRequest& request, PullJob& job);
   /// How long the pull may be held; zero: not at all.
   absl::Duration HoldTime(const net::PullMessageRequest& request) const;
   /// Reads now, with room for the answer: at once where there is some, else in turn. `stopped` when the connection closes meanwhile.
@@ -102,6 +106,7 @@ class PullHandlers {
 
   BrokerShard& shard_;
   PullSizes sizes_;
+  sql::FilterCache filters_;  // of pulls with a subscription of their own
   absl::node_hash_map<std::pair<net::Connection::Id, uint32_t>, net::AnswerBytes>
       disk_turns_;  // by connection and owner
 };

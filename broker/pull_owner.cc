@@ -49,6 +49,7 @@ core::Task<PullOutcome> Read(BrokerShard& here, const PullJob& job, core::QueueK
   request.messages_max = limits.messages;
   request.bytes_max = limits.bytes;
   request.filter = job.filter;
+  request.property_filter = job.sql.get();
   store::FetchResult result = co_await here.store().Fetch(std::move(request));
   PullOutcome outcome = OutcomeOf(std::move(result));
   outcome.on_disk = on_disk;

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
+#include "broker/config.h"
+#include "broker/sql/filter.h"
+#include "core/strings.h"
 #include "store/tags_code.h"
 
 namespace broker {
@@ -43,6 +47,24 @@ std::optional<SubscriptionData> ParseTagExpression(std::string_view topic, std::
   return data;
 }
 
+bool operator==(const SubscriptionData& a, const SubscriptionData& b) {
+  const auto asked = [](const SubscriptionData& data) {
+    return std::tie(data.topic, data.expression, data.expression_type, data.tags, data.codes, data.version,
+                    data.class_filter);
+  };
+  return asked(a) == asked(b);
+}
+
+std::string SubscriptionData::SqlError() const {
+  return std::string(sql::Filter::Compile(expression).status().message());
+}
+
+std::optional<net::Reply> RefuseExpressionType(std::string_view type, const BrokerConfig& config) {
+  if (IsTagType(type) || (type == kExpressionSql92 && config.enable_property_filter)) return std::nullopt;
+  return net::Reply(net::ResponseCode::kSystemError,
+                    core::StrCat("The broker does not support consumer to filter message by ", type));
+}
+
 void SubscriptionData::WriteJson(net::JsonWriter& json) const {
   json.BeginObject().Member("classFilterMode", class_filter).Key("codeSet").BeginArray();
   for (const int32_t code : codes) json.Int(code);
@@ -70,6 +92,7 @@ SubscriptionData SubscriptionData::FromJson(const net::JsonValue& json) {
     data.tags.clear();
     data.codes.clear();
   }
+  if (data.is_sql()) data.sql = sql::Filter::Compile(data.expression).value_or(nullptr);
   if (data.tags.empty() && data.codes.empty() && data.is_tag()) {
     // Some clients send only the expression.
     const std::optional<SubscriptionData> parsed = ParseTagExpression(data.topic, data.expression);

@@ -26,9 +26,6 @@ struct Limit {
 constexpr Limit kLimits[] = {
     {10, "no transactions, delays or timers yet"},
     {310, "no transactions, delays or timers yet"},
-    {11, "tags; no SQL92 filters yet"},
-    {361, "tags; no SQL92 filters yet"},
-    {46, "tags; SQL92 filters are refused"},
     {320, "no transactions, delays or timers yet"},
     {25, "a few harmless keys; not kept over a restart"},
     {303, "without the texts of the times"},
@@ -46,7 +43,7 @@ constexpr Feature kFeatures[] = {
     {"Topics made by the first send", "works"},
     {"Push and pull consumers, long polling", "works"},
     {"Tag filters", "works"},
-    {"SQL92 filters", "not yet"},
+    {"SQL92 filters", "works"},
     {"Clustering and broadcasting", "works"},
     {"Ordered consumption (queue locks)", "works"},
     {"Offsets: query, update, search by time", "works"},

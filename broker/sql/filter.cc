@@ -156,15 +156,19 @@ class Filter::Evaluation {
     }
   }
 
-  /// CONTAINS, STARTSWITH and ENDSWITH, which, with NOT or without, are false where there is no text and for an empty part.
+  /// CONTAINS, STARTSWITH and ENDSWITH. With NOT and without they are false where there is no text, and for an empty part.
   bool HasPart(const Step& step) {
     const Value value = Get(step.left);
     const std::string_view part = Get(step.right).text;
-    bool has = step.op == Op::kContains     ? Contains(value.text, part)
-               : step.op == Op::kStartsWith ? value.text.starts_with(part)
-                                            : value.text.ends_with(part);
-    if (!value.is_string() || part.empty()) has = step.negated;
-    return has;
+    if (!value.is_string() || part.empty()) return step.negated;
+    switch (step.op) {
+      case Op::kContains:
+        return Contains(value.text, part);
+      case Op::kStartsWith:
+        return value.text.starts_with(part);
+      default:
+        return value.text.ends_with(part);
+    }
   }
 
   const Filter& filter_;

@@ -68,7 +68,7 @@ core::Task<void> Checks(Broker& broker, net::Client& client) {
   request.consumer_group = "bad/group";
   EXPECT_EQ((co_await Ask(client, request)).code, 26);
   request = PullFrom("Topic1", 0, 0, "a > 5");
-  request.expression_type = "SQL92";
+  request.expression_type = "XPATH";
   EXPECT_EQ((co_await Ask(client, request)).code, 1);
   request = PullFrom("Topic1", 0, 0);
   request.sys_flag = 0;  // what the group has registered, and nobody has

@@ -1,5 +1,6 @@
 #include "broker/subscription_data.h"
 
+#include "broker/sql/filter.h"
 #include "gtest/gtest.h"
 #include "store/tags_code.h"
 
@@ -39,6 +40,19 @@ TEST(SubscriptionDataTest, AsClientsSendIt) {
   // Only the expression.
   EXPECT_EQ(Read(R"({"topic":"T","subString":"A || B"})").codes, (std::vector<int32_t>{65, 66}));
   EXPECT_TRUE(Read(R"({"topic":"T","subString":"a > 1","expressionType":"SQL92"})").codes.empty());
+}
+
+TEST(SubscriptionDataTest, AnExpressionIsCompiledWithIt) {
+  const SubscriptionData good = Read(R"({"topic":"T","subString":"a > 1","expressionType":"SQL92"})");
+  ASSERT_NE(good.sql, nullptr);
+  EXPECT_TRUE(good.sql->Matches("a\x01" "2\x02"));
+  EXPECT_TRUE(good == Read(R"({"topic":"T","subString":"a > 1","expressionType":"SQL92"})")) << "not compared by its filter";
+  EXPECT_FALSE(good == Read(R"({"topic":"T","subString":"a > 2","expressionType":"SQL92"})"));
+  const SubscriptionData bad = Read(R"({"topic":"T","subString":"a >","expressionType":"SQL92"})");
+  EXPECT_EQ(bad.sql, nullptr);
+  EXPECT_NE(bad.SqlError(), "");
+  EXPECT_EQ(Read(R"({"topic":"T","expressionType":"SQL92"})").sql, nullptr) << "an expression must be there";
+  EXPECT_EQ(Read(R"({"topic":"T","subString":"a > 1"})").sql, nullptr);
 }
 
 // A heartbeat of 4 MB holds some 500,000 tags, and each message of each pull was compared with all of them.
