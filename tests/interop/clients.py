@@ -82,7 +82,7 @@ class Clients:
     def start(self, verb, **arguments):
         """Gives a command and returns its number at once."""
         self.calls += 1
-        if verb in ('producer', 'consumer'):
+        if verb in ('producer', 'consumer', 'litepull'):
             arguments.setdefault('namesrv', self.namesrv)
         words = ' '.join(f'{k}={urllib.parse.quote_plus(str(v))}' for k, v in arguments.items())
         self.process.stdin.write(f'{verb} call={self.calls} {words}\n')

@@ -3,10 +3,12 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -40,7 +42,12 @@ final class Consuming {
         if (arguments.text("model", "CLUSTERING").equals("BROADCASTING")) {
             broadcast();
         }
-        consumer.subscribe(arguments.text("topic"), arguments.text("expression", "*"));
+        String sql = arguments.text("sql", "");
+        if (sql.isEmpty()) {
+            consumer.subscribe(arguments.text("topic"), arguments.text("expression", "*"));
+        } else {
+            consumer.subscribe(arguments.text("topic"), MessageSelector.bySql(sql));
+        }
         if (arguments.text("listener", "concurrent").equals("orderly")) {
             consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
                 AtomicInteger inside = INSIDE.computeIfAbsent(
@@ -56,7 +63,12 @@ final class Consuming {
                 return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
             });
         }
-        consumer.start();
+        try {
+            consumer.start();
+        } catch (MQClientException refused) {
+            consumer.shutdown(); // it has half started
+            throw refused;
+        }
     }
 
     /** The enum MessageModel moved to another package between 4.9 and 5.x. */
@@ -73,12 +85,7 @@ final class Consuming {
 
     private void take(List<MessageExt> messages, MessageQueue queue, int others) {
         for (MessageExt message : messages) {
-            String id = Payload.idOf(message.getBody());
-            Events.emit("e", "msg", "c", name, "id", id == null ? "damaged" : id, "q", message.getQueueId(),
-                "o", message.getQueueOffset(), "m", message.getMsgId(), "tag", String.valueOf(message.getTags()),
-                "keys", String.valueOf(message.getKeys()), "r", message.getReconsumeTimes(), "x", others,
-                "b", queue.getBrokerName(), "born", message.getBornTimestamp(), "store", message.getStoreTimestamp(),
-                "now", System.currentTimeMillis());
+            Events.delivered(name, message, queue.getBrokerName(), others);
         }
         if (sleepMicros > 0) {
             try {

@@ -2,6 +2,7 @@ import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import org.apache.rocketmq.common.message.MessageExt;
 
 /** Writes one JSON object a line. Lines of all threads come out whole, and in the order in which they happened. */
 final class Events {
@@ -44,6 +45,16 @@ final class Events {
                 System.exit(3); // nobody listens any more
             }
         }
+    }
+
+    /** A message as a listener, or a poll, of consumer {@code name} was given it. */
+    static void delivered(String name, MessageExt message, String broker, int others) {
+        String id = Payload.idOf(message.getBody());
+        emit("e", "msg", "c", name, "id", id == null ? "damaged" : id, "q", message.getQueueId(),
+            "o", message.getQueueOffset(), "m", message.getMsgId(), "tag", String.valueOf(message.getTags()),
+            "keys", String.valueOf(message.getKeys()), "r", message.getReconsumeTimes(), "x", others,
+            "b", broker, "born", message.getBornTimestamp(), "store", message.getStoreTimestamp(),
+            "now", System.currentTimeMillis());
     }
 
     static void flush() {

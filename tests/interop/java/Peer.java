@@ -9,8 +9,10 @@ import java.util.concurrent.ConcurrentHashMap;
  *
  * <pre>
  *   producer name= namesrv= group= [timeout= retries= queues=]
- *   consumer name= namesrv= group= topic= [expression= listener=concurrent|orderly model= threads= from= sleep_us=]
- *   send     name= topic= run= worker= mode=sync|async|oneway|batch|cycle [from= count= size= tags= keys= batch= pause_us=]
+ *   consumer name= namesrv= group= topic= [expression= sql= listener=concurrent|orderly model= threads= from= sleep_us=]
+ *   litepull name= namesrv= group= topic= [sql=]
+ *   send     name= topic= run= worker= mode=sync|async|oneway|batch|cycle
+ *            [from= count= size= tags= keys= number= batch= pause_us=]
  *   pause    name=     ends a running send
  *   stop     name=     shuts the client down
  * </pre>
@@ -21,6 +23,7 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class Peer {
     private static final Map<String, Producing> PRODUCERS = new ConcurrentHashMap<>();
     private static final Map<String, Consuming> CONSUMERS = new ConcurrentHashMap<>();
+    private static final Map<String, LitePulling> LITE_PULLERS = new ConcurrentHashMap<>();
 
     private Peer() {
     }
@@ -56,6 +59,9 @@ public final class Peer {
             case "consumer":
                 CONSUMERS.put(name, new Consuming(arguments));
                 return;
+            case "litepull":
+                LITE_PULLERS.put(name, new LitePulling(arguments));
+                return;
             case "send":
                 PRODUCERS.get(name).send(arguments);
                 return;
@@ -65,6 +71,8 @@ public final class Peer {
             case "stop":
                 if (PRODUCERS.containsKey(name)) {
                     PRODUCERS.remove(name).stop();
+                } else if (LITE_PULLERS.containsKey(name)) {
+                    LITE_PULLERS.remove(name).stop();
                 } else {
                     CONSUMERS.remove(name).stop();
                 }

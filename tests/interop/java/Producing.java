@@ -76,6 +76,9 @@ final class Producing {
         String[] tags = arguments.text("tags", "").split(",");
         Message message = new Message(arguments.text("topic"), tags[seq % tags.length],
             arguments.text("key", prefix + seq), Payload.of(prefix + seq, arguments.number("size", 100)));
+        if (arguments.number("number", 0) != 0) {
+            message.putUserProperty("number", String.valueOf(seq)); // for SQL filters
+        }
         return message;
     }
 
