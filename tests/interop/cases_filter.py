@@ -29,7 +29,7 @@ def sql_filter(context, version):
     push = {f'sql-c{i}-{suffix}': e for i, e in enumerate(wanted)}
     lite = {f'sql-l{i}-{suffix}': e for i, e in enumerate(wanted)}
     context.stopping(clients, producer, *push, *lite)
-    clients.do('producer', name=producer, group='sql-producers')
+    clients.do('producer', name=producer, group='sql-producers', timeout=10000)
     ids = clients.send(producer, topic, 'sql', 120, tags='A,B,C', number=1)
     for name, expression in push.items():
         clients.do('consumer', name=name, group=name, topic=topic, sql=expression)
