@@ -112,6 +112,8 @@ class CommitLog {
   core::Slice InMemory(uint64_t position, size_t length) const;
   const LogIdentity& identity() const { return identity_; }
   uint64_t append_end() const { return open_ != nullptr ? open_->position + open_->bytes() : next_position_; }
+  /// A batch begins here: the open one, or the next.
+  uint64_t batch_begin() const { return open_ != nullptr ? open_->position : next_position_; }
   /// All records so far lie below, all to come at or above.
   uint64_t next_record() const { return open_ != nullptr ? PositionIn(*open_) : next_position_; }
   uint64_t written_end() const { return written_end_; }

@@ -36,10 +36,18 @@ struct MessageDraft {
 inline constexpr size_t kPropertiesBytesMax = 32767;
 inline constexpr size_t kTopicBytesMax = 255;
 
+/// Where a record lies in its log and what proves it.
+struct RecordRef {
+  uint64_t position = 0;
+  uint32_t bytes = 0;
+  uint32_t crc = 0;  // CRC32C
+};
+
 struct AppendResult {
   core::LogicalOffset first_queue_offset;
   absl::InlinedVector<core::PhysicalOffset, 1> positions;  // one a message
   core::WallMillis store_timestamp = 0;
+  RecordRef last;  // where the last message lies
 };
 
 enum class Durability {

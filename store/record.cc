@@ -40,6 +40,15 @@ class Writer {
   std::byte* at_;
 };
 
+core::Endpoint LoadHost(const std::byte* at, bool ipv6) {
+  core::Endpoint host;
+  host.ipv6 = ipv6;
+  const size_t address_bytes = ipv6 ? 16 : 4;
+  std::memcpy(host.address, at, address_bytes);
+  host.port = static_cast<uint16_t>(LoadBig<int32_t>(at + address_bytes));
+  return host;
+}
+
 bool ClosedProperties(std::string_view properties) { return properties.empty() || properties.back() == '\x02'; }
 
 }  // namespace
@@ -116,18 +125,26 @@ absl::StatusOr<RecordView> ParseRecord(std::span<const std::byte> bytes) {
   view.bytes = total;
   view.body_crc = LoadBig<uint32_t>(data + 8);
   view.queue_id = LoadBig<int32_t>(data + 12);
+  view.flag = LoadBig<int32_t>(data + 16);
   view.queue_offset = core::LogicalOffset(LoadBig<int64_t>(data + 20));
   view.position = core::PhysicalOffset(LoadBig<int64_t>(data + 28));
   view.sys_flag = LoadBig<int32_t>(data + 36);
   view.born_timestamp = LoadBig<int64_t>(data + 40);
 
   // From here on the places depend on what was read: `at` never passes the end unnoticed.
-  size_t at = 48 + HostBytes((view.sys_flag & kSysFlagBornHostV6) != 0);
-  const size_t store_host_bytes = HostBytes((view.sys_flag & kSysFlagStoreHostV6) != 0);
+  const bool born_v6 = (view.sys_flag & kSysFlagBornHostV6) != 0;
+  const bool store_v6 = (view.sys_flag & kSysFlagStoreHostV6) != 0;
+  size_t at = 48 + HostBytes(born_v6);
+  const size_t store_host_bytes = HostBytes(store_v6);
   const size_t topic_length_bytes = magic == kRecordMagicV2 ? 2 : 1;
   if (at + 8 + store_host_bytes + 4 + 8 + 4 > total) return absl::DataLossError("the record ends within its hosts");
+  view.born_host = LoadHost(data + 48, born_v6);
   view.store_timestamp = LoadBig<int64_t>(data + at);
-  at += 8 + store_host_bytes + 4 + 8;
+  view.store_host = LoadHost(data + at + 8, store_v6);
+  at += 8 + store_host_bytes;
+  view.reconsume_times = LoadBig<int32_t>(data + at);
+  view.prepared_transaction_offset = LoadBig<int64_t>(data + at + 4);
+  at += 4 + 8;
   const uint32_t body_bytes = LoadBig<uint32_t>(data + at);
   at += 4;
   if (body_bytes > total - at) return absl::DataLossError("the body is longer than the record");

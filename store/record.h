@@ -43,11 +43,16 @@ struct RecordView {
   uint32_t bytes = 0;
   uint32_t body_crc = 0;
   int32_t queue_id = 0;
+  int32_t flag = 0;
   core::LogicalOffset queue_offset;
   core::PhysicalOffset position;
   int32_t sys_flag = 0;
   core::WallMillis born_timestamp = 0;
   core::WallMillis store_timestamp = 0;
+  core::Endpoint born_host;
+  core::Endpoint store_host;
+  int32_t reconsume_times = 0;
+  int64_t prepared_transaction_offset = 0;
   std::span<const std::byte> body;
   std::string_view topic;
   std::string_view properties;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 #include "store/log_options.h"
 #include "store/message.h"
 #include "store/meta_store.h"
+#include "store/record.h"
 
 namespace store {
 
@@ -38,6 +40,7 @@ struct StoreOptions {
   bool delete_forcibly = false;         // with this, above the next one: the oldest segments go, expired or not
   double disk_used_ratio_forcible = 0.85;
   double disk_used_ratio_refuse = 0.90; // above: sends are refused until there is room again
+  bool has_keeper = false;  // no segment goes before SetKeeper was called
 };
 
 struct StoreStats {
@@ -65,8 +68,30 @@ struct Batch;  // store/commit_log.h
 struct BegunAppend {
   core::LogicalOffset queue_offset;
   core::PhysicalOffset position;
+  RecordRef record;
   Batch* pending = nullptr;  // its promise does not hold yet: EndAppend waits for it
   core::Semaphore::Hold room;
+};
+
+/// Who needs messages of a log longer than retention lets them be.
+class SegmentKeeper {
+ public:
+  virtual ~SegmentKeeper() = default;
+  /// Before the oldest segment, which ends at `end`, goes. May append to the log what is to stay. False: it is kept for now and asked for again.
+  virtual core::Task<bool> LetGo(uint64_t end) = 0;
+};
+
+/// What Replay shows of a record; valid during the call.
+struct ReplayedRecord {
+  const RecordView& view;
+  RecordRef ref;
+};
+
+/// Positions in a log.
+struct LogSpan {
+  uint64_t begin = 0;  // what lies below is gone
+  uint64_t batch = 0;  // where the open batch begins, or the next
+  uint64_t next = 0;   // all records so far lie below, all to come at or above
 };
 
 /// One shard's messages: its commit log, queue indexes, retention. Everything on the owning shard.
@@ -88,6 +113,9 @@ class ShardStore {
   /// Append of one message as far as it goes without waiting, and without a coroutine. Nothing has happened when it returns nothing: there is
   /// no room now, or the message is refused; Append waits, or says why.
   virtual std::optional<BegunAppend> BeginAppend(const MessageDraft& draft, std::optional<Durability> durability = std::nullopt) = 0;
+  /// The same, waiting for room in its turn. Whoever awaits it goes on at once with the append: nothing runs in between. Errors as of Append, of which
+  /// nothing was stored.
+  virtual core::Task<absl::StatusOr<BegunAppend>> BeginAppendInTurn(const MessageDraft& draft, std::optional<Durability> durability = std::nullopt) = 0;
   /// Waits for the promise to what is `pending`; called exactly once for it. Errors as of Append.
   virtual core::Task<absl::Status> EndAppend(BegunAppend append) = 0;
 
@@ -106,6 +134,17 @@ class ShardStore {
   virtual core::Task<core::LogicalOffset> OffsetByTime(core::QueueKey queue, core::WallMillis timestamp, bool upper) = 0;
   /// The record that begins at `position`; kNotFound when none does (checked against the record, never trusted).
   virtual core::Task<absl::StatusOr<core::Slice>> ReadRecord(core::PhysicalOffset position) = 0;
+
+  /// The record at a place that Append or Replay has told, also one that readers do not see yet. kNotFound: it is gone; kDataLoss: it is damaged.
+  virtual core::Task<absl::StatusOr<core::Slice>> ReadRecord(RecordRef ref) = 0;
+  virtual LogSpan Span() const = 0;
+  /// Makes all that was appended so far durable.
+  virtual core::Task<absl::Status> Flush() = 0;
+  /// Shows every record at or above `from` that is written by now, in the order of the log, also those of deleted topics; what is damaged is left out. Yields now and then. `from`: LogSpan::batch
+  /// of any time, or the position of a record. The end of what was shown is a LogSpan::batch, too.
+  virtual core::Task<absl::StatusOr<uint64_t>> Replay(uint64_t from, std::function<void(const ReplayedRecord&)> show) = 0;
+  /// At most one, which outlives the store. Whoever is asked just now is waited for by Close.
+  virtual void SetKeeper(SegmentKeeper* keeper) = 0;
 
   /// Forgets the topic's queues, durably: a topic of that name made later starts at offset 0. Until it returns, appends to the topic
   /// are refused (kUnavailable). An error: the queues may be there again after a restart; call it again.

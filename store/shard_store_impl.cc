@@ -115,14 +115,30 @@ core::Task<absl::StatusOr<AppendResult>> ShardStoreImpl::Append(std::span<const 
 std::optional<BegunAppend> ShardStoreImpl::BeginAppend(const MessageDraft& draft, std::optional<Durability> durability) {
   if (!CheckDraft(draft).ok() || Dropping(draft.topic)) return std::nullopt;
   const uint64_t bytes = RecordBytes(draft);
+  core::Semaphore::Hold room = log_->TryAdmit(bytes, 1);
+  if (!room) return std::nullopt;
+  return Begin(draft, bytes, std::move(room), durability);
+}
+
+core::Task<absl::StatusOr<BegunAppend>> ShardStoreImpl::BeginAppendInTurn(const MessageDraft& draft, std::optional<Durability> durability) {
+  CO_RETURN_IF_ERROR(CheckDraft(draft));
+  const uint64_t bytes = RecordBytes(draft);
+  core::Semaphore::Hold room = log_->TryAdmit(bytes, 1);
+  if (!room) {
+    CO_ASSIGN_OR_RETURN(room, co_await log_->Admit(bytes, 1));
+  }
+  if (Dropping(draft.topic)) co_return absl::UnavailableError(core::StrCat("the topic ", draft.topic, " is being deleted; send again"));
+  co_return Begin(draft, bytes, std::move(room), durability);
+}
+
+BegunAppend ShardStoreImpl::Begin(const MessageDraft& draft, uint64_t bytes, core::Semaphore::Hold room, std::optional<Durability> durability) {
   BegunAppend begun;
-  begun.room = log_->TryAdmit(bytes, 1);
-  if (!begun.room) return std::nullopt;
   AppendResult result;
   begun.pending = Enter({&draft, 1}, bytes, durability, result);
   begun.queue_offset = result.first_queue_offset;
   begun.position = result.positions.front();
-  if (begun.pending == nullptr) begun.room.Release();
+  begun.record = result.last;
+  if (begun.pending != nullptr) begun.room = std::move(room);
   return begun;
 }
 
@@ -142,6 +158,7 @@ Batch* ShardStoreImpl::Enter(std::span<const MessageDraft> drafts, uint64_t byte
     const uint32_t crc = log_->Add(batch, queue, record_bytes, queue.next, draft.tags_code, result.store_timestamp);
     queue.Add(*batch.segment, queue.next, {position, record_bytes, crc, draft.tags_code}, result.store_timestamp);
     result.positions.push_back(place.position);
+    result.last = {position, record_bytes, crc};
   }
   if (result.first_queue_offset.value() == 0) NoteNewQueue(queue);
   const bool synced = durability.value_or(options_.durability) == Durability::kSynced;

@@ -29,6 +29,7 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<absl::Status> Close() override;
   core::Task<absl::StatusOr<AppendResult>> Append(std::span<const MessageDraft> drafts, std::optional<Durability> durability) override;
   std::optional<BegunAppend> BeginAppend(const MessageDraft& draft, std::optional<Durability> durability) override;
+  core::Task<absl::StatusOr<BegunAppend>> BeginAppendInTurn(const MessageDraft& draft, std::optional<Durability> durability) override;
   core::Task<absl::Status> EndAppend(BegunAppend append) override;
   core::Task<FetchResult> Fetch(FetchRequest request) override;
   core::Task<core::WaitResult> WaitForMessage(core::QueueKey queue, core::LogicalOffset from, core::MonoTime deadline,
@@ -38,6 +39,11 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<core::WallMillis> StoreTimeOf(core::QueueKey queue, core::LogicalOffset offset) override;
   core::Task<core::LogicalOffset> OffsetByTime(core::QueueKey queue, core::WallMillis timestamp, bool upper) override;
   core::Task<absl::StatusOr<core::Slice>> ReadRecord(core::PhysicalOffset position) override;
+  core::Task<absl::StatusOr<core::Slice>> ReadRecord(RecordRef ref) override;
+  LogSpan Span() const override;
+  core::Task<absl::Status> Flush() override;
+  core::Task<absl::StatusOr<uint64_t>> Replay(uint64_t from, std::function<void(const ReplayedRecord&)> show) override;
+  void SetKeeper(SegmentKeeper* keeper) override { keeper_ = keeper; }
   core::Task<absl::Status> DropTopic(std::string topic) override;
   std::vector<std::string> Topics() const override;
   StoreStats Stats() const override;
@@ -47,6 +53,8 @@ class ShardStoreImpl final : public ShardStore {
  private:
   /// Gives the checked and admitted drafts, of `bytes` as records, their places. The batch whose promise has to be waited for; null when it holds already.
   Batch* Enter(std::span<const MessageDraft> drafts, uint64_t bytes, std::optional<Durability> durability, AppendResult& result);
+  /// One draft, admitted with `room`.
+  BegunAppend Begin(const MessageDraft& draft, uint64_t bytes, core::Semaphore::Hold room, std::optional<Durability> durability);
   bool Dropping(std::string_view topic) const { return !dropping_.empty() && dropping_.contains(topic); }
 
   /// Consecutive entries of a queue, copied out so that nothing points into what may change.
@@ -124,6 +132,7 @@ class ShardStoreImpl final : public ShardStore {
   uint64_t damaged_records_ = 0;
   uint64_t damaged_bytes_ = 0;
   bool closing_ = false;
+  SegmentKeeper* keeper_ = nullptr;
   core::Scope scope_;
 };
 

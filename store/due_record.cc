@@ -1,0 +1,30 @@
+#include "store/due_record.h"
+
+#include <charconv>
+
+#include "store/properties.h"
+
+namespace store {
+
+DueEvent ReadDueEvent(const RecordView& record) {
+  DueEvent event;
+  if (!IsDueLink(record.prepared_transaction_offset)) return event;
+  event.replaced = PositionInDueLink(record.prepared_transaction_offset);
+  if (record.topic != kDueTopic) {
+    if (event.replaced != 0) event.kind = DueEvent::Kind::kDelivered;
+    return event;
+  }
+  bool timed = false;
+  bool takes_back = false;
+  ForEachProperty(record.properties, [&](std::string_view name, std::string_view value) {
+    if (name == kPropertyTakesBack) takes_back = true;
+    if (name != kPropertyDueTime) return;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), event.due);
+    timed = error == std::errc() && end == value.data() + value.size();
+  });
+  if (timed) event.kind = takes_back ? DueEvent::Kind::kTakenBack : DueEvent::Kind::kWaits;
+  if (event.kind == DueEvent::Kind::kTakenBack && event.replaced == 0) event.kind = DueEvent::Kind::kNone;
+  return event;
+}
+
+}  // namespace store

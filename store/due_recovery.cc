@@ -1,0 +1,190 @@
+#include <charconv>
+#include <set>
+#include <utility>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "core/reactor.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "store/due_index.h"
+#include "store/due_record.h"
+#include "store/segment.h"
+
+// The index of waiting messages from what is on disk.
+
+namespace store {
+namespace {
+
+/// Takes the numbers of a checkpoint one by one.
+class Numbers {
+ public:
+  explicit Numbers(std::string_view text) : rest_(text) {}
+  bool AtEnd() const { return rest_.empty(); }
+  bool Next(uint64_t& number) {
+    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), number);
+    if (error != std::errc()) return false;
+    rest_.remove_prefix(static_cast<size_t>(end - rest_.data()));
+    if (!rest_.empty() && rest_.front() != ' ') return false;
+    if (!rest_.empty()) rest_.remove_prefix(1);
+    return true;
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+}  // namespace
+
+core::Task<absl::StatusOr<std::unique_ptr<DueIndex>>> DueIndex::Open(DueIndexOptions options, MetaStore& meta,
+                                                                     ShardStore& log) {
+  std::unique_ptr<DueIndex> index(new DueIndex(std::move(options), meta, log));
+  const absl::Status status = co_await index->Load();
+  if (!status.ok()) {
+    (void)co_await index->Close();
+    co_return status;
+  }
+  co_return index;
+}
+
+core::Task<absl::Status> DueIndex::Load() {
+  const std::string* const checkpoint = meta_.Find(MetaTable::kDue, kDueCheckpointKey);
+  absl::Status status;
+  if (checkpoint != nullptr) status = co_await LoadRuns(*checkpoint);
+  if (!status.ok()) {
+    core::LogError("the index of waiting messages of log ", options_.log.log_number,
+                   " is made anew from the log: ", status.ToString());
+    co_await DropRuns();
+  }
+  CO_RETURN_IF_ERROR(co_await RemoveStrayRuns());
+  // With runs every link behind the checkpoint counts. Without, nothing waited then, and what is linked to must come first.
+  co_return co_await ReadLog(runs_.empty() ? co_await FirstRecordFrom(replay_from_) : replay_from_);
+}
+
+core::Task<absl::Status> DueIndex::LoadRuns(const std::string& checkpoint) {
+  Numbers numbers(checkpoint);
+  uint64_t version = 0;
+  if (!numbers.Next(version) || version != kDueCheckpointVersion || !numbers.Next(replay_from_) ||
+      !numbers.Next(entered_below_) || !numbers.Next(next_number_)) {
+    co_return absl::DataLossError("its checkpoint can't be read");
+  }
+  if (replay_from_ > log_.Span().batch) co_return absl::DataLossError("its checkpoint lies behind the end of the log");
+  while (!numbers.AtEnd()) {
+    uint64_t number = 0;
+    auto cursor = std::make_unique<DueRunCursor>();
+    if (!numbers.Next(number) || !numbers.Next(cursor->next) || !numbers.Next(cursor->taken_back_left)) {
+      co_return absl::DataLossError("its checkpoint can't be read");
+    }
+    CO_ASSIGN_OR_RETURN(cursor->run, co_await DueRun::Open(options_.directory, options_.log, number));
+    const bool fits =
+        cursor->next <= cursor->run->header().entries && cursor->taken_back_left <= cursor->run->header().taken_back;
+    runs_.push_back(std::move(cursor));
+    if (!fits) co_return absl::DataLossError("its checkpoint does not fit its files");
+  }
+  for (const std::unique_ptr<DueRunCursor>& cursor : runs_) CO_RETURN_IF_ERROR(co_await FillWindow(*cursor));
+  co_return absl::OkStatus();
+}
+
+core::Task<void> DueIndex::DropRuns() {
+  for (const std::unique_ptr<DueRunCursor>& cursor : std::exchange(runs_, {})) {
+    obsolete_.push_back(cursor->run->header().number);
+    (void)co_await cursor->run->Close();
+  }
+  replay_from_ = 0;
+  entered_below_ = 0;
+}
+
+core::Task<absl::Status> DueIndex::RemoveStrayRuns() {
+  std::set<uint64_t> known;
+  for (const std::unique_ptr<DueRunCursor>& cursor : runs_) known.insert(cursor->run->header().number);
+  CO_ASSIGN_OR_RETURN(const std::vector<core::DirectoryEntry> files, co_await core::fs::List(options_.directory));
+  for (const core::DirectoryEntry& file : files) {
+    const std::optional<uint64_t> number = PositionOfSegmentName(file.name, kDueRunSuffix);
+    if (!number.has_value()) continue;
+    next_number_ = std::max(next_number_, *number + 1);
+    if (!known.contains(*number))
+      CO_RETURN_IF_ERROR(co_await core::fs::Remove(DueRunPath(options_.directory, *number)));
+  }
+  obsolete_.clear();
+  co_return absl::OkStatus();
+}
+
+/// Where the first record of the queue of waiting messages lies at or behind `position`; the end of the log when none does.
+core::Task<uint64_t> DueIndex::FirstRecordFrom(uint64_t position) {
+  const core::QueueKey queue{std::string(kDueTopic), options_.queue_id};
+  uint64_t first = log_.Span().batch;
+  int64_t low = log_.MinOffset(queue).value();
+  int64_t high = log_.MaxOffset(queue).value();
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    FetchRequest request;
+    request.queue = queue;
+    request.from = core::LogicalOffset(middle);
+    request.messages_max = 1;
+    const FetchResult found = co_await log_.Fetch(std::move(request));
+    const absl::StatusOr<RecordView> record =
+        found.parts.empty() ? absl::NotFoundError("damaged") : ParseRecord(found.parts.front().bytes());
+    // A damaged one says nothing: the earlier half is right in any case, as it only means to read more.
+    const uint64_t at = record.ok() ? LogPositionOf(record->position) : UINT64_MAX;
+    if (at >= position) {
+      if (record.ok()) first = std::min(first, at);
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  co_return first;
+}
+
+core::Task<absl::Status> DueIndex::ReadLog(uint64_t from) {
+  absl::flat_hash_map<uint64_t, DueEntry> waiting;  // by position
+  const auto end_of_waiting = [&](uint64_t position, std::optional<core::WallMillis> due) {
+    if (position == 0 || waiting.erase(position) > 0 || runs_.empty()) return;
+    if (due.has_value())
+      TakeBack({.due = *due, .place = position});
+    else
+      dead_.insert(position);
+  };
+  const auto look_at = [&](const ReplayedRecord& record) {
+    const DueEvent event = ReadDueEvent(record.view);
+    switch (event.kind) {
+      case DueEvent::Kind::kNone:
+        break;
+      case DueEvent::Kind::kWaits:
+        if (record.ref.position < entered_below_) break;
+        end_of_waiting(event.replaced, event.due);
+        waiting[record.ref.position] = {event.due, record.ref.position, record.ref.bytes, record.ref.crc};
+        break;
+      case DueEvent::Kind::kTakenBack:
+        if (record.ref.position < entered_below_) break;
+        end_of_waiting(event.replaced, event.due);
+        break;
+      case DueEvent::Kind::kDelivered:
+        end_of_waiting(event.replaced, std::nullopt);
+        // It was due when it was stored in its queue, and store times never go back.
+        dead_until_ = std::max(dead_until_, record.view.store_timestamp);
+        break;
+    }
+  };
+  CO_ASSIGN_OR_RETURN(const uint64_t end, co_await log_.Replay(from, look_at));
+  // The next start need not read that much again.
+  if (end > from + options_.replay_bytes) changed_ = true;
+  for (const auto& [position, entry] : waiting) Insert(entry);
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> DueIndex::Rebuild() {
+  co_await DropRuns();
+  memory_.clear();
+  memory_taken_back_ = 0;
+  frozen_.clear();
+  frozen_next_ = 0;
+  frozen_taken_back_ = 0;
+  dead_.clear();
+  changed_ = true;
+  // Only what is written can be read; what is entered meanwhile enters itself, too.
+  CO_RETURN_IF_ERROR(co_await log_.Flush());
+  co_return co_await ReadLog(co_await FirstRecordFrom(0));
+}
+
+}  // namespace store

@@ -1,0 +1,332 @@
+// Goal: the index of waiting messages gives each of them once, in the order of their times, whatever lies in memory and in runs, whatever is taken back, and
+// after any restart; its files prove themselves, and the log makes up for them.
+// Method: a store on a simulated machine; the index with room for few entries, so that a test of some thousand has many runs and merges.
+#include "store/due_index.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/file.h"
+#include "core/sim/world.h"
+#include "store/due_record.h"
+#include "tests/unit/store/store_fixture.h"
+
+namespace store {
+namespace {
+
+constexpr int32_t kQueue = 0;
+
+DueIndexOptions SmallIndex() {
+  DueIndexOptions options;
+  options.directory = "data/log";
+  options.queue_id = kQueue;
+  options.memory_entries = 500;
+  options.replay_bytes = 64 << 10;
+  return options;
+}
+
+/// A store and the index of what waits in it.
+struct Opened {
+  OpenStore files;
+  std::unique_ptr<DueIndex> index;
+};
+
+core::Task<absl::StatusOr<Opened>> OpenIndex(DueIndexOptions options = SmallIndex()) {
+  Opened opened;
+  CO_ASSIGN_OR_RETURN(opened.files, co_await OpenIn("data", SmallOptions()));
+  CO_ASSIGN_OR_RETURN(opened.index,
+                      co_await DueIndex::Open(std::move(options), *opened.files.meta, *opened.files.store));
+  co_return opened;
+}
+
+core::Task<absl::Status> CloseIndex(Opened& opened) {
+  CO_RETURN_IF_ERROR(co_await opened.index->Close());
+  co_return co_await CloseBoth(opened.files);
+}
+
+std::string DueText(core::WallMillis due) {
+  return core::StrCat(kPropertyDueTime, std::string_view("\x01", 1), due, std::string_view("\x02", 1));
+}
+
+core::Task<absl::StatusOr<DueEntry>> Wait(Opened& opened, core::WallMillis due, std::string body) {
+  const std::string properties = DueText(due);
+  MessageDraft draft = DraftOf(kDueTopic, kQueue, body);
+  draft.properties = properties;
+  draft.prepared_transaction_offset = MakeDueLink(0);
+  CO_ASSIGN_OR_RETURN(BegunAppend begun, co_await opened.files.store->BeginAppendInTurn(draft));
+  const DueEntry entry{due, begun.record.position, begun.record.bytes, begun.record.crc};
+  opened.index->Insert(entry);
+  if (begun.pending != nullptr) CO_RETURN_IF_ERROR(co_await opened.files.store->EndAppend(std::move(begun)));
+  co_return entry;
+}
+
+core::Task<absl::Status> DeliverOne(Opened& opened, const DueEntry& entry) {
+  const absl::StatusOr<core::Slice> bytes = co_await opened.files.store->ReadRecord(entry.record());
+  CO_RETURN_IF_ERROR(bytes.status());
+  const absl::StatusOr<RecordView> record = ParseRecord(bytes->bytes());
+  CO_RETURN_IF_ERROR(record.status());
+  const std::string body(reinterpret_cast<const char*>(record->body.data()), record->body.size());
+  MessageDraft draft = DraftOf("T", 0, body);
+  draft.prepared_transaction_offset = MakeDueLink(entry.position());
+  CO_RETURN_IF_ERROR((co_await opened.files.store->Append({&draft, 1})).status());
+  opened.index->Pop(entry);
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> TakeBack(Opened& opened, const DueEntry& entry) {
+  const std::string properties =
+      DueText(entry.due) + core::StrCat(kPropertyTakesBack, std::string_view("\x01k\x02", 3));
+  MessageDraft draft = DraftOf(kDueTopic, kQueue, "0");
+  draft.properties = properties;
+  draft.prepared_transaction_offset = MakeDueLink(entry.position());
+  CO_RETURN_IF_ERROR((co_await opened.files.store->Append({&draft, 1})).status());
+  opened.index->TakeBack(entry);
+  co_return absl::OkStatus();
+}
+
+/// Delivers what is due, `most` messages at most; returns their times.
+core::Task<absl::StatusOr<std::vector<core::WallMillis>>> DeliverDue(Opened& opened, core::WallMillis now,
+                                                                     size_t most = SIZE_MAX) {
+  std::vector<core::WallMillis> times;
+  while (opened.index->NextDue() <= now && times.size() < most) {
+    const core::Semaphore::Hold turn = co_await opened.index->turn().Take(1);
+    CO_ASSIGN_OR_RETURN(const std::vector<DueIndex::Next> next, co_await opened.index->Peek(now, 50, 1 << 20));
+    for (const DueIndex::Next& one : next) {
+      if (!one.waits) {
+        opened.index->Pop(one.entry);
+        continue;
+      }
+      if (times.size() == most) break;
+      CO_RETURN_IF_ERROR(co_await DeliverOne(opened, one.entry));
+      times.push_back(one.entry.due);
+    }
+  }
+  co_return times;
+}
+
+void InWorld(core::Task<absl::Status> (*main)(sim::Node*)) {
+  sim::World world(7);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start([main, &node] { return main(&node); });
+  const absl::Status status = world.RunToEnd(node);
+  EXPECT_TRUE(status.ok()) << status << world.Describe();
+}
+
+// Catches an order by anything but time, a run or memory that is forgotten, one delivered twice, a checkpoint that costs one.
+core::Task<absl::Status> OrderMain(sim::Node*) {
+  CO_ASSIGN_OR_RETURN(Opened opened, co_await OpenIndex());
+  std::multiset<core::WallMillis> waiting;
+  std::vector<core::WallMillis> got;
+  for (int i = 0; i < 6000; ++i) {
+    const auto due = static_cast<core::WallMillis>(1000 + core::Reactor::Current().RandomBits() % 100'000);
+    CO_RETURN_IF_ERROR((co_await Wait(opened, due, absl::StrCat("m", i))).status());
+    waiting.insert(due);
+    if (opened.index->WantsCheckpoint()) CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+    if (i == 3000) {
+      CO_ASSIGN_OR_RETURN(got, co_await DeliverDue(opened, 20'000));
+      EXPECT_TRUE(std::is_sorted(got.begin(), got.end()));
+    }
+  }
+  EXPECT_EQ(opened.index->waiting(), waiting.size() - got.size());
+  EXPECT_GT(opened.index->runs(), 1U);
+  EXPECT_LT(opened.index->runs(), 12U);
+  CO_RETURN_IF_ERROR(co_await CloseIndex(opened));
+  CO_ASSIGN_OR_RETURN(opened, co_await OpenIndex());  // no checkpoint at the end: the log says the rest
+  EXPECT_EQ(opened.index->waiting(), waiting.size() - got.size());
+  CO_ASSIGN_OR_RETURN(const std::vector<core::WallMillis> rest, co_await DeliverDue(opened, 1'000'000));
+  EXPECT_TRUE(std::is_sorted(rest.begin(), rest.end()));
+  got.insert(got.end(), rest.begin(), rest.end());
+  EXPECT_EQ(std::multiset<core::WallMillis>(got.begin(), got.end()), waiting);
+  EXPECT_EQ(opened.index->waiting(), 0U);
+  CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+  EXPECT_EQ(opened.index->runs(), 0U);
+  co_return co_await CloseIndex(opened);
+}
+TEST(DueIndexTest, EachOnceInTheOrderOfTimes) { InWorld(OrderMain); }
+
+// Catches what is taken back and comes all the same: from memory, from a run, after a restart, when only one of both was in a merge.
+core::Task<absl::Status> TakeBackMain(sim::Node*) {
+  CO_ASSIGN_OR_RETURN(Opened opened, co_await OpenIndex());
+  std::map<uint64_t, DueEntry> waiting;
+  for (int i = 0; i < 4000; ++i) {
+    const auto due =
+        static_cast<core::WallMillis>(1000 + core::Reactor::Current().RandomBits() % 1000);  // many share a time
+    CO_ASSIGN_OR_RETURN(const DueEntry entry, co_await Wait(opened, due, absl::StrCat("m", i)));
+    waiting[entry.position()] = entry;
+    if (i % 3 == 0) {
+      auto gone = waiting.lower_bound(core::Reactor::Current().RandomBits() % entry.position());
+      const DueEntry taken = gone->second;
+      CO_ASSIGN_OR_RETURN(const std::vector<DueEntry> found, co_await opened.index->Find(taken.due));
+      EXPECT_TRUE(
+          std::any_of(found.begin(), found.end(), [&](const DueEntry& other) { return other.SameMessage(taken); }));
+      CO_RETURN_IF_ERROR(co_await TakeBack(opened, taken));
+      waiting.erase(gone);
+    }
+    if (opened.index->WantsCheckpoint()) CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+    if (i % 1000 == 999) {
+      if (i % 2000 == 999) CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+      CO_RETURN_IF_ERROR(co_await CloseIndex(opened));
+      CO_ASSIGN_OR_RETURN(opened, co_await OpenIndex());
+      EXPECT_EQ(opened.index->waiting(), waiting.size());
+    }
+  }
+  CO_ASSIGN_OR_RETURN(const std::vector<core::WallMillis> got, co_await DeliverDue(opened, 1'000'000));
+  EXPECT_EQ(got.size(), waiting.size());
+  co_return co_await CloseIndex(opened);
+}
+TEST(DueIndexTest, WhatIsTakenBackDoesNotCome) { InWorld(TakeBackMain); }
+
+// Catches a scan that passes by what waits below a position, finds what does not, or tells a wrong lowest position.
+core::Task<absl::Status> ScanMain(sim::Node*) {
+  CO_ASSIGN_OR_RETURN(Opened opened, co_await OpenIndex());
+  std::set<uint64_t> waiting;
+  for (int i = 0; i < 3000; ++i) {
+    const auto due = static_cast<core::WallMillis>(1000 + core::Reactor::Current().RandomBits() % 50);
+    CO_ASSIGN_OR_RETURN(const DueEntry entry, co_await Wait(opened, due, absl::StrCat("m", i)));
+    if (i % 7 == 0)
+      CO_RETURN_IF_ERROR(co_await TakeBack(opened, entry));
+    else
+      waiting.insert(entry.position());
+    if (opened.index->WantsCheckpoint()) CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+  }
+  const uint64_t below = *std::next(waiting.begin(), 1000);
+  DueScan scan{.below = below, .found = {}};
+  std::set<uint64_t> found;
+  while (!scan.done) {
+    const core::Semaphore::Hold turn = co_await opened.index->turn().Take(1);
+    CO_RETURN_IF_ERROR(co_await opened.index->ScanOn(scan));
+    for (const DueEntry& entry : scan.found) EXPECT_TRUE(found.insert(entry.position()).second);
+  }
+  EXPECT_EQ(found, std::set<uint64_t>(waiting.begin(), waiting.find(below)));
+  EXPECT_EQ(scan.lowest, below);
+  co_return co_await CloseIndex(opened);
+}
+TEST(DueIndexTest, AScanFindsAllBelowAPosition) { InWorld(ScanMain); }
+
+// Catches a damaged or missing run that is believed, or that costs messages.
+core::Task<absl::Status> DamageMain(sim::Node*) {
+  for (const bool missing : {false, true}) {
+    CO_ASSIGN_OR_RETURN(Opened opened, co_await OpenIndex());
+    const uint64_t before = opened.index->waiting();
+    for (int i = 0; i < 2000; ++i) {
+      CO_RETURN_IF_ERROR((co_await Wait(opened, 1000 + i, absl::StrCat("m", i))).status());
+      if (opened.index->WantsCheckpoint()) CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+    }
+    CO_ASSIGN_OR_RETURN(const std::vector<core::WallMillis> got, co_await DeliverDue(opened, 1'000'000, 300));
+    CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+    CO_RETURN_IF_ERROR(co_await CloseIndex(opened));
+
+    CO_ASSIGN_OR_RETURN(const std::vector<core::DirectoryEntry> files, co_await core::fs::List("data/log"));
+    for (const core::DirectoryEntry& file : files) {
+      if (!file.name.ends_with(kDueRunSuffix)) continue;
+      const std::string path = absl::StrCat("data/log/", file.name);
+      if (missing) {
+        CO_RETURN_IF_ERROR(co_await core::fs::Remove(path));
+      } else {
+        CO_ASSIGN_OR_RETURN(core::File run, co_await core::File::Open(path, {.write = true}));
+        const std::byte bad[8] = {};
+        CO_RETURN_IF_ERROR(co_await run.WriteAt(kBlock + 100, bad, true));
+        CO_RETURN_IF_ERROR(co_await run.Close());
+      }
+    }
+    CO_ASSIGN_OR_RETURN(opened, co_await OpenIndex());
+    EXPECT_EQ(opened.index->waiting(), before + 2000 - got.size());
+    CO_RETURN_IF_ERROR(co_await CloseIndex(opened));
+  }
+  co_return absl::OkStatus();
+}
+TEST(DueIndexTest, TheLogMakesUpForDamagedRuns) { InWorld(DamageMain); }
+
+// Catches a start that reads a log from which nothing waits, and one that does not find the first that waits behind the checkpoint.
+core::Task<absl::Status> IdleMain(sim::Node*) {
+  CO_ASSIGN_OR_RETURN(Opened opened, co_await OpenIndex());
+  for (int i = 0; i < 300; ++i)
+    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.files.store, "T", 0, std::string(4000, '.'))).status());
+  EXPECT_FALSE(opened.index->WantsCheckpoint());
+  CO_RETURN_IF_ERROR((co_await Wait(opened, 5, "a")).status());
+  CO_RETURN_IF_ERROR((co_await DeliverDue(opened, 10)).status());
+  for (int i = 0; i < 100; ++i)
+    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.files.store, "T", 0, std::string(4000, '.'))).status());
+  EXPECT_TRUE(opened.index->WantsCheckpoint());
+  CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+  for (int i = 0; i < 300; ++i)
+    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.files.store, "T", 0, std::string(4000, '.'))).status());
+  EXPECT_FALSE(opened.index->WantsCheckpoint());
+  CO_RETURN_IF_ERROR((co_await Wait(opened, 7, "b")).status());
+  CO_RETURN_IF_ERROR(co_await CloseIndex(opened));
+  CO_ASSIGN_OR_RETURN(opened, co_await OpenIndex());
+  EXPECT_EQ(opened.index->waiting(), 1U);
+  EXPECT_EQ(opened.index->NextDue(), 7);
+  co_return co_await CloseIndex(opened);
+}
+TEST(DueIndexTest, WhatHasNothingWaitingPaysNothing) { InWorld(IdleMain); }
+
+// --- The files.
+
+const LogIdentity kLog{{1, 2}, 3};
+
+TEST(DueRunTest, HeadersAndPagesProveThemselves) {
+  std::vector<std::byte> block(kBlock);
+  EncodeDueRunHeader(kLog, {.number = 5, .entries = 171, .taken_back = 1, .lowest_position = 4224}, block);
+  const absl::StatusOr<DueRunHeader> header = ParseDueRunHeader(block, kLog, 5);
+  ASSERT_TRUE(header.ok()) << header.status();
+  EXPECT_EQ(header->entries, 171U);
+  EXPECT_EQ(header->lowest_position, 4224U);
+  EXPECT_FALSE(ParseDueRunHeader(block, kLog, 6).ok());
+  EXPECT_FALSE(ParseDueRunHeader(block, {{1, 2}, 4}, 5).ok());
+  EXPECT_FALSE(ParseDueRunHeader(block, {{1, 3}, 3}, 5).ok());
+  block[41] ^= std::byte{1};
+  EXPECT_FALSE(ParseDueRunHeader(block, kLog, 5).ok());
+
+  const std::vector<DueEntry> entries = {{-5, 1, 2, 3}, {7, DueEntry::kTakenBack | 9, 0, 0}};
+  EncodeDuePage(5, 2, entries, block);
+  std::vector<DueEntry> parsed;
+  ASSERT_TRUE(ParseDuePage(block, 5, 2, parsed).ok());
+  ASSERT_EQ(parsed.size(), 2U);
+  EXPECT_EQ(parsed[0].due, -5);
+  EXPECT_TRUE(parsed[1].taken_back());
+  EXPECT_EQ(parsed[1].position(), 9U);
+  EXPECT_FALSE(ParseDuePage(block, 5, 3, parsed).ok());
+  EXPECT_FALSE(ParseDuePage(block, 6, 2, parsed).ok());
+  for (const size_t at : {size_t{4}, size_t{20}, kBlock - 1}) {
+    block[at] ^= std::byte{16};
+    EXPECT_FALSE(ParseDuePage(block, 5, 2, parsed).ok()) << at;
+    block[at] ^= std::byte{16};
+  }
+}
+
+TEST(DueRecordTest, OnlyOwnLinksCount) {
+  std::string properties =
+      "TIMER_OUT_MS\x01"
+      "77\x02";
+  RecordView record;
+  record.topic = kDueTopic;
+  record.properties = properties;
+  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kNone) << "RocketMQ's own record";
+  record.prepared_transaction_offset = MakeDueLink(0);
+  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kWaits);
+  EXPECT_EQ(ReadDueEvent(record).due, 77);
+  record.prepared_transaction_offset = MakeDueLink((uint64_t{1} << 48) - 1);
+  EXPECT_EQ(ReadDueEvent(record).replaced, (uint64_t{1} << 48) - 1);
+  properties += "TIMER_DEL_UNIQKEY\x01k\x02";
+  record.properties = properties;
+  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kTakenBack);
+  properties =
+      "TIMER_OUT_MS\x01"
+      "7x\x02";
+  record.properties = properties;
+  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kNone);
+  record.topic = "T";
+  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kDelivered);
+  record.prepared_transaction_offset = 4224;  // a transaction's
+  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kNone);
+}
+
+}  // namespace
+}  // namespace store
