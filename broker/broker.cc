@@ -5,6 +5,7 @@
 
 #include "broker/gather.h"
 #include "broker/register_handlers.h"
+#include "broker/schedule.h"
 #include "broker/topic_removal.h"
 #include "core/reactor.h"
 #include "core/scope.h"
@@ -14,8 +15,9 @@
 namespace broker {
 namespace {
 
-CatalogOptions CatalogOptionsOf(const BrokerConfig& config) {
+CatalogOptions CatalogOptionsOf(const BrokerConfig& config, uint32_t shards) {
   CatalogOptions options;
+  options.logs = static_cast<int32_t>(shards);
   options.cluster_name = config.broker_cluster_name;
   options.broker_name = config.broker_name;
   options.auto_create_topic = config.auto_create_topic_enable;
@@ -38,7 +40,7 @@ Broker::Broker(BrokerConfig config, uint32_t shards)
     : config_(std::move(config)),
       placement_(shards),
       views_(shards),
-      catalog_writer_(CatalogOptionsOf(config_), views_),
+      catalog_writer_(CatalogOptionsOf(config_, shards), views_),
       shards_(shards) {}
 
 Broker::~Broker() { CORE_ASSERT(stopped_ || core::Reactor::Current().abandoned()); }
@@ -92,6 +94,7 @@ core::Task<absl::Status> Broker::OpenEverything() {
   CO_RETURN_IF_ERROR(co_await FinishTopicRemovals(shards_.local()));
   co_return co_await OnEveryShard([](Broker& broker, core::ShardId id) -> core::Task<absl::Status> {
     RegisterHandlers(*broker.shards_.at(id));
+    broker.shards_.at(id)->schedule().Start();
     co_return absl::OkStatus();
   });
 }

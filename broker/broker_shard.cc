@@ -7,6 +7,7 @@
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
 #include "broker/producer_groups.h"
+#include "broker/schedule.h"
 #include "broker/server_limits.h"
 #include "broker/shard_metrics.h"
 #include "core/assert.h"
@@ -15,6 +16,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "core/sync.h"
+#include "store/record.h"
 
 namespace broker {
 namespace {
@@ -91,6 +93,7 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   options.time_zone = config_.time_zone;
   options.delete_forcibly = config_.clean_file_forcibly_enable;
   options.disk_used_ratio_forcible = config_.disk_space_clean_forcibly_ratio / 100.0;
+  options.has_keeper = true;  // schedule_
   options.disk_used_ratio_refuse = config_.disk_space_warning_level_ratio / 100.0;
   CO_ASSIGN_OR_RETURN(store_, co_await store::ShardStore::Open(std::move(options), *meta_));
 
@@ -100,6 +103,13 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
     core::LogWarning("log ", log, ": ", cut, " consumer offsets pointed beyond the messages that are left and now end with them");
     CO_RETURN_IF_ERROR(co_await offsets_->Flush());
   }
+  ScheduleOptions schedule;
+  schedule.index.directory = core::StrCat(config_.store_path_root_dir, "/log-", log);
+  schedule.index.log = {folder.store_id, id_.value()};
+  schedule.index.queue_id = Schedule::QueueOf(placement_, id_);
+  schedule.topic_exists = [this](std::string_view topic) { return catalog().FindTopic(topic) != nullptr; };
+  schedule.on_delivered = [this](const store::MessageDraft& draft) { stats_->OnPut(draft.topic, 1, store::RecordBytes(draft)); };
+  CO_ASSIGN_OR_RETURN(schedule_, co_await Schedule::Open(std::move(schedule), *meta_, *store_));
   scope_.Spawn(FlushOffsetsForever(*offsets_, config_.flush_consumer_offset_interval, scope_.stop_token()));
   co_return absl::OkStatus();
 }
@@ -154,7 +164,11 @@ core::Task<void> BrokerShard::StopServing() {
 }
 
 core::Task<absl::Status> BrokerShard::CloseStore() {
-  absl::Status status = offsets_ == nullptr ? absl::OkStatus() : co_await offsets_->Flush();
+  absl::Status status = schedule_ == nullptr ? absl::OkStatus() : co_await schedule_->Stop();
+  if (offsets_ != nullptr) {
+    const absl::Status flushed = co_await offsets_->Flush();
+    status.Update(flushed);
+  }
   if (store_ != nullptr) {
     const absl::Status closed = co_await store_->Close();
     status.Update(closed);

@@ -34,6 +34,7 @@ class OffsetTable;      // broker/offset_table.h
 class BrokerStats;      // broker/broker_stats.h: what this shard has counted
 class ConsumerGroups;   // broker/consumer_groups.h: the groups this shard owns
 class ProducerGroups;   // broker/producer_groups.h
+class Schedule;         // broker/schedule.h: messages for later of the queues this shard owns
 class OrderLocks;       // broker/order_locks.h: of the queues this shard owns
 
 /// What one shard of a broker has in its hands: its log, its offsets, its router and servers, and the way to its peers. Each capability is a
@@ -98,6 +99,7 @@ class BrokerShard {
   ConsumerGroups& consumer_groups() { return *consumer_groups_; }
   ProducerGroups& producer_groups() { return *producer_groups_; }
   OrderLocks& order_locks() { return *order_locks_; }
+  Schedule& schedule() { return *schedule_; }
   /// RegisterClientHandlers makes them, first of all; they live as long as the shard (Adopt).
   void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
   /// The long polls that wait for messages of this shard's queues.
@@ -112,7 +114,7 @@ class BrokerShard {
   bool RefuseForMemory();
   const core::Budget& memory_budget() const { return memory_; }
   void AddNetMetrics() { net_budgets_.AddMetrics(metrics_); }
-  bool store_is_open() const { return store_ != nullptr; }
+  bool store_is_open() const { return schedule_ != nullptr; }
   /// Where all that this shard counts can be read.
   core::MetricRegistry& metrics() { return metrics_; }
 
@@ -177,6 +179,7 @@ class BrokerShard {
   CatalogWriter& catalog_writer_;
   std::unique_ptr<store::MetaStore> meta_;
   std::unique_ptr<store::ShardStore> store_;
+  std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<OffsetTable> offsets_;
   ConsumerGroups* consumer_groups_ = nullptr;
   std::unique_ptr<ProducerGroups> producer_groups_;

@@ -11,6 +11,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "net/name_rules.h"
+#include "store/due_record.h"
 
 namespace broker {
 namespace {
@@ -71,7 +72,9 @@ core::Task<absl::Status> CatalogWriter::Start(store::MetaStore& meta) {
   current_ = std::make_shared<const Catalog>(std::move(stored));
   CatalogDraft draft(*current_, core::Reactor::Current().wall_now());
   for (TopicConfig& topic : SystemTopics(options_)) {
-    if (current_->FindTopic(topic.name) == nullptr) draft.PutTopic(std::move(topic));
+    const TopicConfig* const present = current_->FindTopic(topic.name);
+    // A folder from before messages could wait has one queue of them, whatever its number of logs.
+    if (present == nullptr || (topic.name == store::kDueTopic && present->queues() < topic.queues())) draft.PutTopic(std::move(topic));
   }
   for (GroupConfig& group : SystemGroups()) {
     if (current_->FindGroup(group.name) == nullptr) draft.PutGroup(std::move(group));

@@ -27,6 +27,7 @@ struct CatalogOptions {
   bool auto_create_topic = true;
   bool auto_create_group = true;
   int32_t default_topic_queues = 8;
+  int32_t logs = 1;  // of the data folder: the topic of waiting messages has a queue in each
   bool cluster_topic_enable = true;
   bool broker_topic_enable = true;
   bool trace_topic_enable = false;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "broker/delay.h"
 #include "core/io.h"
 #include "core/status.h"
 #include "core/strings.h"
@@ -26,6 +27,7 @@ constexpr std::string_view kBrokerId = "brokerId";
 constexpr std::string_view kBrokerRole = "brokerRole";
 
 constexpr absl::Duration kMillisecond = absl::Milliseconds(1);
+constexpr absl::Duration kSecond = absl::Seconds(1);
 constexpr absl::Duration kHour = absl::Hours(1);
 
 constexpr Setting kSettings[] = {
@@ -89,6 +91,13 @@ constexpr Setting kSettings[] = {
     Setting("maxMessageSize", &Config::max_message_size, Range{1, 15 << 20}, "Bytes of a message's body at most.")
         .Live(),
     Setting("traceOn", &Config::trace_on, "Tell clients that they may trace (TRACE_ON).").Live(),
+
+    Setting("messageDelayLevel", &Config::message_delay_level, Range{2, 4000},
+            "What delay level 1, 2, ... means: numbers of s, m, h or d."),
+    Setting("timerWheelEnable", &Config::timer_wheel_enable, "Take timer messages (TIMER_DELAY_SEC, TIMER_DELAY_MS, TIMER_DELIVER_MS).").Live(),
+    Setting("timerMaxDelaySec", &Config::timer_max_delay, kSecond, Range{1, int64_t{36500} * 24 * 3600}, "Farthest time of a timer message, in s from now.")
+        .Live(),
+    Setting("recallMessageEnable", &Config::recall_message_enable, "Producers may take timer messages back (RECALL_MESSAGE).").Live(),
 
     Setting("longPollingEnable", &Config::long_polling_enable, "Hold a pull that finds nothing until a message comes.")
         .Live(),
@@ -209,6 +218,11 @@ absl::Status CheckBrokerConfig(BrokerConfig& config) {
     return absl::InvalidArgumentError(
         core::StrCat("bindAddress='", config.listen_address, "' is not an IPv4 or IPv6 address, e.g. 0.0.0.0"));
   }
+  absl::StatusOr<std::vector<int64_t>> levels = DelayLevelsMs(config.message_delay_level);
+  if (!levels.ok()) {
+    return absl::InvalidArgumentError(core::StrCat("messageDelayLevel='", config.message_delay_level, "': ", core::ToStd(levels.status().message())));
+  }
+  config.delay_levels_ms = *std::move(levels);
   if (!config.metrics_listen.empty() && !core::Endpoint::Parse(config.metrics_listen).ok()) {
     return absl::InvalidArgumentError(
         core::StrCat("metricsListen='", config.metrics_listen, "' is not an address with a port, e.g. 127.0.0.1:5557"));

@@ -64,6 +64,12 @@ struct BrokerConfig : net::ServerSettings {
   int32_t max_message_size = 4 << 20;
   bool trace_on = true;
 
+  // --- Messages for later.
+  std::string message_delay_level = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h";
+  bool timer_wheel_enable = true;
+  absl::Duration timer_max_delay = absl::Hours(72);
+  bool recall_message_enable = false;
+
   // --- Consuming.
   bool long_polling_enable = true;
   absl::Duration short_polling_time = absl::Seconds(1);
@@ -100,6 +106,10 @@ struct BrokerConfig : net::ServerSettings {
 
   /// "address:port" where Prometheus may ask for the metrics; empty: nowhere.
   std::string metrics_listen = "127.0.0.1:5557";
+
+  /// What message_delay_level says: CheckBrokerConfig fills it in.
+  std::vector<int64_t> delay_levels_ms = {1'000,   5'000,   10'000,  30'000,  60'000,  120'000, 180'000,   240'000,   300'000,
+                                          360'000, 420'000, 480'000, 540'000, 600'000, 1'200'000, 1'800'000, 3'600'000, 7'200'000};
 
   // --- Not in files: set by the command line, or by who starts the broker.
   /// What routes say where brokerIP1 is not set; empty: the local address of the connection to the nameserver.

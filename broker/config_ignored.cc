@@ -10,8 +10,8 @@ constexpr std::string_view kReplication = "there is no replication yet";
 constexpr std::string_view kController = "there is no replication yet, so no controller";
 constexpr std::string_view kDledger = "there is no replication yet, DLedger or other";
 constexpr std::string_view kPop = "POP consumption is not there yet";
-constexpr std::string_view kTimer = "timer messages are not there yet";
-constexpr std::string_view kDelay = "delayed messages are not there yet";
+constexpr std::string_view kTimer = "tunes how RocketMQ keeps timer messages; here they are kept otherwise";
+constexpr std::string_view kDelay = "tunes how RocketMQ keeps delayed messages; here they are kept otherwise";
 constexpr std::string_view kTransaction = "transactions are not there yet";
 constexpr std::string_view kFilter = "filters look at each message, with limits of their own, and need no bitmaps";
 constexpr std::string_view kKeyIndex = "the key index is not there yet";
@@ -163,7 +163,6 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"allowRecallWhenBrokerNotWriteable", kTimer},
     {"disappearTimeAfterStart", kTimer},
     {"mappedFileSizeTimerLog", kTimer},
-    {"recallMessageEnable", kTimer},
     {"timerCheckMetricsWhen", kTimer},
     {"timerColdDataCheckIntervalMs", kTimer},
     {"timerCongestNumEachSlot", kTimer},
@@ -173,7 +172,6 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"timerFlushIntervalMs", kTimer},
     {"timerGetMessageThreadNum", kTimer},
     {"timerInterceptDelayLevel", kTimer},
-    {"timerMaxDelaySec", kTimer},
     {"timerMetricSmallThreshold", kTimer},
     {"timerPrecisionMs", kTimer},
     {"timerProgressLogIntervalMs", kTimer},
@@ -183,13 +181,11 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"timerStopDequeue", kTimer},
     {"timerStopEnqueue", kTimer},
     {"timerWarmEnable", kTimer},
-    {"timerWheelEnable", kTimer},
     {"delayOffsetUpdateVersionStep", kDelay},
     {"enableScheduleAsyncDeliver", kDelay},
     {"enableScheduleMessageStats", kDelay},
     {"flushDelayOffsetInterval", kDelay},
     {"maxDelayTime", kDelay},
-    {"messageDelayLevel", kDelay},
     {"scheduleAsyncDeliverMaxPendingLimit", kDelay},
     {"scheduleAsyncDeliverMaxResendNum2Blocked", kDelay},
     {"endTransactionPoolQueueCapacity", kTransaction},

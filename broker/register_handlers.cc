@@ -8,6 +8,7 @@
 #include "broker/client_handlers.h"
 #include "broker/offset_handlers.h"
 #include "broker/pull.h"
+#include "broker/recall.h"
 #include "broker/send.h"
 #include "broker/view_message.h"
 
@@ -16,6 +17,7 @@ namespace broker {
 void RegisterHandlers(BrokerShard& shard) {
   RegisterClientHandlers(shard);  // first: it makes the groups and counters that the others use
   RegisterSendHandlers(shard);
+  RegisterRecallHandlers(shard);
   RegisterPullHandlers(shard);
   RegisterOffsetHandlers(shard);
   RegisterViewMessageHandlers(shard);

@@ -7,11 +7,14 @@
 #include "broker/broker_stats.h"
 #include "broker/catalog.h"
 #include "broker/config.h"
+#include "broker/delay.h"
+#include "broker/schedule.h"
 #include "broker/send_lane.h"
 #include "broker/wire_status.h"
 #include "core/reactor.h"
 #include "core/strings.h"
 #include "net/frame.h"
+#include "store/due_record.h"
 #include "store/record.h"
 
 namespace broker {
@@ -119,6 +122,16 @@ core::Task<absl::StatusOr<store::AppendResult>> SendHandlers::Append(std::span<c
       drafts, DurabilityOf(wait));
 }
 
+core::Task<absl::StatusOr<store::AppendResult>> AppendWaiting(BrokerShard& shard, const store::MessageDraft& draft, core::WallMillis due,
+                                                              std::optional<store::Durability> durability) {
+  return shard.peers().On(
+      shard.placement().OwnerOf(draft.topic, draft.queue_id),
+      [](BrokerShard& there, const store::MessageDraft* message, core::WallMillis when, std::optional<store::Durability> how) {
+        return there.schedule().Append(*message, when, how);
+      },
+      &draft, due, durability);
+}
+
 std::optional<SendRefusal> SendHandlers::CheckMemory() {
   if (!shard_.RefuseForMemory()) return std::nullopt;
   return SendRefusal{ResponseCode::kSystemBusy, "the broker's memory is full of what others have sent or do not read: try again"};
@@ -161,7 +174,7 @@ bool SendHandlers::PreparePlain(const net::Connection& connection, const net::Fr
   if (refusal.has_value()) return false;
   ChooseQueue(header, topic->config->write_queues);
   const ScannedProperties scanned = ScanProperties(header.properties);
-  if (CheckSendFeatures(header.sys_flag, scanned).has_value()) return false;
+  if (AsksToWait(scanned) || CheckSendFeatures(header.sys_flag, scanned).has_value()) return false;
   maker_.Prepare(header, header.flag, header.properties, scanned, {}, frame.body.bytes(), HostsOf(connection),
                  core::Reactor::Current().wall_now(), /*drop_delay=*/false, plain.message);
   plain.message.draft.topic = header.topic;
@@ -187,8 +200,10 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
   const bool dead_letter = !route.dead_letter_topic.empty();
 
   ScannedProperties scanned = ScanProperties(header.properties);
-  if (dead_letter) scanned.delay = {};  // a dead letter is not tried again, so it waits for nothing
+  if (dead_letter) scanned.delay = scanned.timer = {};  // a dead letter is not tried again, so it waits for nothing
   refusal = CheckSendFeatures(header.sys_flag, scanned);
+  Delay delay;
+  if (!refusal.has_value()) refusal = ReadDelay(shard_.config(), scanned, core::Reactor::Current().wall_now(), delay);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
 
   PreparedMessage message;
@@ -196,16 +211,27 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
                  HostsOf(context.connection), core::Reactor::Current().wall_now(), dead_letter, message);
   message.draft.topic = dead_letter ? std::string_view(route.dead_letter_topic) : header.topic;
   message.draft.queue_id = dead_letter ? 0 : header.queue_id;
+  if (delay.waits()) MakeWaiting(delay, message);
   refusal = CheckSizes(message.draft);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
 
   const std::span<const store::MessageDraft> drafts(&message.draft, 1);
-  const absl::StatusOr<store::AppendResult> stored = co_await Append(drafts, scanned.wait);
+  const absl::StatusOr<store::AppendResult> stored = delay.waits()
+                                                         ? co_await AppendWaiting(shard_, message.draft, delay.due, DurabilityOf(scanned.wait))
+                                                         : co_await Append(drafts, scanned.wait);
   if (!stored.ok()) co_return Failed(stored.status(), header.queue_id, message.uniq_key);
+  std::string recall_handle;
+  if (delay.waits()) {
+    if (delay.level == 0 && !IsRetryTopic(header.topic)) {
+      recall_handle = RecallHandle{std::string(header.topic), shard_.config().broker_name, delay.due, std::string(message.uniq_key)}.Encode();
+    }
+    message.draft.topic = store::kDueTopic;  // as which it is counted; it counts for its own when it is delivered
+  }
   CountStored(drafts);
 
   net::Reply reply(ResponseCode::kSuccess);
   AddStored(reply.fields(), message, header.queue_id, stored->first_queue_offset, stored->positions.front());
+  if (!recall_handle.empty()) reply.Add("recallHandle", recall_handle);
   co_return reply;
 }
 

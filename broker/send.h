@@ -90,6 +90,10 @@ class SendHandlers {
   SendTopics topics_;
 };
 
+/// Stores a message that waits (MakeWaiting) with the owner of its queue. `draft` stays where it is until this returns.
+core::Task<absl::StatusOr<store::AppendResult>> AppendWaiting(BrokerShard& shard, const store::MessageDraft& draft, core::WallMillis due,
+                                                              std::optional<store::Durability> durability);
+
 void RegisterSendHandlers(BrokerShard& shard);
 
 }  // namespace broker

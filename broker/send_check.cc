@@ -97,39 +97,50 @@ core::Task<std::optional<SendRefusal>> MakeTopicForSend(BrokerShard& shard, cons
   co_return Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
 }
 
-core::Task<RetryRoute> RouteRetry(BrokerShard& shard, const net::SendMessageHeader& header, int32_t client_version) {
-  RetryRoute route;
-  const std::string group(header.topic.substr(kRetryTopicPrefix.size()));
-  int32_t tries_max = 0;
+core::Task<GroupRetries> FindGroupRetries(BrokerShard& shard, std::string group) {
   if (const GroupConfig* known = shard.catalog().FindGroup(group); known != nullptr) {
-    tries_max = known->retry_max_times;
+    co_return GroupRetries{.refusal = std::nullopt, .tries_max = known->retry_max_times, .queues = known->retry_queues};
+  }
+  const absl::StatusOr<GroupConfig> made = co_await shard.catalog_writer().EnsureGroup(group);
+  GroupRetries retries;
+  if (made.ok()) {
+    retries.tries_max = made->retry_max_times;
+    retries.queues = made->retry_queues;
+  } else if (absl::IsNotFound(made.status())) {
+    retries.refusal = Refuse(ResponseCode::kSubscriptionGroupNotExist, core::StrCat("subscription group not exist, ", group));
   } else {
-    const absl::StatusOr<GroupConfig> made = co_await shard.catalog_writer().EnsureGroup(group);
-    if (!made.ok()) {
-      route.refusal = absl::IsNotFound(made.status())
-                          ? Refuse(ResponseCode::kSubscriptionGroupNotExist,
-                                   core::StrCat("subscription group not exist, ", group))
-                          : Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
-      co_return route;
-    }
-    tries_max = made->retry_max_times;
+    retries.refusal = Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
   }
-  if (client_version >= kVersionWithMaxReconsume && header.max_reconsume_times.has_value() &&
-      *header.max_reconsume_times >= 0) {
-    tries_max = *header.max_reconsume_times;
-  }
-  const bool ordered = co_await HasOrderedConsumer(shard, group);
-  if (header.reconsume_times <= tries_max && !ordered) co_return route;
+  co_return retries;
+}
+
+core::Task<std::optional<SendRefusal>> MakeDeadLetterTopic(BrokerShard& shard, std::string_view group) {
   TopicConfig dead_letters;
   dead_letters.name = DlqTopicOf(group);
   dead_letters.read_queues = 1;
   dead_letters.write_queues = 1;
-  route.dead_letter_topic = dead_letters.name;
   const absl::StatusOr<TopicConfig> made = co_await shard.catalog_writer().EnsureTopic(std::move(dead_letters));
-  if (!made.ok()) {
-    route.refusal = Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
+  if (made.ok()) co_return std::nullopt;
+  co_return Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
+}
+
+core::Task<RetryRoute> RouteRetry(BrokerShard& shard, const net::SendMessageHeader& header, int32_t client_version) {
+  RetryRoute route;
+  const std::string group(header.topic.substr(kRetryTopicPrefix.size()));
+  GroupRetries retries = co_await FindGroupRetries(shard, group);
+  if (retries.refusal.has_value()) {
+    route.refusal = std::move(retries.refusal);
+    co_return route;
   }
+  const bool ordered = co_await HasOrderedConsumer(shard, group);
+  if (header.reconsume_times <= TriesMax(retries, client_version, header.max_reconsume_times) && !ordered) co_return route;
+  route.dead_letter_topic = DlqTopicOf(group);
+  route.refusal = co_await MakeDeadLetterTopic(shard, group);
   co_return route;
+}
+
+int32_t TriesMax(const GroupRetries& retries, int32_t client_version, std::optional<int32_t> asked) {
+  return client_version >= kVersionWithMaxReconsume && asked.value_or(-1) >= 0 ? *asked : retries.tries_max;
 }
 
 std::optional<SendRefusal> CheckSendFeatures(int32_t sys_flag, const ScannedProperties& properties) {
@@ -139,12 +150,18 @@ std::optional<SendRefusal> CheckSendFeatures(int32_t sys_flag, const ScannedProp
   if (properties.transaction || (sys_flag & kSysFlagTransaction) != 0) {
     return unsupported("transactional messages (TRAN_MSG) are");
   }
-  if (AsksForDelay(properties)) {
-    return unsupported(core::StrCat("delayed messages (DELAY=", properties.delay, ") are"));
-  }
-  if (!properties.timer.empty()) return unsupported(core::StrCat("timer messages (", properties.timer, ") are"));
   if ((sys_flag & kSysFlagInnerBatch) != 0) return unsupported("batches stored as one record (sysFlag 0x40, 0x80) are");
   return std::nullopt;
+}
+
+std::optional<SendRefusal> CheckNotDelayed(std::string_view why, const ScannedProperties& properties) {
+  if (!AsksToWait(properties)) return std::nullopt;
+  return Refuse(ResponseCode::kMessageIllegal, core::StrCat(why, " (", AsksForDelay(properties) ? kPropertyDelay : properties.timer, ")"));
+}
+
+std::optional<SendRefusal> CheckBrokerWritable(const BrokerConfig& config) {
+  if ((config.broker_permission & kBrokerWrite) != 0) return std::nullopt;
+  return Refuse(ResponseCode::kNoPermission, core::StrCat("the broker[", config.broker_name, "] sending message is forbidden"));
 }
 
 }  // namespace broker

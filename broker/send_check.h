@@ -7,17 +7,12 @@
 
 #include "broker/broker_shard.h"
 #include "broker/message_properties.h"
+#include "broker/send_refusal.h"
 #include "core/task.h"
 #include "net/requests/send.h"
 #include "net/response_code.h"
 
 namespace broker {
-
-/// Why a message is not taken.
-struct SendRefusal {
-  net::ResponseCode code = net::ResponseCode::kSystemError;
-  std::string remark;
-};
 
 /// What a send needs to know of its topic.
 struct SendTopic {
@@ -37,6 +32,19 @@ std::optional<SendRefusal> CheckKnownTopic(const BrokerConfig& config, const Top
 /// judged (RequestResource::by_lookup): INVALID_PARAMETER for one that is none.
 core::Task<std::optional<SendRefusal>> MakeTopicForSend(BrokerShard& shard, const net::SendMessageHeader& header);
 
+/// What a group says of its retries.
+struct GroupRetries {
+  std::optional<SendRefusal> refusal;
+  int32_t tries_max = 0;
+  int32_t queues = 0;
+};
+/// The group as it is, or made where groups are made automatically; else SUBSCRIPTION_GROUP_NOT_EXIST.
+core::Task<GroupRetries> FindGroupRetries(BrokerShard& shard, std::string group);
+/// How often a message may be tried again: as the client says, if it is new enough to, else as the group does.
+int32_t TriesMax(const GroupRetries& retries, int32_t client_version, std::optional<int32_t> asked);
+/// Makes %DLQ%group, which everybody may read, unless it is there.
+core::Task<std::optional<SendRefusal>> MakeDeadLetterTopic(BrokerShard& shard, std::string_view group);
+
 /// What a send to %RETRY%group becomes: its group must exist, and a message that has been tried too often, or whose group consumes in
 /// order, goes to %DLQ%group, which is made. Source: RocketMQ 5.3.3 SendMessageProcessor.handleRetryAndDLQ.
 struct RetryRoute {
@@ -45,8 +53,12 @@ struct RetryRoute {
 };
 core::Task<RetryRoute> RouteRetry(BrokerShard& shard, const net::SendMessageHeader& header, int32_t client_version);
 
-/// Features of RocketMQ that this broker does not have: such a message is refused by name, never stored as an ordinary one. So a delayed
-/// message is not delivered at once, and a half message not before its commit.
+/// Features of RocketMQ that this broker does not have: such a message is refused by name, never stored as an ordinary one. So a half message is not
+/// delivered before its commit.
 std::optional<SendRefusal> CheckSendFeatures(int32_t sys_flag, const ScannedProperties& properties);
+/// For what can't be delayed: a message that asks for it is refused with the remark `why`.
+std::optional<SendRefusal> CheckNotDelayed(std::string_view why, const ScannedProperties& properties);
+/// NO_PERMISSION when the broker as a whole takes nothing.
+std::optional<SendRefusal> CheckBrokerWritable(const BrokerConfig& config);
 
 }  // namespace broker

@@ -2,6 +2,7 @@
 
 #include "broker/broker_shard.h"
 #include "broker/broker_stats.h"
+#include "broker/schedule.h"
 #include "core/reactor.h"
 #include "store/shard_store.h"
 
@@ -45,6 +46,18 @@ void WriteTraffic(const BrokerTotals& totals, core::MetricSink& sink) {
   sink.Counter("ringmq_pulls_empty_total", "Pulls that were given none.", Number(totals.miss.total));
 }
 
+void WriteSchedule(const ScheduleStats& stats, core::MetricSink& sink) {
+  sink.Gauge("ringmq_delayed_messages", "Messages that wait for their time.", Number(stats.waiting));
+  sink.Gauge("ringmq_delayed_index_files", "Files of the index of these.", Number(stats.runs));
+  sink.Counter("ringmq_delayed_delivered_total", "Messages put into their queues at their time.", Number(stats.delivered));
+  sink.Counter("ringmq_delayed_late_total", "Of these, more than 50 ms after it.", Number(stats.late));
+  sink.Gauge("ringmq_delayed_late_ms_max", "The latest of them since the start, in ms.", Number(stats.late_ms_max));
+  sink.Counter("ringmq_delayed_recalled_total", "Messages taken back while they waited.", Number(stats.taken_back));
+  sink.Counter("ringmq_delayed_discarded_total", "Messages whose topic was deleted while they waited.", Number(stats.discarded));
+  sink.Counter("ringmq_delayed_damaged_total", "Messages that could not be read when their time came.", Number(stats.damaged));
+  sink.Counter("ringmq_delayed_copied_total", "Waiting messages copied on, as their segment had expired.", Number(stats.copied_on));
+}
+
 }  // namespace
 
 void AddShardMetrics(BrokerShard& shard) {
@@ -52,6 +65,7 @@ void AddShardMetrics(BrokerShard& shard) {
   shard.metrics().Add([&shard](core::MetricSink& sink) {
     if (shard.store_is_open()) WriteStore(shard.store().Stats(), sink);
     WriteTraffic(shard.stats().Totals(), sink);
+    if (shard.store_is_open()) WriteSchedule(shard.schedule().stats(), sink);
     sink.Budget("held_pulls", shard.held_pulls().budget());
     sink.Budget("connection_held_pulls", shard.connection_held_pulls());
     sink.Budget("pull_read_bytes", shard.pull_reads().budget());

@@ -6,6 +6,7 @@
 
 #include "broker/catalog_writer.h"
 #include "core/strings.h"
+#include "store/due_record.h"
 
 namespace broker {
 namespace {
@@ -63,7 +64,7 @@ std::vector<TopicConfig> SystemTopics(const CatalogOptions& options) {
   topics.push_back(Make(core::StrCat("rmq_sys_SYNC_BROKER_MEMBER_", options.broker_name), 1, kPermInherit));
   topics.push_back(Make("RMQ_SYS_TRANS_HALF_TOPIC", 1));
   topics.push_back(Make("RMQ_SYS_TRANS_OP_HALF_TOPIC", 1));
-  topics.push_back(Make("rmq_sys_wheel_timer", 1));
+  topics.push_back(Make(std::string(store::kDueTopic), options.logs));
   return topics;
 }
 
@@ -89,6 +90,8 @@ bool IsSystemTopic(std::string_view name) {
   return std::find(kSystemTopics.begin(), kSystemTopics.end(), name) != kSystemTopics.end() ||
          name.starts_with(kSystemTopicPrefix);
 }
+
+bool HoldsWaitingMessages(std::string_view name) { return name == store::kDueTopic || name == "RMQ_SYS_TRANS_HALF_TOPIC"; }
 
 bool IsForbiddenToSend(std::string_view name) {
   return std::find(kForbiddenToSend.begin(), kForbiddenToSend.end(), name) != kForbiddenToSend.end();

@@ -26,6 +26,8 @@ bool IsSystemTopic(std::string_view name);
 std::span<const std::string_view> FixedSystemTopics();
 /// Topics that nobody may send to: "Sending message to topic[x] is forbidden." (NO_PERMISSION).
 bool IsForbiddenToSend(std::string_view name);
+/// Whether what is stored there belongs to other topics, and is nobody's yet.
+bool HoldsWaitingMessages(std::string_view name);
 /// Groups with this prefix exist without being made.
 inline constexpr std::string_view kSystemGroupPrefix = "CID_RMQ_SYS_";
 

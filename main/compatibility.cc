@@ -24,9 +24,9 @@ struct Limit {
   std::string_view what;
 };
 constexpr Limit kLimits[] = {
-    {10, "no transactions, delays or timers yet"},
-    {310, "no transactions, delays or timers yet"},
-    {320, "no transactions, delays or timers yet"},
+    {10, "no transactions yet"},
+    {310, "no transactions yet"},
+    {320, "no transactions yet"},
     {25, "a few harmless keys; not kept over a restart"},
     {303, "without the texts of the times"},
     {306, "nothing to clean: queue indexes go with their segment"},
@@ -52,7 +52,7 @@ constexpr Feature kFeatures[] = {
     {"Query by key or unique key", "not yet"},
     {"Request and reply", "works"},
     {"Retry and dead letters (send back)", "not yet"},
-    {"Delay levels and timer messages", "not yet"},
+    {"Delay levels, timer messages and their recall", "works"},
     {"Transactions", "not yet"},
     {"POP consumption", "not yet"},
     {"Access control, TLS", "not yet"},

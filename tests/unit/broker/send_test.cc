@@ -112,9 +112,9 @@ core::Task<void> UniqueKey(Broker&, net::Client& client) {
 TEST(SendTest, AMessageWithoutUniqueKeyGetsOne) { WithBroker(UniqueKey); }
 
 core::Task<void> Refusals(Broker&, net::Client& client) {
-  const std::string delayed = Properties({{"DELAY", "3"}});
+  const std::string delayed = Properties({{"DELAY", "soon"}});
   const std::string half = Properties({{"TRAN_MSG", "true"}});
-  const std::string timer = Properties({{"TIMER_DELAY_MS", "5000"}});
+  const std::string timer = Properties({{"TIMER_DELAY_SEC", "999999999"}});
   const std::string long_properties = Properties({{"k", std::string(32700, 'v')}});
   EXPECT_EQ((co_await Ask(client, SendTo("Topic1", 0), "first")).code, 0);
   struct Case {
@@ -139,8 +139,8 @@ core::Task<void> Refusals(Broker&, net::Client& client) {
       {"no body", SendTo("Topic1", 0), "", 13},
       {"body too large", SendTo("Topic1", 0), std::string((4 << 20) + 1, 'b'), 13},
       {"properties too long", SendTo("Topic1", 0, long_properties), "x", 13},
-      {"delay", SendTo("Topic1", 0, delayed), "x", 13},
-      {"timer", SendTo("Topic1", 0, timer), "x", 13},
+      {"delay level that is no number", SendTo("Topic1", 0, delayed), "x", 13},
+      {"timer beyond the limit", SendTo("Topic1", 0, timer), "x", 13},
       {"transaction", SendTo("Topic1", 0, half), "x", 13},
       {"transaction by flag", prepared, "x", 13},
   };
@@ -212,7 +212,8 @@ core::Task<void> Retry(Broker& broker, net::Client& client) {
   // Tried too often: a dead letter, and its delay no reason to refuse it.
   const std::string delayed = Properties({{"DELAY", "18"}, {"UNIQ_KEY", "K"}});
   retry.properties = delayed;
-  EXPECT_EQ((co_await Ask(client, retry, "later")).code, 13) << "not at once, where a delay was asked for";
+  EXPECT_EQ((co_await Ask(client, retry, "later")).code, 0);
+  EXPECT_EQ((co_await Ask(client, PullFrom("%RETRY%g1", 0, 0))).Number("maxOffset"), 1) << "not at once, where a delay was asked for";
   retry.reconsume_times = 17;
   const Answer dead = co_await Ask(client, retry, "dead");
   EXPECT_EQ(dead.code, 0) << dead.remark;

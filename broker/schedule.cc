@@ -1,0 +1,381 @@
+#include "broker/schedule.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+#include "broker/message_properties.h"
+#include "core/assert.h"
+#include "core/log.h"
+#include "core/reactor.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "store/due_record.h"
+#include "store/record.h"
+#include "store/tags_code.h"
+
+namespace broker {
+namespace {
+
+/// Of one round: messages read at once, delivered and waited for together.
+constexpr size_t kRoundEntries = 128;
+constexpr size_t kRoundBytes = size_t{4} << 20;
+/// The wall clock may step meanwhile, so it is looked at so often.
+constexpr absl::Duration kSleepMax = absl::Milliseconds(200);
+/// After a disk was full or failed.
+constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
+constexpr absl::Duration kUpkeepPause = absl::Milliseconds(100);
+constexpr absl::Duration kUpkeepRetryPause = absl::Seconds(2);
+/// What is due that soon is not copied on: its segment waits for it.
+constexpr absl::Duration kSoon = absl::Minutes(1);
+
+core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
+
+core::Task<void> ReadOne(store::ShardStore& log, store::RecordRef ref, absl::StatusOr<core::Slice>& into) {
+  into = co_await log.ReadRecord(ref);
+}
+
+store::MessageDraft DraftOf(const store::RecordView& record) {
+  store::MessageDraft draft;
+  draft.topic = record.topic;
+  draft.queue_id = record.queue_id;
+  draft.flag = record.flag;
+  draft.sys_flag = record.sys_flag;
+  draft.born_timestamp = record.born_timestamp;
+  draft.born_host = record.born_host;
+  draft.store_host = record.store_host;
+  draft.reconsume_times = record.reconsume_times;
+  draft.body = record.body;
+  draft.properties = record.properties;
+  return draft;
+}
+
+}  // namespace
+
+/// What a waiting record says of its message.
+struct Schedule::Waiting {
+  std::string_view topic;
+  int32_t queue_id = -1;
+  std::string_view tags;
+  std::string_view uniq_key;
+  bool by_level = false;
+
+  explicit Waiting(const store::RecordView& record) {
+    ForEachProperty(record.properties, [this](std::string_view name, std::string_view value) {
+      if (name == kPropertyRealTopic)
+        topic = value;
+      else if (name == kPropertyRealQueue)
+        std::from_chars(value.data(), value.data() + value.size(), queue_id);
+      else if (name == kPropertyTags)
+        tags = value;
+      else if (name == kPropertyUniqKey)
+        uniq_key = value;
+      else if (name == kPropertyDelay)
+        by_level = IsLevel(value);
+    });
+  }
+  static bool IsLevel(std::string_view value) {
+    int32_t level = 0;
+    std::from_chars(value.data(), value.data() + value.size(), level);
+    return level > 0;
+  }
+  bool ok() const { return !topic.empty() && queue_id >= 0; }
+};
+
+int32_t Schedule::QueueOf(const Placement& placement, core::ShardId shard) {
+  int32_t queue = 0;
+  while (placement.OwnerOf(store::kDueTopic, queue) != shard) ++queue;
+  return queue;
+}
+
+core::Task<absl::StatusOr<std::unique_ptr<Schedule>>> Schedule::Open(ScheduleOptions options, store::MetaStore& meta,
+                                                                     store::ShardStore& log) {
+  std::unique_ptr<Schedule> schedule(new Schedule(std::move(options), log));
+  CO_ASSIGN_OR_RETURN(schedule->index_, co_await store::DueIndex::Open(schedule->options_.index, meta, log));
+  co_return schedule;
+}
+
+void Schedule::Start() {
+  log_.SetKeeper(this);
+  scope_.Spawn(DeliverLoop());
+  scope_.Spawn(UpkeepLoop());
+}
+
+core::Task<absl::Status> Schedule::Stop() {
+  stopping_ = true;
+  scope_.RequestStop();
+  co_await scope_.Join();
+  // From now on nothing that waits may go from the log, and nobody asks.
+  const core::Semaphore::Hold upkeep = co_await upkeep_.Take(1);
+  if (!damaged_) {
+    const absl::Status noted = co_await index_->Checkpoint();
+    if (!noted.ok()) core::LogWarning("the next start has more of the log to read for delayed messages: ", core::ToStd(noted.message()));
+  }
+  co_return co_await index_->Close();
+}
+
+ScheduleStats Schedule::stats() const {
+  ScheduleStats stats = stats_;
+  stats.waiting = index_->waiting();
+  stats.runs = index_->runs();
+  return stats;
+}
+
+core::Task<absl::StatusOr<store::AppendResult>> Schedule::Append(store::MessageDraft draft, core::WallMillis due,
+                                                                 std::optional<store::Durability> durability) {
+  CO_RETURN_IF_ERROR(index_->CheckRoom());
+  draft.topic = store::kDueTopic;
+  draft.queue_id = options_.index.queue_id;
+  draft.prepared_transaction_offset = store::MakeDueLink(0);
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft, durability));
+  const bool first = due < index_->NextDue();
+  index_->Insert({due, begun.record.position, begun.record.bytes, begun.record.crc});
+  if (first) earlier_.NotifyAll();
+  store::AppendResult result;
+  result.first_queue_offset = begun.queue_offset;
+  result.positions.push_back(begun.position);
+  if (begun.pending != nullptr) CO_RETURN_IF_ERROR(co_await log_.EndAppend(std::move(begun)));
+  co_return result;
+}
+
+// --- Delivery.
+
+core::Task<void> Schedule::DeliverLoop() {
+  const core::StopToken stop = scope_.stop_token();
+  bool failing = false;
+  while (!stop.stop_requested()) {
+    const core::WallMillis next = index_->NextDue();
+    const core::WallMillis now = Now();
+    if (next > now) {
+      core::MonoTime until = core::MonoTime::Max();
+      if (next != std::numeric_limits<core::WallMillis>::max()) {
+        until = core::Reactor::Current().now() + std::min(absl::Milliseconds(next - now), kSleepMax);
+      }
+      (void)co_await earlier_.Wait(until, stop);
+      continue;
+    }
+    const absl::Status status = co_await DeliverSome();
+    if (!status.ok()) {
+      if (!std::exchange(failing, true))
+        core::LogError("delayed messages of this shard have to wait: ", core::ToStd(status.message()));
+      core::Sleep pause(kRetryPause, stop);
+      (void)co_await pause;
+      continue;
+    }
+    if (std::exchange(failing, false)) core::LogInfo("delayed messages of this shard are delivered again");
+  }
+}
+
+core::Task<absl::Status> Schedule::DeliverSome() {
+  const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
+  if (damaged_) co_return absl::DataLossError("their index is made anew");
+  const absl::StatusOr<std::vector<store::DueIndex::Next>> next =
+      co_await index_->Peek(Now(), kRoundEntries, kRoundBytes);
+  if (!next.ok()) {
+    damaged_ = absl::IsDataLoss(next.status());
+    co_return next.status();
+  }
+  std::vector<absl::StatusOr<core::Slice>> records(next->size());
+  core::Scope reads;
+  for (size_t i = 0; i < next->size(); ++i) {
+    if ((*next)[i].waits) reads.Spawn(ReadOne(log_, (*next)[i].entry.record(), records[i]));
+  }
+  co_await reads.Join();
+  std::vector<store::BegunAppend> pending;
+  absl::Status status;
+  for (size_t i = 0; i < next->size() && status.ok(); ++i) {
+    const store::DueIndex::Next& one = (*next)[i];
+    if (one.waits)
+      status = co_await Deliver(one.entry, records[i], pending);
+    else
+      index_->Pop(one.entry);
+  }
+  co_await EndAll(std::move(pending));
+  co_return status;
+}
+
+core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const absl::StatusOr<core::Slice>& bytes,
+                                           std::vector<store::BegunAppend>& pending) {
+  absl::Status readable = bytes.status();
+  absl::StatusOr<store::RecordView> record = absl::DataLossError("");
+  if (readable.ok()) {
+    record = store::ParseRecord(bytes->bytes());
+    if (!record.ok()) readable = absl::DataLossError(record.status().message());
+  }
+  if (absl::IsDataLoss(readable) || absl::IsNotFound(readable)) {
+    core::LogError("a delayed message that was due at ", entry.due, " is lost: ", core::ToStd(readable.message()));
+    ++stats_.damaged;
+    index_->Pop(entry);
+    co_return absl::OkStatus();
+  }
+  CO_RETURN_IF_ERROR(readable);
+
+  const Waiting waiting(*record);
+  if (!waiting.ok() || !options_.topic_exists(waiting.topic)) {
+    core::LogWarning("a delayed message is discarded, as its topic is gone: ", waiting.topic);
+    CO_RETURN_IF_ERROR(co_await AppendTakeBack(entry, *record, waiting, pending));
+    ++stats_.discarded;
+    index_->Pop(entry);
+    co_return absl::OkStatus();
+  }
+  store::MessageDraft draft = DraftOf(*record);
+  draft.topic = waiting.topic;
+  draft.queue_id = waiting.queue_id;
+  draft.tags_code = waiting.tags.empty() ? 0 : store::JavaHash(waiting.tags);
+  draft.prepared_transaction_offset = store::MakeDueLink(entry.position());
+  // A message that waited for a level shows no timer; one with a timer shows when it began to wait and when it was done. Source: RocketMQ 5.3.3
+  // ScheduleMessageService.messageTimeUp, TimerMessageStore.
+  std::string properties;
+  std::string added;
+  AppendWithout(properties, record->properties, [&](std::string_view name) {
+    return waiting.by_level ? name == store::kPropertyDueTime
+                            : name == kPropertyTimerEnqueueMs || name == kPropertyTimerDequeueMs;
+  });
+  if (!waiting.by_level) {
+    AppendProperty(added, kPropertyTimerEnqueueMs, core::StrCat(record->store_timestamp));
+    AppendProperty(added, kPropertyTimerDequeueMs, core::StrCat(Now()));
+    if (properties.size() + added.size() > store::kPropertiesBytesMax) added.clear();
+  }
+  draft.properties = properties;
+  draft.more_properties = added;
+
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft));
+  index_->Pop(entry);
+  if (begun.pending != nullptr) pending.push_back(std::move(begun));
+  const int64_t late = Now() - entry.due;
+  ++stats_.delivered;
+  if (late > absl::ToInt64Milliseconds(kLate)) ++stats_.late;
+  stats_.late_ms_max = std::max(stats_.late_ms_max, late);
+  options_.on_delivered(draft);
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> Schedule::AppendTakeBack(const store::DueEntry& entry, const store::RecordView& record,
+                                                  const Waiting& waiting, std::vector<store::BegunAppend>& pending) {
+  store::MessageDraft draft = DraftOf(record);
+  draft.topic = store::kDueTopic;
+  draft.queue_id = options_.index.queue_id;
+  draft.prepared_transaction_offset = store::MakeDueLink(entry.position());
+  constexpr std::string_view kBody = "0";  // no record of RocketMQ's is without a body
+  draft.body = std::as_bytes(std::span(kBody.data(), kBody.size()));
+  std::string properties;
+  AppendProperty(properties, store::kPropertyTakesBack, core::StrCat(waiting.topic, "+", waiting.uniq_key));
+  AppendProperty(properties, store::kPropertyDueTime, core::StrCat(entry.due));
+  draft.properties = properties;
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft));
+  if (begun.pending != nullptr) pending.push_back(std::move(begun));
+  co_return absl::OkStatus();
+}
+
+core::Task<void> Schedule::EndAll(std::vector<store::BegunAppend> pending) {
+  // Whether the promise holds in time concerns nobody: the index is not noted before the log is flushed.
+  for (store::BegunAppend& append : pending) (void)co_await log_.EndAppend(std::move(append));
+}
+
+// --- What else becomes of messages that wait.
+
+core::Task<absl::StatusOr<bool>> Schedule::TakeBack(std::string topic, std::string uniq_key, core::WallMillis due) {
+  const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
+  CO_ASSIGN_OR_RETURN(const std::vector<store::DueEntry> found, co_await index_->Find(due));
+  for (const store::DueEntry& entry : found) {
+    const absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
+    if (!bytes.ok()) continue;
+    const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes->bytes());
+    if (!record.ok()) continue;
+    const Waiting waiting(*record);
+    if (waiting.topic != topic || waiting.uniq_key != uniq_key) continue;
+    std::vector<store::BegunAppend> pending;
+    CO_RETURN_IF_ERROR(co_await AppendTakeBack(entry, *record, waiting, pending));
+    index_->TakeBack(entry);
+    ++stats_.taken_back;
+    for (store::BegunAppend& append : pending) CO_RETURN_IF_ERROR(co_await log_.EndAppend(std::move(append)));
+    co_return true;
+  }
+  co_return false;
+}
+
+core::Task<bool> Schedule::LetGo(uint64_t end) {
+  if (looked_through_ >= end) co_return true;
+  const core::Semaphore::Hold upkeep = co_await upkeep_.Take(1);
+  const core::WallMillis soon = Now() + absl::ToInt64Milliseconds(kSoon);
+  // What comes from now on lies behind this.
+  uint64_t lowest = log_.Span().batch;
+  store::DueScan scan{.below = end, .found = {}};
+  while (!scan.done) {
+    if (stopping_ || damaged_) co_return false;
+    const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
+    absl::Status status = co_await index_->ScanOn(scan);
+    for (size_t i = 0; i < scan.found.size() && status.ok(); ++i) {
+      const store::DueEntry& entry = scan.found[i];
+      if (entry.due < soon)
+        lowest = std::min(lowest, entry.position());
+      else
+        status = co_await CopyOn(entry);
+    }
+    if (!status.ok()) {
+      damaged_ = damaged_ || absl::IsDataLoss(status);
+      core::LogWarning("a segment that has expired stays, as messages in it that wait can't be copied on: ",
+                       core::ToStd(status.message()));
+      co_return false;
+    }
+  }
+  looked_through_ = std::min(lowest, scan.lowest);
+  co_return looked_through_ >= end;
+}
+
+core::Task<absl::Status> Schedule::CopyOn(const store::DueEntry& entry) {
+  const absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
+  if (absl::IsDataLoss(bytes.status())) {
+    core::LogError("a delayed message for ", entry.due, " is lost: ", core::ToStd(bytes.status().message()));
+    ++stats_.damaged;
+    index_->TakeBack(entry);
+    co_return absl::OkStatus();
+  }
+  CO_RETURN_IF_ERROR(bytes.status());
+  const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes->bytes());
+  CO_RETURN_IF_ERROR(record.status());
+  store::MessageDraft draft = DraftOf(*record);
+  draft.tags_code = store::JavaHash(Waiting(*record).tags);
+  draft.prepared_transaction_offset = store::MakeDueLink(entry.position());
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft));
+  index_->Insert({entry.due, begun.record.position, begun.record.bytes, begun.record.crc});
+  index_->TakeBack(entry);
+  ++stats_.copied_on;
+  if (begun.pending != nullptr) (void)co_await log_.EndAppend(std::move(begun));
+  co_return absl::OkStatus();
+}
+
+// --- The files of the index.
+
+core::Task<void> Schedule::UpkeepLoop() {
+  const core::StopToken stop = scope_.stop_token();
+  bool failing = false;
+  while (!stop.stop_requested()) {
+    const absl::Status status = co_await Upkeep();
+    if (!status.ok() && !std::exchange(failing, true)) {
+      core::LogError("the index of delayed messages is not written: ", core::ToStd(status.message()));
+    }
+    if (status.ok()) failing = false;
+    core::Sleep pause(failing ? kUpkeepRetryPause : kUpkeepPause, stop);
+    (void)co_await pause;
+  }
+}
+
+core::Task<absl::Status> Schedule::Upkeep() {
+  if (!damaged_ && !index_->WantsCheckpoint()) co_return absl::OkStatus();
+  const core::Semaphore::Hold upkeep = co_await upkeep_.Take(1);
+  if (!damaged_) {
+    const absl::Status status = co_await index_->Checkpoint();
+    damaged_ = absl::IsDataLoss(status);
+    if (!damaged_) co_return status;
+    core::LogError(core::ToStd(status.message()));
+  }
+  core::LogError("the index of delayed messages is damaged and made anew from the log");
+  const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
+  CO_RETURN_IF_ERROR(co_await index_->Rebuild());
+  damaged_ = false;
+  co_return absl::OkStatus();
+}
+
+}  // namespace broker
