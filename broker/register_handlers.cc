@@ -10,6 +10,7 @@
 #include "broker/pull.h"
 #include "broker/recall.h"
 #include "broker/send.h"
+#include "broker/send_back.h"
 #include "broker/view_message.h"
 
 namespace broker {
@@ -17,6 +18,7 @@ namespace broker {
 void RegisterHandlers(BrokerShard& shard) {
   RegisterClientHandlers(shard);  // first: it makes the groups and counters that the others use
   RegisterSendHandlers(shard);
+  RegisterSendBackHandlers(shard);
   RegisterRecallHandlers(shard);
   RegisterPullHandlers(shard);
   RegisterOffsetHandlers(shard);

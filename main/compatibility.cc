@@ -51,7 +51,7 @@ constexpr Feature kFeatures[] = {
     {"View a message by its offset id", "works"},
     {"Query by key or unique key", "not yet"},
     {"Request and reply", "works"},
-    {"Retry and dead letters (send back)", "not yet"},
+    {"Retry and dead letters (send back)", "works"},
     {"Delay levels, timer messages and their recall", "works"},
     {"Transactions", "not yet"},
     {"POP consumption", "not yet"},
