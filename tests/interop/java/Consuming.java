@@ -24,10 +24,15 @@ final class Consuming {
     private final DefaultMQPushConsumer consumer;
     private final String name;
     private final int sleepMicros;
+    /** A message is consumed when it comes for the time after so many; until then it is asked for again. */
+    private final int failures;
+    private final int retryLevel;
 
     Consuming(Arguments arguments) throws Exception {
         name = arguments.text("name");
         sleepMicros = arguments.number("sleep_us", 0);
+        failures = arguments.number("failures", 0);
+        retryLevel = arguments.number("retry_level", 0);
         consumer = new DefaultMQPushConsumer(arguments.text("group"));
         consumer.setNamesrvAddr(arguments.text("namesrv"));
         consumer.setInstanceName(name);
@@ -39,6 +44,7 @@ final class Consuming {
         consumer.setPollNameServerInterval(2000);
         consumer.setHeartbeatBrokerInterval(5000);
         consumer.setPullBatchSize(arguments.number("pull_batch", 32));
+        consumer.setMaxReconsumeTimes(arguments.number("max_tries", -1));
         if (arguments.text("model", "CLUSTERING").equals("BROADCASTING")) {
             broadcast();
         }
@@ -60,6 +66,10 @@ final class Consuming {
         } else {
             consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
                 take(messages, context.getMessageQueue(), 0);
+                if (messages.get(0).getReconsumeTimes() < failures) {
+                    context.setDelayLevelWhenNextConsume(retryLevel);
+                    return ConsumeConcurrentlyStatus.RECONSUME_LATER;
+                }
                 return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
             });
         }

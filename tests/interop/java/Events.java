@@ -53,7 +53,7 @@ final class Events {
         emit("e", "msg", "c", name, "id", id == null ? "damaged" : id, "q", message.getQueueId(),
             "o", message.getQueueOffset(), "m", message.getMsgId(), "tag", String.valueOf(message.getTags()),
             "keys", String.valueOf(message.getKeys()), "r", message.getReconsumeTimes(), "x", others,
-            "b", broker, "born", message.getBornTimestamp(), "store", message.getStoreTimestamp(),
+            "b", broker, "t", message.getTopic(), "origin", String.valueOf(message.getProperty("ORIGIN_MESSAGE_ID")), "born", message.getBornTimestamp(), "store", message.getStoreTimestamp(),
             "now", System.currentTimeMillis());
     }
 

@@ -65,6 +65,9 @@ public final class Peer {
             case "send":
                 PRODUCERS.get(name).send(arguments);
                 return;
+            case "recall":
+                PRODUCERS.get(name).recall(arguments);
+                return;
             case "pause":
                 PRODUCERS.get(name).pause();
                 return;

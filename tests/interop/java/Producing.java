@@ -7,6 +7,7 @@ import org.apache.rocketmq.client.producer.MessageQueueSelector;
 import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageAccessor;
 
 /** One producer and what it can be asked to send. Every attempt becomes an "ack" or a "fail" event. */
 final class Producing {
@@ -79,7 +80,36 @@ final class Producing {
         if (arguments.number("number", 0) != 0) {
             message.putUserProperty("number", String.valueOf(seq)); // for SQL filters
         }
+        if (arguments.number("level", 0) > 0) {
+            message.setDelayTimeLevel(arguments.number("level", 0));
+        }
+        // As Message.setDelayTimeMs and its like of 5.x do; 4.9 has none of them.
+        for (String timer : new String[] {"TIMER_DELAY_MS", "TIMER_DELAY_SEC"}) {
+            if (!arguments.text(timer, "").isEmpty()) {
+                MessageAccessor.putProperty(message, timer, arguments.text(timer));
+            }
+        }
+        if (!arguments.text("deliver_in_ms", "").isEmpty()) {
+            MessageAccessor.putProperty(message, "TIMER_DELIVER_MS",
+                String.valueOf(System.currentTimeMillis() + arguments.number("deliver_in_ms", 0)));
+        }
         return message;
+    }
+
+    /** Takes a timer message back, with a client that can (5.3). */
+    void recall(Arguments arguments) throws Exception {
+        Object id = producer.getClass().getMethod("recallMessage", String.class, String.class)
+            .invoke(producer, arguments.text("topic"), arguments.text("handle"));
+        Events.emit("e", "ack", "id", arguments.text("as"), "m", id);
+    }
+
+    private static String recallHandle(SendResult result) {
+        try {
+            Object handle = result.getClass().getMethod("getRecallHandle").invoke(result);
+            return String.valueOf(handle);
+        } catch (ReflectiveOperationException e) {
+            return "null"; // a client that knows of none
+        }
     }
 
     private void one(Arguments arguments, String mode, String prefix, int seq, Semaphore inFlight) throws Exception {
@@ -144,7 +174,7 @@ final class Producing {
         Events.emit("e", "ack", "id", id, "mode", mode, "s", result.getSendStatus(),
             "q", result.getMessageQueue().getQueueId(), "o", result.getQueueOffset(),
             "us", (System.nanoTime() - begin) / 1000, "m", result.getMsgId(), "om", result.getOffsetMsgId(),
-            "b", result.getMessageQueue().getBrokerName());
+            "handle", recallHandle(result), "at", System.currentTimeMillis(), "b", result.getMessageQueue().getBrokerName());
     }
 
     private static void failed(String id, String mode, Throwable e) {
