@@ -451,11 +451,13 @@ int64_t Recovery::FirstFree(const Queue& queue, int64_t floor) const {
   const auto seen = last_seen_.find(&queue);
   const bool whole = floor <= queue.next && seen != last_seen_.end();
   int64_t next = std::max(queue.next, floor);
+  // A damaged message whose row is good was given out; what comes in lost ranges may have come behind it.
+  const auto by_hash = floors_by_hash_.find(queue.hash);
+  if (by_hash != floors_by_hash_.end()) next = std::max(next, by_hash->second);
   for (auto lost = whole ? lost_.upper_bound(seen->second) : lost_.begin(); lost != lost_.end(); ++lost) {
     next += static_cast<int64_t>(lost->second);
   }
-  const auto by_hash = floors_by_hash_.find(queue.hash);
-  return by_hash == floors_by_hash_.end() ? next : std::max(next, by_hash->second);
+  return next;
 }
 
 /// Queue offsets that were given out are never given out again, whatever became of their messages. All queues are known by their floors.

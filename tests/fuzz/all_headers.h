@@ -9,6 +9,7 @@
 #include "net/requests/offsets.h"
 #include "net/requests/pull.h"
 #include "net/requests/query.h"
+#include "net/requests/recall.h"
 #include "net/requests/send.h"
 #include "net/requests/to_client.h"
 #include "net/requests/topic_admin.h"
@@ -36,7 +37,7 @@ using AllHeaders = std::tuple<
     net::UpdateConsumerOffsetRequest, net::GetMaxOffsetRequest, net::GetMinOffsetRequest, net::SearchOffsetRequest,
     net::GetEarliestMsgStoreTimeRequest, net::OffsetResponse, net::TimestampResponse, net::PullMessageRequest,
     net::LitePullMessageRequest, net::PullMessageResponse, net::ViewMessageRequest, net::QueryMessageRequest,
-    net::QueryMessageResponse, net::SendMessageRequest, net::SendReplyMessageRequest, net::SendMessageV2Request,
+    net::QueryMessageResponse, net::RecallMessageRequest, net::RecallMessageResponse, net::SendMessageRequest, net::SendReplyMessageRequest, net::SendMessageV2Request,
     net::SendBatchMessageRequest, net::SendReplyMessageV2Request, net::SendMessageResponse,
     net::ConsumerSendMsgBackRequest, net::CheckTransactionStateRequest, net::NotifyConsumerIdsChangedRequest,
     net::ResetConsumerClientOffsetRequest, net::GetConsumerStatusFromClientRequest, net::GetConsumerRunningInfoRequest,

@@ -71,7 +71,7 @@ TEST(SendLaneTest, SyncFlushToo) {
 sim::Node* machine = nullptr;  // that of the test that runs
 
 core::Task<void> LargeOnAStoppedDisk(Broker&, net::Client& client) {
-  co_await SendAllAtOnce(client, 50'000, [] { machine->StopDisk(absl::Seconds(1)); });
+  co_await SendAllAtOnce(client, 25'000, [] { machine->StopDisk(absl::Seconds(1)); });
   co_await ExpectOrder(client);
 }
 
