@@ -165,8 +165,7 @@ core::Task<absl::Status> WriteMain(History* history) {
 }
 
 /// Waits until nothing waits any more and compares.
-core::Task<absl::Status> EndMain(History* history) {
-  CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine(*history));
+core::Task<absl::Status> Compare(Machine& machine, const History* history) {
   for (int i = 0; machine.schedule->stats().waiting > 0; ++i) {
     if (i > 400)
       co_return absl::InternalError(absl::StrCat(machine.schedule->stats().waiting, " messages wait for ever"));
@@ -213,7 +212,14 @@ core::Task<absl::Status> EndMain(History* history) {
     }
   }
   if (machine.schedule->stats().damaged != 0) co_return absl::InternalError("a crash was taken for damage");
-  co_return co_await CloseMachine(machine);
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> EndMain(History* history) {
+  CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine(*history));
+  const absl::Status compared = co_await Compare(machine, history);
+  const absl::Status closed = co_await CloseMachine(machine);
+  co_return compared.ok() ? closed : compared;
 }
 
 enum class Death { kKill, kPowerCut };
