@@ -164,6 +164,7 @@ core::Task<void> Schedule::DeliverLoop() {
       continue;
     }
     if (std::exchange(failing, false)) core::LogInfo("delayed messages of this shard are delivered again");
+    co_await core::Yield();  // many may be due at once
   }
 }
 
@@ -240,7 +241,7 @@ core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const a
   draft.properties = properties;
   draft.more_properties = added;
 
-  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft));
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));
   index_->Pop(entry);
   if (begun.pending != nullptr) pending.push_back(std::move(begun));
   const int64_t late = Now() - entry.due;
@@ -263,7 +264,7 @@ core::Task<absl::Status> Schedule::AppendTakeBack(const store::DueEntry& entry, 
   AppendProperty(properties, store::kPropertyTakesBack, core::StrCat(waiting.topic, "+", waiting.uniq_key));
   AppendProperty(properties, store::kPropertyDueTime, core::StrCat(entry.due));
   draft.properties = properties;
-  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft));
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));
   if (begun.pending != nullptr) pending.push_back(std::move(begun));
   co_return absl::OkStatus();
 }
@@ -320,12 +321,18 @@ core::Task<bool> Schedule::LetGo(uint64_t end) {
       co_return false;
     }
   }
+  // The segment goes for good: what has come in the place of its messages, copies and delivered ones, must be there after a power cut.
+  if (const absl::Status flushed = co_await log_.Flush(); !flushed.ok()) co_return false;
   looked_through_ = std::min(lowest, scan.lowest);
   co_return looked_through_ >= end;
 }
 
 core::Task<absl::Status> Schedule::CopyOn(const store::DueEntry& entry) {
   const absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
+  if (absl::IsNotFound(bytes.status())) {  // it was given up before its segment went, and the index has forgotten that in a crash
+    index_->TakeBack(entry);
+    co_return absl::OkStatus();
+  }
   if (absl::IsDataLoss(bytes.status())) {
     core::LogError("a delayed message for ", entry.due, " is lost: ", core::ToStd(bytes.status().message()));
     ++stats_.damaged;
@@ -338,7 +345,7 @@ core::Task<absl::Status> Schedule::CopyOn(const store::DueEntry& entry) {
   store::MessageDraft draft = DraftOf(*record);
   draft.tags_code = store::JavaHash(Waiting(*record).tags);
   draft.prepared_transaction_offset = store::MakeDueLink(entry.position());
-  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft));
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));
   index_->Insert({entry.due, begun.record.position, begun.record.bytes, begun.record.crc});
   index_->TakeBack(entry);
   ++stats_.copied_on;
@@ -367,6 +374,7 @@ core::Task<absl::Status> Schedule::Upkeep() {
   const core::Semaphore::Hold upkeep = co_await upkeep_.Take(1);
   if (!damaged_) {
     const absl::Status status = co_await index_->Checkpoint();
+    earlier_.NotifyAll();  // what is next may have to be read first
     damaged_ = absl::IsDataLoss(status);
     if (!damaged_) co_return status;
     core::LogError(core::ToStd(status.message()));
@@ -375,6 +383,7 @@ core::Task<absl::Status> Schedule::Upkeep() {
   const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
   CO_RETURN_IF_ERROR(co_await index_->Rebuild());
   damaged_ = false;
+  earlier_.NotifyAll();  // while nothing was known, nothing was next
   co_return absl::OkStatus();
 }
 

@@ -76,13 +76,13 @@ bool CommitLog::Fits(uint64_t bytes, uint64_t records) const {
   return append_end() + BatchBytes(bytes, records) <= active_->limit() || prepared_ != nullptr;
 }
 
-core::Semaphore::Hold CommitLog::TryAdmit(uint64_t bytes, uint64_t records) {
-  if (blocked_ > 0 || !Refused().ok() || stopping_ || !Fits(bytes, records)) return {};
+core::Semaphore::Hold CommitLog::TryAdmit(uint64_t bytes, uint64_t records, Admission admission) {
+  if (blocked_ > 0 || !Refused(admission).ok() || stopping_ || !Fits(bytes, records)) return {};
   if (BatchBytes(bytes, records) > options_.segment_bytes - kBlock || bytes > kAppendBytesMax) return {};
   return budget_.TryTake(bytes);
 }
 
-core::Task<absl::StatusOr<core::Semaphore::Hold>> CommitLog::Admit(uint64_t bytes, uint64_t records) {
+core::Task<absl::StatusOr<core::Semaphore::Hold>> CommitLog::Admit(uint64_t bytes, uint64_t records, Admission admission) {
   if (BatchBytes(bytes, records) > options_.segment_bytes - kBlock || bytes > kAppendBytesMax) {
     co_return absl::InvalidArgumentError(absl::StrCat("one append of ", bytes, " bytes is too large for this log"));
   }
@@ -93,10 +93,10 @@ core::Task<absl::StatusOr<core::Semaphore::Hold>> CommitLog::Admit(uint64_t byte
   const absl::Status too_long = absl::AbortedError("the disk is too slow: the message waited 5 s to be stored and was not");
   core::Semaphore::Hold turn = co_await turn_.Take(1, deadline);
   core::Semaphore::Hold hold;
-  absl::Status refused = Refused();
+  absl::Status refused = Refused(admission);
   if (refused.ok()) {
     if (turn) hold = co_await budget_.Take(bytes, deadline);
-    refused = Refused();
+    refused = Refused(admission);
     if (refused.ok() && !hold) refused = too_long;
   }
   while (refused.ok() && !stopping_ && !Fits(bytes, records)) {
@@ -106,7 +106,7 @@ core::Task<absl::StatusOr<core::Semaphore::Hold>> CommitLog::Admit(uint64_t byte
       break;
     }
     const core::WaitResult waited = co_await room_.Wait(deadline);
-    refused = Refused();
+    refused = Refused(admission);
     if (refused.ok() && waited == core::WaitResult::kTimeout) refused = too_long;
   }
   --blocked_;

@@ -84,9 +84,9 @@ class CommitLog {
 
   /// Room for `bytes` of records, held until the append returns. Waits in call order; an error says why nothing can be appended. kAborted: there
   /// was no room for 5 s.
-  core::Task<absl::StatusOr<core::Semaphore::Hold>> Admit(uint64_t bytes, uint64_t records);
+  core::Task<absl::StatusOr<core::Semaphore::Hold>> Admit(uint64_t bytes, uint64_t records, Admission admission = Admission::kOrdinary);
   /// The same at once; empty when it must wait or fail (Admit says which).
-  core::Semaphore::Hold TryAdmit(uint64_t bytes, uint64_t records);
+  core::Semaphore::Hold TryAdmit(uint64_t bytes, uint64_t records, Admission admission = Admission::kOrdinary);
 
   /// The batch that takes `bytes` of records of an admitted append. No suspension between this and the last Add.
   Batch& Open(uint64_t bytes, uint64_t records);
@@ -132,7 +132,9 @@ class CommitLog {
  private:
   bool Fits(uint64_t bytes, uint64_t records) const;
   /// Why nothing can be appended at all; OK when it can.
-  absl::Status Refused() const { return failure_.ok() ? refusal_ : failure_; }
+  absl::Status Refused(Admission admission) const {
+    return failure_.ok() && admission == Admission::kOrdinary ? refusal_ : failure_;
+  }
   bool WantsNextSegment() const;
   /// Somebody waits for it.
   void HurryNextSegment();

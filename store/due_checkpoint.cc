@@ -26,15 +26,20 @@ int SizeClass(uint64_t entries) { return static_cast<int>((std::bit_width(entrie
 
 core::Task<absl::Status> DueIndex::Checkpoint() {
   // While there are dead ones in the runs the log that says so must be read again after a crash. They go soon: all of them are due.
+  if (NextDue() > dead_until_) dead_.clear();
   if (!dead_.empty()) co_return absl::OkStatus();
   if (!WantsNote()) co_return absl::OkStatus();
   // No suspension until memory is frozen: what is entered from now on lies behind what is now in the log, and is found there again.
   const LogSpan span = log_.Span();
   changed_ = false;
   absl::Status status = co_await SpillMemory();
-  if (status.ok()) status = co_await MergeRuns();
-  if (status.ok()) status = co_await Commit(span);
+  const bool spilled = status.ok();
+  if (spilled) status = co_await MergeRuns();
+  const bool merged = status.ok();
+  if (merged) status = co_await Commit(span);
   if (!status.ok()) changed_ = true;
+  // Of what fails here only the reading of runs tells that one is damaged.
+  if (absl::IsDataLoss(status) && (!spilled || merged)) status = absl::UnavailableError(status.message());
   co_return status;
 }
 
@@ -150,7 +155,13 @@ core::Task<absl::Status> DueIndex::Merge(std::vector<DueRunCursor*> sources) {
   if (run != nullptr) {
     if (popped.has_value()) {
       const DueEntry behind{.due = popped->due, .place = popped->position() + 1};
-      CO_ASSIGN_OR_RETURN(cursor->next, co_await run->LowerBound(behind));
+      const absl::StatusOr<uint64_t> next = co_await run->LowerBound(behind);
+      if (!next.ok()) {
+        (void)co_await run->Close();
+        (void)co_await core::fs::Remove(DueRunPath(options_.directory, number));
+        co_return next.status();
+      }
+      cursor->next = *next;
     }
     cursor->taken_back_left = run->header().taken_back;
     cursor->run = std::move(run);

@@ -30,6 +30,10 @@ core::Task<absl::Status> DueIndex::Close() {
     const absl::Status closed = co_await cursor->run->Close();
     status.Update(closed);
   }
+  for (const std::unique_ptr<DueRun>& run : std::exchange(closing_, {})) {
+    const absl::Status closed = co_await run->Close();
+    status.Update(closed);
+  }
   runs_.clear();
   co_return status;
 }

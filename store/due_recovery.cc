@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <utility>
@@ -127,7 +128,8 @@ core::Task<uint64_t> DueIndex::FirstRecordFrom(uint64_t position) {
     // A damaged one says nothing: the earlier half is right in any case, as it only means to read more.
     const uint64_t at = record.ok() ? LogPositionOf(record->position) : UINT64_MAX;
     if (at >= position) {
-      if (record.ok()) first = std::min(first, at);
+      // Replay takes a whole block for the begin of a batch.
+      if (record.ok()) first = std::min(first, at % kBlock == 0 ? at - 1 : at);
       high = middle;
     } else {
       low = middle + 1;
@@ -169,7 +171,14 @@ core::Task<absl::Status> DueIndex::ReadLog(uint64_t from) {
   CO_ASSIGN_OR_RETURN(const uint64_t end, co_await log_.Replay(from, look_at));
   // The next start need not read that much again.
   if (end > from + options_.replay_bytes) changed_ = true;
-  for (const auto& [position, entry] : waiting) Insert(entry);
+  // The clock may have stepped back meanwhile.
+  if (!dead_.empty()) dead_until_ = std::max(dead_until_, core::Reactor::Current().wall_now());
+  constexpr size_t kSlice = 4096;
+  size_t entered = 0;
+  for (const auto& [position, entry] : waiting) {
+    Insert(entry);
+    if (++entered % kSlice == 0) co_await core::Yield();
+  }
   co_return absl::OkStatus();
 }
 

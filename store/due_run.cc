@@ -120,7 +120,9 @@ core::Task<absl::Status> DueRun::Read(uint64_t first, size_t count, std::vector<
   if (first >= pages()) co_return absl::OkStatus();
   count = std::min<uint64_t>(count, pages() - first);
   const core::Slice memory = core::Reactor::Current().buffers().Allocate(count * kBlock);
-  CO_RETURN_IF_ERROR(co_await file_.ReadExactlyAt((1 + first) * kBlock, {memory.data(), count * kBlock}));
+  const absl::Status read = co_await file_.ReadExactlyAt((1 + first) * kBlock, {memory.data(), count * kBlock});
+  if (absl::IsOutOfRange(read)) co_return Damaged(file_, absl::DataLossError(read.message()));  // it was cut short
+  CO_RETURN_IF_ERROR(read);
   for (size_t i = 0; i < count; ++i) {
     const size_t before = entries.size();
     const absl::Status parsed = ParseDuePage(memory.bytes().subspan(i * kBlock, kBlock), header_.number,

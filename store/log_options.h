@@ -7,6 +7,9 @@
 
 namespace store {
 
+/// Whether an append is refused while the disk is too full for more (StoreOptions::disk_used_ratio_refuse). What lets an older segment go is not.
+enum class Admission : uint8_t { kOrdinary, kMakesRoom };
+
 /// Bytes of a segment unless told otherwise. After a crash the newest one is read again, maybe two: the smaller, the sooner a log is open. RocketMQ's is 1 GiB.
 inline constexpr uint64_t kSegmentBytesDefault = uint64_t{256} << 20;
 /// A batch is handed to the disk at the latest when it has grown to this; larger only for one append that is larger itself.

@@ -56,6 +56,7 @@ core::Task<absl::StatusOr<core::Slice>> ShardStoreImpl::ReadRecord(RecordRef ref
   ++segment->pins;
   const absl::Status status = co_await segment->log.ReadExactlyAt(begin, {memory.data(), memory.size()});
   segment->Unpin();
+  if (absl::IsOutOfRange(status)) co_return absl::DataLossError(status.message());  // the file is shorter than it was
   CO_RETURN_IF_ERROR(status);
   core::Slice record = memory.Sub(offset - begin, ref.bytes);
   if (Crc32c(record.bytes()) != ref.crc) {

@@ -66,6 +66,7 @@ core::Task<absl::Status> ShardStoreImpl::DeleteSegments(bool any_hour) {
     const bool now = any_hour || InDeleteHour() || disk_used_ratio_ > options_.disk_used_ratio_max;
     if (!(expired && now) && !MustMakeRoom()) break;
     if (keeper_ != nullptr && !(co_await keeper_->LetGo(oldest.limit()))) break;
+    if (oldest.sealing) break;  // it may have begun meanwhile
     CO_RETURN_IF_ERROR(co_await DeleteOldest(expired ? "has expired" : "makes room on a full disk, with messages that have not expired"));
     CO_RETURN_IF_ERROR(co_await CheckSpace());
   }

@@ -115,7 +115,8 @@ class ShardStore {
   virtual std::optional<BegunAppend> BeginAppend(const MessageDraft& draft, std::optional<Durability> durability = std::nullopt) = 0;
   /// The same, waiting for room in its turn. Whoever awaits it goes on at once with the append: nothing runs in between. Errors as of Append, of which
   /// nothing was stored.
-  virtual core::Task<absl::StatusOr<BegunAppend>> BeginAppendInTurn(const MessageDraft& draft, std::optional<Durability> durability = std::nullopt) = 0;
+  virtual core::Task<absl::StatusOr<BegunAppend>> BeginAppendInTurn(const MessageDraft& draft, std::optional<Durability> durability = std::nullopt,
+                                                                            Admission admission = Admission::kOrdinary) = 0;
   /// Waits for the promise to what is `pending`; called exactly once for it. Errors as of Append.
   virtual core::Task<absl::Status> EndAppend(BegunAppend append) = 0;
 

@@ -120,12 +120,13 @@ std::optional<BegunAppend> ShardStoreImpl::BeginAppend(const MessageDraft& draft
   return Begin(draft, bytes, std::move(room), durability);
 }
 
-core::Task<absl::StatusOr<BegunAppend>> ShardStoreImpl::BeginAppendInTurn(const MessageDraft& draft, std::optional<Durability> durability) {
+core::Task<absl::StatusOr<BegunAppend>> ShardStoreImpl::BeginAppendInTurn(const MessageDraft& draft, std::optional<Durability> durability,
+                                                                              Admission admission) {
   CO_RETURN_IF_ERROR(CheckDraft(draft));
   const uint64_t bytes = RecordBytes(draft);
-  core::Semaphore::Hold room = log_->TryAdmit(bytes, 1);
+  core::Semaphore::Hold room = log_->TryAdmit(bytes, 1, admission);
   if (!room) {
-    CO_ASSIGN_OR_RETURN(room, co_await log_->Admit(bytes, 1));
+    CO_ASSIGN_OR_RETURN(room, co_await log_->Admit(bytes, 1, admission));
   }
   if (Dropping(draft.topic)) co_return absl::UnavailableError(core::StrCat("the topic ", draft.topic, " is being deleted; send again"));
   co_return Begin(draft, bytes, std::move(room), durability);

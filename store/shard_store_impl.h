@@ -29,7 +29,8 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<absl::Status> Close() override;
   core::Task<absl::StatusOr<AppendResult>> Append(std::span<const MessageDraft> drafts, std::optional<Durability> durability) override;
   std::optional<BegunAppend> BeginAppend(const MessageDraft& draft, std::optional<Durability> durability) override;
-  core::Task<absl::StatusOr<BegunAppend>> BeginAppendInTurn(const MessageDraft& draft, std::optional<Durability> durability) override;
+  core::Task<absl::StatusOr<BegunAppend>> BeginAppendInTurn(const MessageDraft& draft, std::optional<Durability> durability,
+                                                                    Admission admission) override;
   core::Task<absl::Status> EndAppend(BegunAppend append) override;
   core::Task<FetchResult> Fetch(FetchRequest request) override;
   core::Task<core::WaitResult> WaitForMessage(core::QueueKey queue, core::LogicalOffset from, core::MonoTime deadline,
