@@ -11,15 +11,10 @@
 #include "net/requests/topic_admin.h"
 #include "store/due_record.h"
 #include "tests/unit/broker/broker_fixture.h"
+#include "tests/unit/broker/properties_text.h"
 
 namespace broker::testing {
 namespace {
-
-std::string Properties(std::initializer_list<std::pair<std::string_view, std::string_view>> properties) {
-  std::string text;
-  for (const auto& [name, value] : properties) AppendProperty(text, name, value);
-  return text;
-}
 
 core::Task<int64_t> EndOf(net::Client& client, std::string topic, int32_t queue) {
   net::GetMaxOffsetRequest max;

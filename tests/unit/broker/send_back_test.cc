@@ -8,15 +8,10 @@
 #include "net/remoting_util.h"
 #include "net/requests/group_admin.h"
 #include "tests/unit/broker/broker_fixture.h"
+#include "tests/unit/broker/properties_text.h"
 
 namespace broker::testing {
 namespace {
-
-std::string Properties(std::initializer_list<std::pair<std::string_view, std::string_view>> properties) {
-  std::string text;
-  for (const auto& [name, value] : properties) AppendProperty(text, name, value);
-  return text;
-}
 
 net::ConsumerSendMsgBackRequest SendBackOf(const store::RecordView& record, int32_t level = 0) {
   net::ConsumerSendMsgBackRequest request;

@@ -5,18 +5,13 @@
 #include <string>
 
 #include "tests/unit/broker/broker_fixture.h"
+#include "tests/unit/broker/properties_text.h"
 #include "net/name_rules.h"
 #include "net/remoting_util.h"
 #include "net/requests/to_client.h"
 
 namespace broker::testing {
 namespace {
-
-std::string Properties(std::initializer_list<std::pair<std::string_view, std::string_view>> properties) {
-  std::string text;
-  for (const auto& [name, value] : properties) AppendProperty(text, name, value);
-  return text;
-}
 
 core::Task<void> SendAndReadBack(Broker&, net::Client& client) {
   const std::string properties = Properties({{"KEYS", "key1"}, {"UNIQ_KEY", "0A0B"}, {"TAGS", "A"}});
