@@ -6,6 +6,7 @@
 #include "broker/gather.h"
 #include "broker/register_handlers.h"
 #include "broker/schedule.h"
+#include "broker/transactions.h"
 #include "broker/topic_removal.h"
 #include "core/reactor.h"
 #include "core/scope.h"
@@ -95,6 +96,7 @@ core::Task<absl::Status> Broker::OpenEverything() {
   co_return co_await OnEveryShard([](Broker& broker, core::ShardId id) -> core::Task<absl::Status> {
     RegisterHandlers(*broker.shards_.at(id));
     broker.shards_.at(id)->schedule().Start();
+    broker.shards_.at(id)->transactions().Start();
     co_return absl::OkStatus();
   });
 }

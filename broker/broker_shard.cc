@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "broker/broker_stats.h"
+#include "broker/catalog_writer.h"
 #include "broker/config.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
@@ -10,12 +11,16 @@
 #include "broker/schedule.h"
 #include "broker/server_limits.h"
 #include "broker/shard_metrics.h"
+#include "broker/transaction_check.h"
+#include "broker/transactions.h"
 #include "core/assert.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
 #include "core/sync.h"
+#include "store/half_record.h"
 #include "store/record.h"
 
 namespace broker {
@@ -93,7 +98,7 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   options.time_zone = config_.time_zone;
   options.delete_forcibly = config_.clean_file_forcibly_enable;
   options.disk_used_ratio_forcible = config_.disk_space_clean_forcibly_ratio / 100.0;
-  options.has_keeper = true;  // schedule_
+  options.keepers = 2;  // schedule_, transactions_
   options.disk_used_ratio_refuse = config_.disk_space_warning_level_ratio / 100.0;
   CO_ASSIGN_OR_RETURN(store_, co_await store::ShardStore::Open(std::move(options), *meta_));
 
@@ -106,11 +111,34 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   ScheduleOptions schedule;
   schedule.index.directory = core::StrCat(config_.store_path_root_dir, "/log-", log);
   schedule.index.log = {folder.store_id, id_.value()};
-  schedule.index.queue_id = Schedule::QueueOf(placement_, id_);
+  schedule.index.queue_id = placement_.QueueOn(id_, store::kDueTopic);
   schedule.topic_exists = [this](std::string_view topic) { return catalog().FindTopic(topic) != nullptr; };
   schedule.on_delivered = [this](const store::MessageDraft& draft) { stats_->OnPut(draft.topic, 1, store::RecordBytes(draft)); };
   CO_ASSIGN_OR_RETURN(schedule_, co_await Schedule::Open(std::move(schedule), *meta_, *store_));
+  CO_RETURN_IF_ERROR(co_await OpenTransactions(folder));
   scope_.Spawn(FlushOffsetsForever(*offsets_, config_.flush_consumer_offset_interval, scope_.stop_token()));
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> BrokerShard::OpenTransactions(const store::ManifestContent& folder) {
+  TransactionsOptions options;
+  Transactions::MakeHalfIndex(options.index);
+  options.index.directory = core::StrCat(config_.store_path_root_dir, "/half-", id_.value());
+  options.index.log = {folder.store_id, id_.value()};
+  options.index.queue_id = placement_.QueueOn(id_, store::kHalfTopic);
+  options.end_queue = placement_.QueueOn(id_, store::kHalfEndTopic);
+  options.aside_queue = placement_.QueueOn(id_, Transactions::kAsideTopic);
+  options.topic_exists = [this](std::string_view topic) { return catalog().FindTopic(topic) != nullptr; };
+  options.on_stored = [this](const store::MessageDraft& draft) { stats_->OnPut(draft.topic, 1, store::RecordBytes(draft)); };
+  options.ask = [this](TransactionCheck check) { return AskProducer(*this, std::move(check)); };
+  options.make_aside_topic = [this]() -> core::Task<absl::Status> {
+    TopicConfig aside;
+    aside.name = std::string(Transactions::kAsideTopic);
+    aside.read_queues = aside.write_queues = static_cast<int32_t>(placement_.shards());  // every shard has its own
+    co_return (co_await catalog_writer_.EnsureTopic(std::move(aside))).status();
+  };
+  CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options.index.directory));
+  CO_ASSIGN_OR_RETURN(transactions_, co_await Transactions::Open(std::move(options), config_, *meta_, *store_, *schedule_));
   co_return absl::OkStatus();
 }
 
@@ -164,7 +192,11 @@ core::Task<void> BrokerShard::StopServing() {
 }
 
 core::Task<absl::Status> BrokerShard::CloseStore() {
-  absl::Status status = schedule_ == nullptr ? absl::OkStatus() : co_await schedule_->Stop();
+  absl::Status status = transactions_ == nullptr ? absl::OkStatus() : co_await transactions_->Stop();
+  if (schedule_ != nullptr) {
+    const absl::Status stopped = co_await schedule_->Stop();
+    status.Update(stopped);
+  }
   if (offsets_ != nullptr) {
     const absl::Status flushed = co_await offsets_->Flush();
     status.Update(flushed);

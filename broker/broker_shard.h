@@ -35,6 +35,7 @@ class BrokerStats;      // broker/broker_stats.h: what this shard has counted
 class ConsumerGroups;   // broker/consumer_groups.h: the groups this shard owns
 class ProducerGroups;   // broker/producer_groups.h
 class Schedule;         // broker/schedule.h: messages for later of the queues this shard owns
+class Transactions;     // broker/transactions.h: of the queues this shard owns
 class OrderLocks;       // broker/order_locks.h: of the queues this shard owns
 
 /// What one shard of a broker has in its hands: its log, its offsets, its router and servers, and the way to its peers. Each capability is a
@@ -100,6 +101,7 @@ class BrokerShard {
   ProducerGroups& producer_groups() { return *producer_groups_; }
   OrderLocks& order_locks() { return *order_locks_; }
   Schedule& schedule() { return *schedule_; }
+  Transactions& transactions() { return *transactions_; }
   /// RegisterClientHandlers makes them, first of all; they live as long as the shard (Adopt).
   void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
   /// The long polls that wait for messages of this shard's queues.
@@ -114,7 +116,7 @@ class BrokerShard {
   bool RefuseForMemory();
   const core::Budget& memory_budget() const { return memory_; }
   void AddNetMetrics() { net_budgets_.AddMetrics(metrics_); }
-  bool store_is_open() const { return schedule_ != nullptr; }
+  bool store_is_open() const { return transactions_ != nullptr; }
   /// Where all that this shard counts can be read.
   core::MetricRegistry& metrics() { return metrics_; }
 
@@ -154,6 +156,7 @@ class BrokerShard {
   core::Task<absl::Status> CloseStore();
 
  private:
+  core::Task<absl::Status> OpenTransactions(const store::ManifestContent& folder);
   struct Adopted {
     virtual ~Adopted() = default;
   };
@@ -180,6 +183,7 @@ class BrokerShard {
   std::unique_ptr<store::MetaStore> meta_;
   std::unique_ptr<store::ShardStore> store_;
   std::unique_ptr<Schedule> schedule_;
+  std::unique_ptr<Transactions> transactions_;
   std::unique_ptr<OffsetTable> offsets_;
   ConsumerGroups* consumer_groups_ = nullptr;
   std::unique_ptr<ProducerGroups> producer_groups_;

@@ -11,7 +11,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "net/name_rules.h"
-#include "store/due_record.h"
+#include "store/half_record.h"
 
 namespace broker {
 namespace {
@@ -73,8 +73,9 @@ core::Task<absl::Status> CatalogWriter::Start(store::MetaStore& meta) {
   CatalogDraft draft(*current_, core::Reactor::Current().wall_now());
   for (TopicConfig& topic : SystemTopics(options_)) {
     const TopicConfig* const present = current_->FindTopic(topic.name);
-    // A folder from before messages could wait has one queue of them, whatever its number of logs.
-    if (present == nullptr || (topic.name == store::kDueTopic && present->queues() < topic.queues())) draft.PutTopic(std::move(topic));
+    // A folder from before messages could wait for their time or their commit has one queue of them, whatever its number of logs.
+    const bool grows = HoldsWaitingMessages(topic.name) || topic.name == store::kHalfEndTopic;
+    if (present == nullptr || (grows && present->queues() < topic.queues())) draft.PutTopic(std::move(topic));
   }
   for (GroupConfig& group : SystemGroups()) {
     if (current_->FindGroup(group.name) == nullptr) draft.PutGroup(std::move(group));

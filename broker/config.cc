@@ -99,6 +99,17 @@ constexpr Setting kSettings[] = {
         .Live(),
     Setting("recallMessageEnable", &Config::recall_message_enable, "Producers may take timer messages back (RECALL_MESSAGE).").Live(),
 
+    Setting("rejectTransactionMessage", &Config::reject_transaction_message, "Take no transaction messages.").Live(),
+    Setting("transactionTimeOut", &Config::transaction_time_out, kMillisecond, Range{0, int64_t{24} * 3600'000},
+            "A transaction that is older is asked for, in ms.")
+        .Live(),
+    Setting("transactionCheckInterval", &Config::transaction_check_interval, kMillisecond, Range{100, int64_t{24} * 3600'000},
+            "Pending transactions are asked for so often, in ms.")
+        .Live(),
+    Setting("transactionCheckMax", &Config::transaction_check_max, Range{1, 1'000'000},
+            "A transaction that was asked for so many times is put aside (TRANS_CHECK_MAX_TIME_TOPIC).")
+        .Live(),
+
     Setting("longPollingEnable", &Config::long_polling_enable, "Hold a pull that finds nothing until a message comes.")
         .Live(),
     Setting("shortPollingTimeMills", &Config::short_polling_time, kMillisecond, Range{1, 3600'000},

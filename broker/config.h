@@ -70,6 +70,12 @@ struct BrokerConfig : net::ServerSettings {
   absl::Duration timer_max_delay = absl::Hours(72);
   bool recall_message_enable = false;
 
+  // --- Transactions.
+  bool reject_transaction_message = false;
+  absl::Duration transaction_time_out = absl::Seconds(6);
+  absl::Duration transaction_check_interval = absl::Seconds(30);
+  int32_t transaction_check_max = 15;
+
   // --- Consuming.
   bool long_polling_enable = true;
   absl::Duration short_polling_time = absl::Seconds(1);

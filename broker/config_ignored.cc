@@ -12,7 +12,7 @@ constexpr std::string_view kDledger = "there is no replication yet, DLedger or o
 constexpr std::string_view kPop = "POP consumption is not there yet";
 constexpr std::string_view kTimer = "tunes how RocketMQ keeps timer messages; here they are kept otherwise";
 constexpr std::string_view kDelay = "tunes how RocketMQ keeps delayed messages; here they are kept otherwise";
-constexpr std::string_view kTransaction = "transactions are not there yet";
+constexpr std::string_view kTransaction = "there is nothing to be set: a transaction's end is one record";
 constexpr std::string_view kFilter = "filters look at each message, with limits of their own, and need no bitmaps";
 constexpr std::string_view kKeyIndex = "the key index is not there yet";
 constexpr std::string_view kColdData = "old messages are read through buffers of their own and never slow new ones";
@@ -190,13 +190,9 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"scheduleAsyncDeliverMaxResendNum2Blocked", kDelay},
     {"endTransactionPoolQueueCapacity", kTransaction},
     {"endTransactionThreadPoolNums", kTransaction},
-    {"rejectTransactionMessage", kTransaction},
-    {"transactionCheckInterval", kTransaction},
-    {"transactionCheckMax", kTransaction},
     {"transactionMetricFlushInterval", kTransaction},
     {"transactionOpBatchInterval", kTransaction},
     {"transactionOpMsgMaxSize", kTransaction},
-    {"transactionTimeOut", kTransaction},
     {"bitMapLengthConsumeQueueExt", kFilter},
     {"enableCalcFilterBitMap", kFilter},
     {"enableConsumeQueueExt", kFilter},

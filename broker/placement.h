@@ -35,6 +35,11 @@ class Placement {
   }
   core::ShardId OwnerOf(const core::QueueKey& queue) const { return OwnerOf(queue.topic, queue.queue_id); }
 
+  /// The lowest queue of the topic that `shard` owns; below shards().
+  constexpr int32_t QueueOn(core::ShardId shard, std::string_view topic) const {
+    return static_cast<int32_t>((shard.value() + shards_ - HashOf(topic) % shards_) % shards_);
+  }
+
   /// Owner of a consumer or producer group: members, subscriptions, notifications.
   constexpr core::ShardId OwnerOfGroup(std::string_view group) const {
     return core::ShardId(static_cast<uint32_t>(StableHash(group) % shards_));

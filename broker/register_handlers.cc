@@ -6,6 +6,7 @@
 #include "broker/admin_node.h"
 #include "broker/admin_topic.h"
 #include "broker/client_handlers.h"
+#include "broker/end_transaction.h"
 #include "broker/offset_handlers.h"
 #include "broker/pull.h"
 #include "broker/recall.h"
@@ -20,6 +21,7 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterSendHandlers(shard);
   RegisterSendBackHandlers(shard);
   RegisterRecallHandlers(shard);
+  RegisterEndTransactionHandlers(shard);
   RegisterPullHandlers(shard);
   RegisterOffsetHandlers(shard);
   RegisterViewMessageHandlers(shard);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "broker/message_properties.h"
+#include "broker/record_draft.h"
 #include "core/assert.h"
 #include "core/log.h"
 #include "core/reactor.h"
@@ -25,8 +26,6 @@ constexpr size_t kRoundBytes = size_t{4} << 20;
 constexpr absl::Duration kSleepMax = absl::Milliseconds(200);
 /// After a disk was full or failed.
 constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
-constexpr absl::Duration kUpkeepPause = absl::Milliseconds(100);
-constexpr absl::Duration kUpkeepRetryPause = absl::Seconds(2);
 /// What is due that soon is not copied on: its segment waits for it.
 constexpr absl::Duration kSoon = absl::Minutes(1);
 
@@ -34,21 +33,6 @@ core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
 core::Task<void> ReadOne(store::ShardStore& log, store::RecordRef ref, absl::StatusOr<core::Slice>& into) {
   into = co_await log.ReadRecord(ref);
-}
-
-store::MessageDraft DraftOf(const store::RecordView& record) {
-  store::MessageDraft draft;
-  draft.topic = record.topic;
-  draft.queue_id = record.queue_id;
-  draft.flag = record.flag;
-  draft.sys_flag = record.sys_flag;
-  draft.born_timestamp = record.born_timestamp;
-  draft.born_host = record.born_host;
-  draft.store_host = record.store_host;
-  draft.reconsume_times = record.reconsume_times;
-  draft.body = record.body;
-  draft.properties = record.properties;
-  return draft;
 }
 
 }  // namespace
@@ -83,36 +67,25 @@ struct Schedule::Waiting {
   bool ok() const { return !topic.empty() && queue_id >= 0; }
 };
 
-int32_t Schedule::QueueOf(const Placement& placement, core::ShardId shard) {
-  int32_t queue = 0;
-  while (placement.OwnerOf(store::kDueTopic, queue) != shard) ++queue;
-  return queue;
-}
-
 core::Task<absl::StatusOr<std::unique_ptr<Schedule>>> Schedule::Open(ScheduleOptions options, store::MetaStore& meta,
                                                                      store::ShardStore& log) {
   std::unique_ptr<Schedule> schedule(new Schedule(std::move(options), log));
   CO_ASSIGN_OR_RETURN(schedule->index_, co_await store::DueIndex::Open(schedule->options_.index, meta, log));
+  schedule->upkeep_.emplace(*schedule->index_, "delayed messages", [there = schedule.get()] { there->earlier_.NotifyAll(); });
   co_return schedule;
 }
 
 void Schedule::Start() {
-  log_.SetKeeper(this);
+  log_.AddKeeper(this);
   scope_.Spawn(DeliverLoop());
-  scope_.Spawn(UpkeepLoop());
+  scope_.Spawn(upkeep_->Run(scope_.stop_token()));
 }
 
 core::Task<absl::Status> Schedule::Stop() {
   stopping_ = true;
   scope_.RequestStop();
   co_await scope_.Join();
-  // From now on nothing that waits may go from the log, and nobody asks.
-  const core::Semaphore::Hold upkeep = co_await upkeep_.Take(1);
-  if (!damaged_) {
-    const absl::Status noted = co_await index_->Checkpoint();
-    if (!noted.ok()) core::LogWarning("the next start has more of the log to read for delayed messages: ", core::ToStd(noted.message()));
-  }
-  co_return co_await index_->Close();
+  co_return co_await upkeep_->Close();
 }
 
 ScheduleStats Schedule::stats() const {
@@ -122,16 +95,23 @@ ScheduleStats Schedule::stats() const {
   return stats;
 }
 
-core::Task<absl::StatusOr<store::AppendResult>> Schedule::Append(store::MessageDraft draft, core::WallMillis due,
-                                                                 std::optional<store::Durability> durability) {
+core::Task<absl::StatusOr<store::BegunAppend>> Schedule::BeginAppend(store::MessageDraft draft, core::WallMillis due, int64_t link,
+                                                                     std::optional<store::Durability> durability,
+                                                                     store::Admission admission) {
   CO_RETURN_IF_ERROR(index_->CheckRoom());
   draft.topic = store::kDueTopic;
   draft.queue_id = options_.index.queue_id;
-  draft.prepared_transaction_offset = store::MakeDueLink(0);
-  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft, durability));
+  draft.prepared_transaction_offset = link;
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft, durability, admission));
   const bool first = due < index_->NextDue();
   index_->Insert({due, begun.record.position, begun.record.bytes, begun.record.crc});
   if (first) earlier_.NotifyAll();
+  co_return begun;
+}
+
+core::Task<absl::StatusOr<store::AppendResult>> Schedule::Append(store::MessageDraft draft, core::WallMillis due,
+                                                                 std::optional<store::Durability> durability) {
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await BeginAppend(draft, due, store::MakeDueLink(0), durability));
   store::AppendResult result;
   result.first_queue_offset = begun.queue_offset;
   result.positions.push_back(begun.position);
@@ -170,11 +150,11 @@ core::Task<void> Schedule::DeliverLoop() {
 
 core::Task<absl::Status> Schedule::DeliverSome() {
   const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
-  if (damaged_) co_return absl::DataLossError("their index is made anew");
+  if (upkeep_->damaged()) co_return absl::DataLossError("their index is made anew");
   const absl::StatusOr<std::vector<store::DueIndex::Next>> next =
       co_await index_->Peek(Now(), kRoundEntries, kRoundBytes);
   if (!next.ok()) {
-    damaged_ = absl::IsDataLoss(next.status());
+    upkeep_->Note(next.status());
     co_return next.status();
   }
   std::vector<absl::StatusOr<core::Slice>> records(next->size());
@@ -298,13 +278,13 @@ core::Task<absl::StatusOr<bool>> Schedule::TakeBack(std::string topic, std::stri
 
 core::Task<bool> Schedule::LetGo(uint64_t end) {
   if (looked_through_ >= end) co_return true;
-  const core::Semaphore::Hold upkeep = co_await upkeep_.Take(1);
+  const core::Semaphore::Hold upkeep = co_await upkeep_->turn().Take(1);
   const core::WallMillis soon = Now() + absl::ToInt64Milliseconds(kSoon);
   // What comes from now on lies behind this.
   uint64_t lowest = log_.Span().batch;
   store::DueScan scan{.below = end, .found = {}};
   while (!scan.done) {
-    if (stopping_ || damaged_) co_return false;
+    if (stopping_ || upkeep_->damaged()) co_return false;
     const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
     absl::Status status = co_await index_->ScanOn(scan);
     for (size_t i = 0; i < scan.found.size() && status.ok(); ++i) {
@@ -315,7 +295,7 @@ core::Task<bool> Schedule::LetGo(uint64_t end) {
         status = co_await CopyOn(entry);
     }
     if (!status.ok()) {
-      damaged_ = damaged_ || absl::IsDataLoss(status);
+      upkeep_->Note(status);
       core::LogWarning("a segment that has expired stays, as messages in it that wait can't be copied on: ",
                        core::ToStd(status.message()));
       co_return false;
@@ -350,40 +330,6 @@ core::Task<absl::Status> Schedule::CopyOn(const store::DueEntry& entry) {
   index_->TakeBack(entry);
   ++stats_.copied_on;
   if (begun.pending != nullptr) (void)co_await log_.EndAppend(std::move(begun));
-  co_return absl::OkStatus();
-}
-
-// --- The files of the index.
-
-core::Task<void> Schedule::UpkeepLoop() {
-  const core::StopToken stop = scope_.stop_token();
-  bool failing = false;
-  while (!stop.stop_requested()) {
-    const absl::Status status = co_await Upkeep();
-    if (!status.ok() && !std::exchange(failing, true)) {
-      core::LogError("the index of delayed messages is not written: ", core::ToStd(status.message()));
-    }
-    if (status.ok()) failing = false;
-    core::Sleep pause(failing ? kUpkeepRetryPause : kUpkeepPause, stop);
-    (void)co_await pause;
-  }
-}
-
-core::Task<absl::Status> Schedule::Upkeep() {
-  if (!damaged_ && !index_->WantsCheckpoint()) co_return absl::OkStatus();
-  const core::Semaphore::Hold upkeep = co_await upkeep_.Take(1);
-  if (!damaged_) {
-    const absl::Status status = co_await index_->Checkpoint();
-    earlier_.NotifyAll();  // what is next may have to be read first
-    damaged_ = absl::IsDataLoss(status);
-    if (!damaged_) co_return status;
-    core::LogError(core::ToStd(status.message()));
-  }
-  core::LogError("the index of delayed messages is damaged and made anew from the log");
-  const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
-  CO_RETURN_IF_ERROR(co_await index_->Rebuild());
-  damaged_ = false;
-  earlier_.NotifyAll();  // while nothing was known, nothing was next
   co_return absl::OkStatus();
 }
 

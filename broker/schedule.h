@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "broker/placement.h"
+#include "broker/index_upkeep.h"
 #include "core/scope.h"
 #include "core/sync.h"
 #include "core/task.h"
@@ -51,9 +51,6 @@ class Schedule final : public store::SegmentKeeper {
   /// Finds what waits. `log` and `meta` outlive it. Delivers nothing before Start.
   static core::Task<absl::StatusOr<std::unique_ptr<Schedule>>> Open(ScheduleOptions options, store::MetaStore& meta,
                                                                     store::ShardStore& log);
-  /// The queue of store::kDueTopic that a shard owns.
-  static int32_t QueueOf(const Placement& placement, core::ShardId shard);
-
   /// Begins to deliver.
   void Start();
   /// Ends delivery and notes how far it is. Call it before the log closes.
@@ -63,6 +60,11 @@ class Schedule final : public store::SegmentKeeper {
   /// kResourceExhausted when no more can wait.
   core::Task<absl::StatusOr<store::AppendResult>> Append(store::MessageDraft draft, core::WallMillis due,
                                                          std::optional<store::Durability> durability);
+  /// The same as far as it goes without waiting for the promise. Whoever awaits it goes on at once with the append. `link`: what the waiting message replaces
+  /// (store/due_record.h, store/half_record.h).
+  core::Task<absl::StatusOr<store::BegunAppend>> BeginAppend(store::MessageDraft draft, core::WallMillis due, int64_t link,
+                                                             std::optional<store::Durability> durability,
+                                                             store::Admission admission = store::Admission::kOrdinary);
   /// Takes back a message for `topic` with that key that is due at `due`. False: none such waits here.
   core::Task<absl::StatusOr<bool>> TakeBack(std::string topic, std::string uniq_key, core::WallMillis due);
 
@@ -82,15 +84,12 @@ class Schedule final : public store::SegmentKeeper {
                                           const Waiting& waiting, std::vector<store::BegunAppend>& pending);
   core::Task<absl::Status> CopyOn(const store::DueEntry& entry);
   core::Task<void> EndAll(std::vector<store::BegunAppend> pending);
-  core::Task<void> UpkeepLoop();
-  core::Task<absl::Status> Upkeep();
 
   const ScheduleOptions options_;
   store::ShardStore& log_;
   std::unique_ptr<store::DueIndex> index_;
   ScheduleStats stats_;
-  core::Semaphore upkeep_{1};  // the index's files are at work, or a segment is looked through
-  bool damaged_ = false;       // a run can't be read: the index is to be made anew
+  std::optional<IndexUpkeep> upkeep_;
   bool stopping_ = false;
   uint64_t looked_through_ = 0;  // nothing waits below this log position
   core::Notifier earlier_;       // something is due earlier than all else, or the schedule stops

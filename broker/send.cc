@@ -8,13 +8,15 @@
 #include "broker/catalog.h"
 #include "broker/config.h"
 #include "broker/delay.h"
+#include "broker/half_message.h"
 #include "broker/schedule.h"
 #include "broker/send_lane.h"
+#include "broker/transactions.h"
 #include "broker/wire_status.h"
 #include "core/reactor.h"
 #include "core/strings.h"
 #include "net/frame.h"
-#include "store/due_record.h"
+#include "store/half_record.h"
 #include "store/record.h"
 
 namespace broker {
@@ -132,6 +134,15 @@ core::Task<absl::StatusOr<store::AppendResult>> AppendWaiting(BrokerShard& shard
       &draft, due, durability);
 }
 
+core::Task<absl::StatusOr<store::AppendResult>> SendHandlers::Prepare(const store::MessageDraft& draft, bool wait) {
+  return shard_.peers().On(
+      shard_.placement().OwnerOf(draft.topic, draft.queue_id),
+      [](BrokerShard& there, const store::MessageDraft* half, std::optional<store::Durability> how) {
+        return there.transactions().Prepare(*half, how);
+      },
+      &draft, DurabilityOf(wait));
+}
+
 std::optional<SendRefusal> SendHandlers::CheckMemory() {
   if (!shard_.RefuseForMemory()) return std::nullopt;
   return SendRefusal{ResponseCode::kSystemBusy, "the broker's memory is full of what others have sent or do not read: try again"};
@@ -174,7 +185,7 @@ bool SendHandlers::PreparePlain(const net::Connection& connection, const net::Fr
   if (refusal.has_value()) return false;
   ChooseQueue(header, topic->config->write_queues);
   const ScannedProperties scanned = ScanProperties(header.properties);
-  if (AsksToWait(scanned) || CheckSendFeatures(header.sys_flag, scanned).has_value()) return false;
+  if (scanned.transaction || AsksToWait(scanned) || CheckSendFeatures(header.sys_flag, scanned).has_value()) return false;
   maker_.Prepare(header, header.flag, header.properties, scanned, {}, frame.body.bytes(), HostsOf(connection),
                  core::Reactor::Current().wall_now(), /*drop_delay=*/false, plain.message);
   plain.message.draft.topic = header.topic;
@@ -204,6 +215,12 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
   refusal = CheckSendFeatures(header.sys_flag, scanned);
   Delay delay;
   if (!refusal.has_value()) refusal = ReadDelay(shard_.config(), scanned, core::Reactor::Current().wall_now(), delay);
+  // A message that is tried again has been committed. Source: RocketMQ 5.3.3 SendMessageProcessor.
+  const bool half = scanned.transaction && !dead_letter && !(header.reconsume_times > 0 && AsksForDelay(scanned));
+  if (half && !refusal.has_value() && shard_.config().reject_transaction_message) {
+    refusal = SendRefusal{ResponseCode::kNoPermission,
+                          core::StrCat("the broker[", shard_.config().broker_name, "] sending transaction message is forbidden")};
+  }
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
 
   PreparedMessage message;
@@ -211,17 +228,27 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
                  HostsOf(context.connection), core::Reactor::Current().wall_now(), dead_letter, message);
   message.draft.topic = dead_letter ? std::string_view(route.dead_letter_topic) : header.topic;
   message.draft.queue_id = dead_letter ? 0 : header.queue_id;
-  if (delay.waits()) MakeWaiting(delay, message);
+  message.draft.sys_flag &= ~kSysFlagTransaction;
+  if (half)
+    MakeHalf(header.producer_group, message);
+  else if (delay.waits())
+    MakeWaiting(delay, message);
   refusal = CheckSizes(message.draft);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
 
   const std::span<const store::MessageDraft> drafts(&message.draft, 1);
-  const absl::StatusOr<store::AppendResult> stored = delay.waits()
-                                                         ? co_await AppendWaiting(shard_, message.draft, delay.due, DurabilityOf(scanned.wait))
-                                                         : co_await Append(drafts, scanned.wait);
+  absl::StatusOr<store::AppendResult> stored = absl::UnavailableError("");
+  if (half)
+    stored = co_await Prepare(message.draft, scanned.wait);
+  else if (delay.waits())
+    stored = co_await AppendWaiting(shard_, message.draft, delay.due, DurabilityOf(scanned.wait));
+  else
+    stored = co_await Append(drafts, scanned.wait);
   if (!stored.ok()) co_return Failed(stored.status(), header.queue_id, message.uniq_key);
   std::string recall_handle;
-  if (delay.waits()) {
+  if (half) {
+    message.draft.topic = store::kHalfTopic;  // as which it is counted, like one that waits
+  } else if (delay.waits()) {
     if (delay.level == 0 && !IsRetryTopic(header.topic)) {
       recall_handle = RecallHandle{std::string(header.topic), shard_.config().broker_name, delay.due, std::string(message.uniq_key)}.Encode();
     }

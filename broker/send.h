@@ -72,6 +72,8 @@ class SendHandlers {
   core::Task<std::optional<SendRefusal>> ResolveUnknown(net::SendMessageHeader& header);
   /// Hands the drafts to the queue's owner, which stores them as one unit.
   core::Task<absl::StatusOr<store::AppendResult>> Append(std::span<const store::MessageDraft> drafts, bool wait);
+  /// Stores what MakeHalf has made, on the shard that owns its queue.
+  core::Task<absl::StatusOr<store::AppendResult>> Prepare(const store::MessageDraft& draft, bool wait);
   /// SYSTEM_BUSY while memory is short.
   std::optional<SendRefusal> CheckMemory();
   std::optional<SendRefusal> CheckSizes(const store::MessageDraft& draft) const;

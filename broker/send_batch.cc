@@ -22,6 +22,7 @@ namespace {
 using net::ResponseCode;
 
 constexpr std::string_view kNoDelay = "the messages of a batch can't be delayed: send them one by one";
+constexpr std::string_view kNoTransaction = "a batch can't be one transaction";
 
 SendRefusal Illegal(std::string remark) { return {ResponseCode::kMessageIllegal, std::move(remark)}; }
 
@@ -41,6 +42,7 @@ core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net:
   }
   const ScannedProperties of_batch = ScanProperties(header.properties);
   refusal = CheckSendFeatures(header.sys_flag, of_batch);
+  if (!refusal.has_value()) refusal = CheckNoTransaction(kNoTransaction, of_batch);
   if (!refusal.has_value()) refusal = CheckNotDelayed(kNoDelay, of_batch);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
 
@@ -57,6 +59,7 @@ core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net:
     }
     ScannedProperties scanned = ScanProperties(inner.properties);
     refusal = CheckSendFeatures(0, scanned);
+    if (!refusal.has_value()) refusal = CheckNoTransaction(kNoTransaction, scanned);
     if (!refusal.has_value()) refusal = CheckNotDelayed(kNoDelay, scanned);
     if (refusal.has_value()) co_return Refuse(std::move(*refusal));
     if (!of_batch.tags.empty()) scanned.tags = of_batch.tags;  // stored behind the message's own, so it is what counts

@@ -6,6 +6,7 @@
 #include "broker/catalog.h"
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
+#include "broker/half_message.h"
 #include "broker/order_locks.h"
 #include "broker/system_topics.h"
 #include "broker/wire_status.h"
@@ -20,7 +21,6 @@ using net::ResponseCode;
 // Source: RocketMQ 5.3.3 PermName, MQVersion.V3_4_9, MessageSysFlag.
 constexpr int32_t kBrokerWrite = 2;
 constexpr int32_t kVersionWithMaxReconsume = 121;
-constexpr int32_t kSysFlagTransaction = 0xC;
 constexpr int32_t kSysFlagInnerBatch = 0x40 | 0x80;
 
 SendRefusal Refuse(ResponseCode code, std::string remark) { return {code, std::move(remark)}; }
@@ -147,11 +147,16 @@ std::optional<SendRefusal> CheckSendFeatures(int32_t sys_flag, const ScannedProp
   const auto unsupported = [](std::string_view what) {
     return Refuse(ResponseCode::kMessageIllegal, core::StrCat(what, " not supported by this broker; the message is not stored"));
   };
-  if (properties.transaction || (sys_flag & kSysFlagTransaction) != 0) {
-    return unsupported("transactional messages (TRAN_MSG) are");
+  if (!properties.transaction && (sys_flag & kSysFlagTransaction) != 0) {
+    return Refuse(ResponseCode::kMessageIllegal, "sysFlag says that the message is of a transaction (0x4, 0x8), but it has no property TRAN_MSG");
   }
   if ((sys_flag & kSysFlagInnerBatch) != 0) return unsupported("batches stored as one record (sysFlag 0x40, 0x80) are");
   return std::nullopt;
+}
+
+std::optional<SendRefusal> CheckNoTransaction(std::string_view why, const ScannedProperties& properties) {
+  if (!properties.transaction) return std::nullopt;
+  return Refuse(ResponseCode::kMessageIllegal, core::StrCat(why, " (", kPropertyTransaction, ")"));
 }
 
 std::optional<SendRefusal> CheckNotDelayed(std::string_view why, const ScannedProperties& properties) {

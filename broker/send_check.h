@@ -53,9 +53,10 @@ struct RetryRoute {
 };
 core::Task<RetryRoute> RouteRetry(BrokerShard& shard, const net::SendMessageHeader& header, int32_t client_version);
 
-/// Features of RocketMQ that this broker does not have: such a message is refused by name, never stored as an ordinary one. So a half message is not
-/// delivered before its commit.
+/// Features of RocketMQ that this broker does not have: such a message is refused by name, never stored as an ordinary one.
 std::optional<SendRefusal> CheckSendFeatures(int32_t sys_flag, const ScannedProperties& properties);
+/// For what can't be a transaction: a half message would be everybody's before its commit. Refused with the remark `why`.
+std::optional<SendRefusal> CheckNoTransaction(std::string_view why, const ScannedProperties& properties);
 /// For what can't be delayed: a message that asks for it is refused with the remark `why`.
 std::optional<SendRefusal> CheckNotDelayed(std::string_view why, const ScannedProperties& properties);
 /// NO_PERMISSION when the broker as a whole takes nothing.

@@ -67,6 +67,7 @@ core::Task<net::Reply> SendHandlers::SendReply(net::RequestContext context, net:
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   const ScannedProperties scanned = ScanProperties(header.properties);
   refusal = CheckSendFeatures(header.sys_flag, scanned);
+  if (!refusal.has_value()) refusal = CheckNoTransaction("replies can't be transactions", scanned);
   if (!refusal.has_value()) refusal = CheckNotDelayed("replies can't be delayed", scanned);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   const core::WallMillis now = core::Reactor::Current().wall_now();

@@ -3,6 +3,7 @@
 #include "broker/broker_shard.h"
 #include "broker/broker_stats.h"
 #include "broker/schedule.h"
+#include "broker/transactions.h"
 #include "core/reactor.h"
 #include "store/shard_store.h"
 
@@ -58,6 +59,18 @@ void WriteSchedule(const ScheduleStats& stats, core::MetricSink& sink) {
   sink.Counter("ringmq_delayed_copied_total", "Waiting messages copied on, as their segment had expired.", Number(stats.copied_on));
 }
 
+void WriteTransactions(const TransactionStats& stats, core::MetricSink& sink) {
+  sink.Gauge("ringmq_transactions_pending", "Half messages that are neither committed nor rolled back.", Number(stats.pending));
+  sink.Counter("ringmq_transactions_committed_total", "Transactions committed.", Number(stats.committed));
+  sink.Counter("ringmq_transactions_rolled_back_total", "Transactions rolled back.", Number(stats.rolled_back));
+  sink.Counter("ringmq_transaction_checks_total", "Check-backs of pending transactions.", Number(stats.checks));
+  sink.Counter("ringmq_transaction_checks_unasked_total", "Of these, without a producer of the group to be asked.", Number(stats.unasked));
+  sink.Counter("ringmq_transactions_put_aside_total", "Transactions that nobody ended: see TRANS_CHECK_MAX_TIME_TOPIC.",
+               Number(stats.put_aside));
+  sink.Counter("ringmq_transactions_discarded_total", "Messages committed when their topic was deleted.", Number(stats.discarded));
+  sink.Counter("ringmq_transactions_damaged_total", "Half messages that could not be read.", Number(stats.damaged));
+}
+
 }  // namespace
 
 void AddShardMetrics(BrokerShard& shard) {
@@ -65,7 +78,10 @@ void AddShardMetrics(BrokerShard& shard) {
   shard.metrics().Add([&shard](core::MetricSink& sink) {
     if (shard.store_is_open()) WriteStore(shard.store().Stats(), sink);
     WriteTraffic(shard.stats().Totals(), sink);
-    if (shard.store_is_open()) WriteSchedule(shard.schedule().stats(), sink);
+    if (shard.store_is_open()) {
+      WriteSchedule(shard.schedule().stats(), sink);
+      WriteTransactions(shard.transactions().stats(), sink);
+    }
     sink.Budget("held_pulls", shard.held_pulls().budget());
     sink.Budget("connection_held_pulls", shard.connection_held_pulls());
     sink.Budget("pull_read_bytes", shard.pull_reads().budget());

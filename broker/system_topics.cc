@@ -6,7 +6,7 @@
 
 #include "broker/catalog_writer.h"
 #include "core/strings.h"
-#include "store/due_record.h"
+#include "store/half_record.h"
 
 namespace broker {
 namespace {
@@ -62,8 +62,8 @@ std::vector<TopicConfig> SystemTopics(const CatalogOptions& options) {
   topics.push_back(Make(core::StrCat(options.cluster_name, kReplyTopicSuffix), 1));
   topics.push_back(Make(core::StrCat("rmq_sys_REVIVE_LOG_", options.cluster_name), 8));
   topics.push_back(Make(core::StrCat("rmq_sys_SYNC_BROKER_MEMBER_", options.broker_name), 1, kPermInherit));
-  topics.push_back(Make("RMQ_SYS_TRANS_HALF_TOPIC", 1));
-  topics.push_back(Make("RMQ_SYS_TRANS_OP_HALF_TOPIC", 1));
+  topics.push_back(Make(std::string(store::kHalfTopic), options.logs));
+  topics.push_back(Make(std::string(store::kHalfEndTopic), options.logs));
   topics.push_back(Make(std::string(store::kDueTopic), options.logs));
   return topics;
 }
@@ -91,7 +91,7 @@ bool IsSystemTopic(std::string_view name) {
          name.starts_with(kSystemTopicPrefix);
 }
 
-bool HoldsWaitingMessages(std::string_view name) { return name == store::kDueTopic || name == "RMQ_SYS_TRANS_HALF_TOPIC"; }
+bool HoldsWaitingMessages(std::string_view name) { return name == store::kDueTopic || name == store::kHalfTopic; }
 
 bool IsForbiddenToSend(std::string_view name) {
   return std::find(kForbiddenToSend.begin(), kForbiddenToSend.end(), name) != kForbiddenToSend.end();

@@ -200,7 +200,7 @@ core::Task<absl::Status> DueIndex::Commit(LogSpan span) {
   // And it stays there: a power cut that took a delivered message must take the cursor with it.
   CO_RETURN_IF_ERROR(co_await log_.Flush());
   std::vector<MetaChange> changes;
-  changes.push_back({MetaTable::kDue, std::string(kDueCheckpointKey), std::move(text)});
+  changes.push_back({MetaTable::kDue, std::string(options_.checkpoint_key), std::move(text)});
   CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(changes)));
   replay_from_ = span.batch;
   co_await RemoveObsolete();

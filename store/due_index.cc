@@ -41,7 +41,7 @@ core::Task<absl::Status> DueIndex::Close() {
 absl::Status DueIndex::CheckRoom() const {
   if (memory_.size() < kRefuseFactor * options_.memory_entries) return absl::OkStatus();
   return absl::ResourceExhaustedError(
-      "no more delayed messages can be taken: the index of those that wait can't be written");
+      "no more messages that have to wait can be taken: the index of those that do can't be written");
 }
 
 void DueIndex::Insert(const DueEntry& entry) {
@@ -50,6 +50,11 @@ void DueIndex::Insert(const DueEntry& entry) {
 }
 
 void DueIndex::TakeBack(const DueEntry& entry) {
+  // What is in memory is in no run.
+  if (memory_.erase({.due = entry.due, .place = entry.position()}) > 0) {
+    changed_ = true;
+    return;
+  }
   DueEntry mark = entry;
   mark.place |= DueEntry::kTakenBack;
   Insert(mark);
@@ -182,6 +187,13 @@ void KeepWaiting(std::vector<DueEntry>& entries, const absl::flat_hash_set<uint6
 }
 
 }  // namespace
+
+std::optional<DueEntry> DueIndex::FindInMemory(const DueEntry& of) const {
+  const auto found = memory_.lower_bound(of);
+  // What is taken back while it is in memory leaves it; a mark for one elsewhere stands alone.
+  if (found == memory_.end() || !found->SameMessage(of) || found->taken_back()) return std::nullopt;
+  return *found;
+}
 
 core::Task<absl::StatusOr<std::vector<DueEntry>>> DueIndex::Find(core::WallMillis due) {
   std::vector<DueEntry> found;

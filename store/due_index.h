@@ -18,6 +18,7 @@
 #include "core/task.h"
 #include "core/time.h"
 #include "store/due_entry.h"
+#include "store/due_record.h"
 #include "store/due_run.h"
 #include "store/meta_store.h"
 #include "store/shard_store.h"
@@ -28,12 +29,16 @@ namespace store {
 /// from which the log has to be read, that below which all that waits or takes back is in the runs, the number of the next run, and of each run how many entries
 /// are done with and how many of those left take back.
 inline constexpr std::string_view kDueCheckpointKey = "checkpoint";
+inline constexpr std::string_view kHalfCheckpointKey = "transactions";  // of half messages (store/half_record.h)
 inline constexpr uint64_t kDueCheckpointVersion = 1;
 
 struct DueIndexOptions {
-  std::string directory;  // of the log
+  std::string directory;  // where its runs lie; of this index alone
   LogIdentity log;
-  int32_t queue_id = 0;  // the queue of kDueTopic in which its waiting messages lie
+  std::string_view topic = kDueTopic;  // the queue in which its waiting messages lie
+  int32_t queue_id = 0;
+  DueEvent (*read_event)(const ReplayedRecord&) = ReadDueEvent;  // what a record says
+  std::string_view checkpoint_key = kDueCheckpointKey;
   /// Entries in memory before they are written as a run; four times as many are taken while that fails.
   size_t memory_entries = size_t{128} << 10;
   /// The log may have grown by so much since the last checkpoint: what a start reads again.
@@ -80,7 +85,7 @@ class DueIndex {
   /// More can't be taken: what is in memory could not be written for long. kResourceExhausted.
   absl::Status CheckRoom() const;
   void Insert(const DueEntry& entry);
-  /// Takes back a message that waits.
+  /// Takes back a message that waits. With the turn held.
   void TakeBack(const DueEntry& entry);
 
   /// Held by whoever delivers, takes back or copies on what waits, from looking at it until the index knows.
@@ -97,6 +102,8 @@ class DueIndex {
   core::Task<absl::StatusOr<std::vector<Next>>> Peek(core::WallMillis now, size_t entries_max, size_t bytes_max);
   /// Those come from Peek, in its order: it is delivered or needs not be. No suspension since the append.
   void Pop(const DueEntry& entry);
+  /// The entry of the message at that due time and position, if it waits and is in memory.
+  std::optional<DueEntry> FindInMemory(const DueEntry& of) const;
   /// All with this due time that wait. With the turn held.
   core::Task<absl::StatusOr<std::vector<DueEntry>>> Find(core::WallMillis due);
   /// Goes on with `scan` a little. With the turn held, which may be let go between the calls.

@@ -6,10 +6,13 @@
 
 namespace store {
 
-DueEvent ReadDueEvent(const RecordView& record) {
+DueEvent ReadDueEvent(const ReplayedRecord& replayed) {
+  const RecordView& record = replayed.view;
   DueEvent event;
   if (!IsDueLink(record.prepared_transaction_offset)) return event;
-  event.replaced = PositionInDueLink(record.prepared_transaction_offset);
+  // A message that was committed and now waits for its time replaces a half message, which is not in this index.
+  const bool of_half = (record.prepared_transaction_offset & kHalfLink) != 0;
+  event.replaced = of_half ? 0 : PositionInDueLink(record.prepared_transaction_offset);
   if (record.topic != kDueTopic) {
     if (event.replaced != 0) event.kind = DueEvent::Kind::kDelivered;
     return event;

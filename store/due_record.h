@@ -6,6 +6,7 @@
 
 #include "core/time.h"
 #include "store/record.h"
+#include "store/shard_store.h"
 
 namespace store {
 
@@ -17,6 +18,8 @@ inline constexpr int64_t kDueLink = std::numeric_limits<int64_t>::min();
 constexpr int64_t MakeDueLink(uint64_t replaced) { return kDueLink | static_cast<int64_t>(replaced); }
 constexpr bool IsDueLink(int64_t prepared_transaction_offset) { return prepared_transaction_offset < 0; }
 constexpr uint64_t PositionInDueLink(int64_t link) { return static_cast<uint64_t>(link) & ((uint64_t{1} << 48) - 1); }
+/// Set as well where the link is one of transactions: store/half_record.h.
+inline constexpr int64_t kHalfLink = int64_t{1} << 62;
 
 /// Where waiting records lie, one queue a log. RocketMQ's name; what RocketMQ stored there has no link and counts for nothing here.
 inline constexpr std::string_view kDueTopic = "rmq_sys_wheel_timer";
@@ -37,6 +40,6 @@ struct DueEvent {
   uint64_t replaced = 0;
 };
 /// Total: what is damaged or not ours is kNone.
-DueEvent ReadDueEvent(const RecordView& record);
+DueEvent ReadDueEvent(const ReplayedRecord& record);
 
 }  // namespace store

@@ -49,11 +49,11 @@ core::Task<absl::StatusOr<std::unique_ptr<DueIndex>>> DueIndex::Open(DueIndexOpt
 }
 
 core::Task<absl::Status> DueIndex::Load() {
-  const std::string* const checkpoint = meta_.Find(MetaTable::kDue, kDueCheckpointKey);
+  const std::string* const checkpoint = meta_.Find(MetaTable::kDue, options_.checkpoint_key);
   absl::Status status;
   if (checkpoint != nullptr) status = co_await LoadRuns(*checkpoint);
   if (!status.ok()) {
-    core::LogError("the index of waiting messages of log ", options_.log.log_number,
+    core::LogError("the index of waiting messages in ", options_.topic, " of log ", options_.log.log_number,
                    " is made anew from the log: ", status.ToString());
     co_await DropRuns();
   }
@@ -112,7 +112,7 @@ core::Task<absl::Status> DueIndex::RemoveStrayRuns() {
 
 /// Where the first record of the queue of waiting messages lies at or behind `position`; the end of the log when none does.
 core::Task<uint64_t> DueIndex::FirstRecordFrom(uint64_t position) {
-  const core::QueueKey queue{std::string(kDueTopic), options_.queue_id};
+  const core::QueueKey queue{std::string(options_.topic), options_.queue_id};
   uint64_t first = log_.Span().batch;
   int64_t low = log_.MinOffset(queue).value();
   int64_t high = log_.MaxOffset(queue).value();
@@ -148,7 +148,7 @@ core::Task<absl::Status> DueIndex::ReadLog(uint64_t from) {
       dead_.insert(position);
   };
   const auto look_at = [&](const ReplayedRecord& record) {
-    const DueEvent event = ReadDueEvent(record.view);
+    const DueEvent event = options_.read_event(record);
     switch (event.kind) {
       case DueEvent::Kind::kNone:
         break;

@@ -55,7 +55,7 @@ bool ShardStoreImpl::InDeleteHour() const {
 core::Task<absl::Status> ShardStoreImpl::DeleteExpired() { co_return co_await DeleteSegments(true); }
 
 core::Task<absl::Status> ShardStoreImpl::DeleteSegments(bool any_hour) {
-  if (options_.has_keeper && keeper_ == nullptr) co_return absl::OkStatus();
+  if (keepers_.size() < options_.keepers) co_return absl::OkStatus();
   const core::Semaphore::Hold turn = co_await deleting_.Take(1);
   while (!scope_.stop_requested()) {
     Segment& oldest = segments_.front();
@@ -65,7 +65,9 @@ core::Task<absl::Status> ShardStoreImpl::DeleteSegments(bool any_hour) {
     const bool expired = oldest.time_max <= limit;
     const bool now = any_hour || InDeleteHour() || disk_used_ratio_ > options_.disk_used_ratio_max;
     if (!(expired && now) && !MustMakeRoom()) break;
-    if (keeper_ != nullptr && !(co_await keeper_->LetGo(oldest.limit()))) break;
+    bool needed = false;
+    for (SegmentKeeper* const keeper : keepers_) needed = needed || !(co_await keeper->LetGo(oldest.limit()));
+    if (needed) break;
     if (oldest.sealing) break;  // it may have begun meanwhile
     CO_RETURN_IF_ERROR(co_await DeleteOldest(expired ? "has expired" : "makes room on a full disk, with messages that have not expired"));
     CO_RETURN_IF_ERROR(co_await CheckSpace());

@@ -40,7 +40,7 @@ struct StoreOptions {
   bool delete_forcibly = false;         // with this, above the next one: the oldest segments go, expired or not
   double disk_used_ratio_forcible = 0.85;
   double disk_used_ratio_refuse = 0.90; // above: sends are refused until there is room again
-  bool has_keeper = false;  // no segment goes before SetKeeper was called
+  size_t keepers = 0;  // no segment goes before that many were added
 };
 
 struct StoreStats {
@@ -144,8 +144,9 @@ class ShardStore {
   /// Shows every record at or above `from` that is written by now, in the order of the log, also those of deleted topics; what is damaged is left out. Yields now and then. `from`: LogSpan::batch
   /// of any time, or the position of a record. The end of what was shown is a LogSpan::batch, too.
   virtual core::Task<absl::StatusOr<uint64_t>> Replay(uint64_t from, std::function<void(const ReplayedRecord&)> show) = 0;
-  /// At most one, which outlives the store. Whoever is asked just now is waited for by Close.
-  virtual void SetKeeper(SegmentKeeper* keeper) = 0;
+  /// Segments go when all keepers agree, and not before as many were added as StoreOptions::keepers says. They outlive the store; whoever is asked just now is
+  /// waited for by Close.
+  virtual void AddKeeper(SegmentKeeper* keeper) = 0;
 
   /// Forgets the topic's queues, durably: a topic of that name made later starts at offset 0. Until it returns, appends to the topic
   /// are refused (kUnavailable). An error: the queues may be there again after a restart; call it again.

@@ -44,7 +44,7 @@ class ShardStoreImpl final : public ShardStore {
   LogSpan Span() const override;
   core::Task<absl::Status> Flush() override;
   core::Task<absl::StatusOr<uint64_t>> Replay(uint64_t from, std::function<void(const ReplayedRecord&)> show) override;
-  void SetKeeper(SegmentKeeper* keeper) override { keeper_ = keeper; }
+  void AddKeeper(SegmentKeeper* keeper) override { keepers_.push_back(keeper); }
   core::Task<absl::Status> DropTopic(std::string topic) override;
   std::vector<std::string> Topics() const override;
   StoreStats Stats() const override;
@@ -133,7 +133,7 @@ class ShardStoreImpl final : public ShardStore {
   uint64_t damaged_records_ = 0;
   uint64_t damaged_bytes_ = 0;
   bool closing_ = false;
-  SegmentKeeper* keeper_ = nullptr;
+  std::vector<SegmentKeeper*> keepers_;
   core::Scope scope_;
 };
 

@@ -63,7 +63,7 @@ store::StoreOptions LogOptions(const History& history) {
   store::StoreOptions options = store::SmallOptions();
   options.durability = history.durability;
   options.append_buffer_bytes = size_t{1} << 20;
-  options.has_keeper = true;
+  options.keepers = 1;
   if (history.expires) options.reserved_time = absl::Milliseconds(20);
   return options;
 }

@@ -27,6 +27,18 @@ TEST(PlacementTest, TheQueuesOfATopicGoRoundAllShards) {
   }
 }
 
+TEST(PlacementTest, EachShardHasAQueueOfATopicWithAQueueForEach) {
+  for (uint32_t shards = 1; shards <= 9; ++shards) {
+    const Placement placement(shards);
+    for (uint32_t shard = 0; shard < shards; ++shard) {
+      const int32_t queue = placement.QueueOn(core::ShardId(shard), "rmq_sys_wheel_timer");
+      EXPECT_EQ(placement.OwnerOf("rmq_sys_wheel_timer", queue), core::ShardId(shard));
+      EXPECT_GE(queue, 0);
+      EXPECT_LT(queue, static_cast<int32_t>(shards));
+    }
+  }
+}
+
 // Topics with one queue each must not gather on a few shards.
 TEST(PlacementTest, FirstQueuesOfManyTopicsAreSpread) {
   const Placement placement(16);

@@ -209,16 +209,5 @@ core::Task<void> DeletedTopic(Broker& broker, net::Client& client) {
 }
 TEST(ScheduleTest, WhatWaitsForADeletedTopicGoesWithIt) { WithBroker(DeletedTopic); }
 
-TEST(ScheduleTest, EachShardOwnsItsQueue) {
-  for (uint32_t shards = 1; shards <= 9; ++shards) {
-    const Placement placement(shards);
-    for (uint32_t shard = 0; shard < shards; ++shard) {
-      const int32_t queue = Schedule::QueueOf(placement, core::ShardId(shard));
-      EXPECT_EQ(placement.OwnerOf(store::kDueTopic, queue), core::ShardId(shard));
-      EXPECT_LT(queue, static_cast<int32_t>(shards));
-    }
-  }
-}
-
 }  // namespace
 }  // namespace broker::testing

@@ -108,7 +108,6 @@ TEST(SendTest, AMessageWithoutUniqueKeyGetsOne) { WithBroker(UniqueKey); }
 
 core::Task<void> Refusals(Broker&, net::Client& client) {
   const std::string delayed = Properties({{"DELAY", "soon"}});
-  const std::string half = Properties({{"TRAN_MSG", "true"}});
   const std::string timer = Properties({{"TIMER_DELAY_SEC", "999999999"}});
   const std::string long_properties = Properties({{"k", std::string(32700, 'v')}});
   EXPECT_EQ((co_await Ask(client, SendTo("Topic1", 0), "first")).code, 0);
@@ -136,7 +135,6 @@ core::Task<void> Refusals(Broker&, net::Client& client) {
       {"properties too long", SendTo("Topic1", 0, long_properties), "x", 13},
       {"delay level that is no number", SendTo("Topic1", 0, delayed), "x", 13},
       {"timer beyond the limit", SendTo("Topic1", 0, timer), "x", 13},
-      {"transaction", SendTo("Topic1", 0, half), "x", 13},
       {"transaction by flag", prepared, "x", 13},
   };
   for (const Case& one : cases) {

@@ -308,24 +308,24 @@ TEST(DueRecordTest, OnlyOwnLinksCount) {
   RecordView record;
   record.topic = kDueTopic;
   record.properties = properties;
-  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kNone) << "RocketMQ's own record";
+  EXPECT_EQ(ReadDueEvent({record, {}}).kind, DueEvent::Kind::kNone) << "RocketMQ's own record";
   record.prepared_transaction_offset = MakeDueLink(0);
-  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kWaits);
-  EXPECT_EQ(ReadDueEvent(record).due, 77);
+  EXPECT_EQ(ReadDueEvent({record, {}}).kind, DueEvent::Kind::kWaits);
+  EXPECT_EQ(ReadDueEvent({record, {}}).due, 77);
   record.prepared_transaction_offset = MakeDueLink((uint64_t{1} << 48) - 1);
-  EXPECT_EQ(ReadDueEvent(record).replaced, (uint64_t{1} << 48) - 1);
+  EXPECT_EQ(ReadDueEvent({record, {}}).replaced, (uint64_t{1} << 48) - 1);
   properties += "TIMER_DEL_UNIQKEY\x01k\x02";
   record.properties = properties;
-  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kTakenBack);
+  EXPECT_EQ(ReadDueEvent({record, {}}).kind, DueEvent::Kind::kTakenBack);
   properties =
       "TIMER_OUT_MS\x01"
       "7x\x02";
   record.properties = properties;
-  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kNone);
+  EXPECT_EQ(ReadDueEvent({record, {}}).kind, DueEvent::Kind::kNone);
   record.topic = "T";
-  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kDelivered);
+  EXPECT_EQ(ReadDueEvent({record, {}}).kind, DueEvent::Kind::kDelivered);
   record.prepared_transaction_offset = 4224;  // a transaction's
-  EXPECT_EQ(ReadDueEvent(record).kind, DueEvent::Kind::kNone);
+  EXPECT_EQ(ReadDueEvent({record, {}}).kind, DueEvent::Kind::kNone);
 }
 
 }  // namespace

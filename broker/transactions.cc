@@ -1,0 +1,359 @@
+#include "broker/transactions.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "broker/config.h"
+#include "broker/delay.h"
+#include "broker/half_message.h"
+#include "broker/message_id.h"
+#include "broker/message_properties.h"
+#include "broker/record_draft.h"
+#include "broker/schedule.h"
+#include "broker/wire_status.h"
+#include "core/log.h"
+#include "core/reactor.h"
+#include "core/status.h"
+#include "core/strings.h"
+#include "store/half_record.h"
+#include "store/record.h"
+#include "store/tags_code.h"
+
+namespace broker {
+namespace {
+
+using net::ResponseCode;
+
+core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
+
+store::DueEntry EntryOf(const store::RecordRef& record) {
+  return {.due = static_cast<core::WallMillis>(record.position), .place = record.position, .bytes = record.bytes, .crc = record.crc};
+}
+
+int64_t TagsCode(std::string_view tags) { return tags.empty() ? 0 : store::JavaHash(tags); }
+
+SendRefusal Refuse(ResponseCode code, std::string remark) { return {code, std::move(remark)}; }
+
+SendRefusal NotPending(uint64_t position) {
+  return Refuse(ResponseCode::kSystemError,
+                core::StrCat("Find prepared transaction message failed: none is pending at position ", position,
+                             " of this log; it was committed or rolled back before, was put aside, or never was"));
+}
+
+}  // namespace
+
+/// A half message that was read: the view points into the bytes, `message` into both.
+struct Transactions::Half {
+  Half(core::Slice b, const store::RecordView& r) : bytes(std::move(b)), record(r), message(record) {}
+  core::Slice bytes;
+  store::RecordView record;
+  HalfMessage message;
+};
+
+void Transactions::MakeHalfIndex(store::DueIndexOptions& index) {
+  index.topic = store::kHalfTopic;
+  index.read_event = store::ReadHalfEvent;
+  index.checkpoint_key = store::kHalfCheckpointKey;
+}
+
+core::Task<absl::StatusOr<std::unique_ptr<Transactions>>> Transactions::Open(TransactionsOptions options, const BrokerConfig& config,
+                                                                             store::MetaStore& meta, store::ShardStore& log,
+                                                                             Schedule& schedule) {
+  std::unique_ptr<Transactions> opened(new Transactions(std::move(options), config, log, schedule));
+  CO_ASSIGN_OR_RETURN(opened->index_, co_await store::DueIndex::Open(opened->options_.index, meta, log));
+  opened->upkeep_.emplace(*opened->index_, "pending transactions", [] {});
+  co_return opened;
+}
+
+void Transactions::Start() {
+  log_.AddKeeper(this);
+  scope_.Spawn(CheckLoop());
+  scope_.Spawn(upkeep_->Run(scope_.stop_token()));
+}
+
+core::Task<absl::Status> Transactions::Stop() {
+  stopping_ = true;
+  scope_.RequestStop();
+  co_await scope_.Join();
+  co_return co_await upkeep_->Close();
+}
+
+TransactionStats Transactions::stats() const {
+  TransactionStats stats = stats_;
+  stats.pending = index_->waiting();
+  return stats;
+}
+
+core::Task<absl::StatusOr<store::AppendResult>> Transactions::Prepare(store::MessageDraft draft,
+                                                                      std::optional<store::Durability> durability) {
+  CO_RETURN_IF_ERROR(index_->CheckRoom());
+  draft.topic = store::kHalfTopic;
+  draft.queue_id = options_.index.queue_id;
+  draft.prepared_transaction_offset = store::MakeHalfLink(0);
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft, durability));
+  index_->Insert(EntryOf(begun.record));
+  store::AppendResult result;
+  result.first_queue_offset = begun.queue_offset;
+  result.positions.push_back(begun.position);
+  if (begun.pending != nullptr) CO_RETURN_IF_ERROR(co_await log_.EndAppend(std::move(begun)));
+  co_return result;
+}
+
+// --- The end of a transaction.
+
+core::Task<absl::StatusOr<std::optional<store::DueEntry>>> Transactions::FindPending(uint64_t position) {
+  if (upkeep_->damaged()) co_return absl::UnavailableError("the index of pending transactions is being made anew: say it again later");
+  const auto at = static_cast<core::WallMillis>(position);
+  // Nearly all are ended soon after they were begun.
+  if (std::optional<store::DueEntry> found = index_->FindInMemory({.due = at, .place = position}); found.has_value()) co_return found;
+  const absl::StatusOr<std::vector<store::DueEntry>> found = co_await index_->Find(at);
+  if (!found.ok()) {
+    upkeep_->Note(found.status());
+    co_return found.status();
+  }
+  if (found->empty() || position < log_.Span().begin) co_return std::nullopt;
+  co_return found->front();
+}
+
+core::Task<absl::StatusOr<core::Slice>> Transactions::ReadHalf(const store::DueEntry& entry) {
+  absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
+  absl::Status status = bytes.status();
+  if (bytes.ok()) {
+    const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes->bytes());
+    if (record.ok() && HalfMessage(*record).ok()) co_return bytes;
+    status = absl::DataLossError(record.ok() ? "it does not say where it belongs" : record.status().message());
+  }
+  if (absl::IsDataLoss(status) || absl::IsNotFound(status)) {
+    core::LogError("the message of a pending transaction at position ", entry.position(), " is lost: ", core::ToStd(status.message()));
+    ++stats_.damaged;
+    index_->TakeBack(entry);
+  }
+  co_return status;
+}
+
+core::Task<std::optional<SendRefusal>> Transactions::End(EndOfTransaction end) {
+  std::optional<store::BegunAppend> begun;
+  std::optional<SendRefusal> refusal;
+  {
+    const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
+    const absl::StatusOr<std::optional<store::DueEntry>> entry = co_await FindPending(end.position);
+    if (!entry.ok()) co_return Refuse(ResponseCodeOf(entry.status()), std::string(entry.status().message()));
+    if (!entry->has_value()) co_return NotPending(end.position);
+    absl::StatusOr<core::Slice> bytes = co_await ReadHalf(**entry);
+    if (!bytes.ok()) co_return Refuse(ResponseCode::kSystemError, std::string(bytes.status().message()));
+    const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes->bytes());
+    const Half half(*std::move(bytes), *record);
+    if (half.message.group != end.group) {
+      co_return Refuse(ResponseCode::kSystemError, core::StrCat("The producer group wrong: the transaction was begun by ", half.message.group,
+                                                                ", not by ", end.group));
+    }
+    if (half.record.queue_offset.value() != end.queue_offset) {
+      co_return Refuse(ResponseCode::kSystemError, core::StrCat("The transaction state table offset wrong: the message is number ",
+                                                                half.record.queue_offset.value(), ", not ", end.queue_offset));
+    }
+    // Who has set his own time to be asked after is asked once it is over: until then his answer counts, later only the one to the question. By this
+    // broker's clock; RocketMQ compares it with the producer's.
+    const absl::Duration immunity = std::max(half.message.Immunity(config_.transaction_time_out), config_.transaction_time_out);
+    if (!end.from_check && !half.message.immunity.empty() &&
+        Now() - half.record.store_timestamp > absl::ToInt64Milliseconds(immunity)) {
+      co_return Refuse(ResponseCode::kIllegalOperation,
+                       core::StrCat(kPropertyCheckImmunity, " is over: the transaction ends by the answer to the check-back"));
+    }
+    const bool gone = end.commit && !options_.topic_exists(half.message.topic);
+    if (gone) core::LogWarning("a committed message is discarded, as its topic is gone: ", half.message.topic);
+    absl::StatusOr<store::BegunAppend> append =
+        end.commit && !gone ? co_await BeginCommit(**entry, half) : co_await BeginRollback(**entry, half);
+    if (!append.ok()) co_return Refuse(ResponseCodeOfAppend(append.status()), std::string(append.status().message()));
+    index_->TakeBack(**entry);
+    ++(gone ? stats_.discarded : end.commit ? stats_.committed : stats_.rolled_back);
+    if (append->pending != nullptr) begun = *std::move(append);
+    if (gone) {
+      refusal = Refuse(ResponseCode::kTopicNotExist, core::StrCat("topic[", half.message.topic, "] was deleted: the message is discarded"));
+    }
+  }
+  if (!begun.has_value()) co_return refusal;
+  const absl::Status durable = co_await log_.EndAppend(*std::move(begun));
+  if (durable.ok()) co_return refusal;
+  co_return Refuse(ResponseCodeOfAppend(durable), std::string(durable.message()));
+}
+
+core::Task<absl::StatusOr<store::BegunAppend>> Transactions::BeginCommit(const store::DueEntry& entry, const Half& half) {
+  PreparedMessage message;
+  store::MessageDraft& draft = message.draft;
+  draft = DraftOf(half.record);
+  draft.topic = half.message.topic;
+  draft.queue_id = half.message.queue_id;
+  draft.sys_flag = (draft.sys_flag & ~kSysFlagTransaction) | kSysFlagCommitted;
+  draft.tags_code = TagsCode(half.message.tags);
+  draft.prepared_transaction_offset = store::MakeHalfLink(entry.position());
+  const ScannedProperties scanned = ScanProperties(draft.properties);
+  if (AsksToWait(scanned)) {
+    Delay delay;
+    // It was looked at when the message came; what is not possible any more is delivered at once.
+    if (!ReadDelay(config_, scanned, Now(), delay).has_value() && delay.waits()) {
+      MakeWaiting(delay, message);
+      co_return co_await schedule_.BeginAppend(draft, delay.due, store::MakeHalfLink(entry.position()), std::nullopt,
+                                               store::Admission::kMakesRoom);
+    }
+  }
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun,
+                      co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));
+  options_.on_stored(draft);
+  co_return begun;
+}
+
+core::Task<absl::StatusOr<store::BegunAppend>> Transactions::BeginRollback(const store::DueEntry& entry, const Half& half) {
+  // As RocketMQ notes it: tag d, and the half message's number.
+  constexpr std::string_view kTag = "d";
+  const std::string body = core::StrCat(half.record.queue_offset.value(), ",");
+  std::string properties;
+  AppendProperty(properties, kPropertyTags, kTag);
+  store::MessageDraft draft;
+  draft.topic = store::kHalfEndTopic;
+  draft.queue_id = options_.end_queue;
+  draft.born_timestamp = Now();
+  draft.born_host = half.record.store_host;
+  draft.store_host = half.record.store_host;
+  draft.prepared_transaction_offset = store::MakeHalfLink(entry.position());
+  draft.body = std::as_bytes(std::span(body));
+  draft.properties = properties;
+  draft.tags_code = TagsCode(kTag);
+  co_return co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom);
+}
+
+// --- Those that nobody ends.
+
+core::Task<void> Transactions::CheckLoop() {
+  const core::StopToken stop = scope_.stop_token();
+  core::MonoTime next = core::Reactor::Current().now() + config_.transaction_check_interval;
+  while (!stop.stop_requested()) {
+    core::Sleep pause(next, stop);
+    if (co_await pause == core::WaitResult::kStopped) co_return;
+    const absl::Status status = co_await CheckRound();
+    if (!status.ok()) core::LogError("pending transactions could not be looked through: ", core::ToStd(status.message()));
+    // Counted from the last time, not from now: how often one was asked follows from its age.
+    next = std::max(next + config_.transaction_check_interval, core::Reactor::Current().now());
+  }
+}
+
+core::Task<absl::Status> Transactions::CheckRound() {
+  const core::WallMillis now = Now();
+  store::DueScan scan{.below = log_.Span().next, .found = {}};
+  while (!scan.done) {
+    if (stopping_) co_return absl::OkStatus();
+    {
+      const core::Semaphore::Hold upkeep = co_await upkeep_->turn().Take(1);
+      if (upkeep_->damaged()) co_return absl::OkStatus();  // the next round
+      const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
+      const absl::Status status = co_await index_->ScanOn(scan);
+      upkeep_->Note(status);
+      CO_RETURN_IF_ERROR(status);
+    }
+    for (const store::DueEntry& entry : scan.found) {
+      if (stopping_) co_return absl::OkStatus();
+      CO_RETURN_IF_ERROR(co_await CheckOne(entry, now));
+    }
+    co_await core::Yield();
+  }
+  ++rounds_;
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> Transactions::CheckOne(const store::DueEntry& entry, core::WallMillis now) {
+  absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
+  if (!bytes.ok()) {
+    const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
+    const absl::StatusOr<std::optional<store::DueEntry>> pending = co_await FindPending(entry.position());
+    if (pending.ok() && pending->has_value()) (void)co_await ReadHalf(entry);
+    co_return absl::OkStatus();  // one that can't be read must not keep the others from being asked for
+  }
+  const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes->bytes());
+  if (!record.ok()) co_return absl::OkStatus();
+  const Half half(*std::move(bytes), *record);
+  const int64_t asked_after = absl::ToInt64Milliseconds(half.message.Immunity(config_.transaction_time_out));
+  const int64_t waited = now - half.record.store_timestamp - asked_after;
+  if (waited < 0 || half.record.store_timestamp >= now) co_return absl::OkStatus();
+  // How often it was asked for is not stored: it follows from how long it could have been, and from how long this broker has been asking.
+  const int64_t interval = std::max<int64_t>(1, absl::ToInt64Milliseconds(config_.transaction_check_interval));
+  const int64_t times = std::min(waited / interval, rounds_);
+  if (times >= config_.transaction_check_max) {
+    core::LogWarning("a transaction of ", half.message.group, " for ", half.message.topic, ", message ", half.message.uniq_key,
+                     ", was asked for ", times, " times: it is put aside in ", kAsideTopic);
+    co_return co_await PutAside(entry.position());
+  }
+
+  TransactionCheck check;
+  check.group = std::string(half.message.group);
+  check.topic = std::string(half.message.topic);
+  check.queue_offset = half.record.queue_offset.value();
+  check.physical_offset = half.record.position.value();
+  check.uniq_key = std::string(half.message.uniq_key);
+  check.offset_message_id = std::string(MessageId::OfRecord(half.record.store_host, half.record.position).text());
+  store::MessageDraft draft = DraftOf(half.record);
+  draft.topic = half.message.topic;
+  draft.queue_id = half.message.queue_id;
+  std::string counted;
+  AppendProperty(counted, kPropertyCheckTimes, core::StrCat(times + 1));
+  if (draft.properties.size() + counted.size() <= store::kPropertiesBytesMax) draft.more_properties = counted;
+  check.record.resize(store::RecordBytes(draft));
+  store::EncodeRecord(draft, {half.record.queue_offset, half.record.position, half.record.store_timestamp},
+                      reinterpret_cast<std::byte*>(check.record.data()));
+  ++stats_.checks;
+  if (!co_await options_.ask(std::move(check))) ++stats_.unasked;
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> Transactions::PutAside(uint64_t position) {
+  CO_RETURN_IF_ERROR(co_await options_.make_aside_topic());
+  const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
+  CO_ASSIGN_OR_RETURN(const std::optional<store::DueEntry> entry, co_await FindPending(position));
+  if (!entry.has_value()) co_return absl::OkStatus();  // ended just now
+  const absl::StatusOr<core::Slice> bytes = co_await ReadHalf(*entry);
+  if (absl::IsDataLoss(bytes.status()) || absl::IsNotFound(bytes.status())) co_return absl::OkStatus();  // given up
+  CO_RETURN_IF_ERROR(bytes.status());
+  CO_ASSIGN_OR_RETURN(const store::RecordView record, store::ParseRecord(bytes->bytes()));
+  store::MessageDraft draft = DraftOf(record);
+  draft.topic = kAsideTopic;
+  draft.queue_id = options_.aside_queue;
+  draft.tags_code = TagsCode(HalfMessage(record).tags);
+  draft.prepared_transaction_offset = store::MakeHalfLink(position);
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun,
+                      co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));
+  index_->TakeBack(*entry);
+  ++stats_.put_aside;
+  options_.on_stored(draft);
+  if (begun.pending != nullptr) (void)co_await log_.EndAppend(std::move(begun));
+  co_return absl::OkStatus();
+}
+
+core::Task<bool> Transactions::LetGo(uint64_t end) {
+  std::vector<uint64_t> pending;
+  {
+    const core::Semaphore::Hold upkeep = co_await upkeep_->turn().Take(1);
+    store::DueScan scan{.below = end, .found = {}};
+    while (!scan.done) {
+      if (stopping_ || upkeep_->damaged()) co_return false;
+      const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
+      const absl::Status status = co_await index_->ScanOn(scan);
+      upkeep_->Note(status);
+      if (!status.ok()) co_return false;
+      for (const store::DueEntry& entry : scan.found) pending.push_back(entry.position());
+      // They come in the order of the log.
+      if (scan.lowest != UINT64_MAX) break;
+    }
+  }
+  if (!pending.empty()) {
+    core::LogWarning(pending.size(), " transactions that nobody has ended are put aside in ", kAsideTopic, ", as their segment has expired");
+  }
+  for (const uint64_t position : pending) {
+    if (const absl::Status status = co_await PutAside(position); !status.ok()) {
+      core::LogWarning("a segment that has expired stays, as a transaction in it can't be put aside: ", core::ToStd(status.message()));
+      co_return false;
+    }
+  }
+  // The segment goes for good: what has come in the place of its half messages must be there after a power cut.
+  co_return (co_await log_.Flush()).ok();
+}
+
+}  // namespace broker
