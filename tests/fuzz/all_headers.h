@@ -12,6 +12,7 @@
 #include "net/requests/recall.h"
 #include "net/requests/send.h"
 #include "net/requests/to_client.h"
+#include "net/requests/transaction.h"
 #include "net/requests/topic_admin.h"
 
 /// Every header that net/requests declares: targets_test.py holds the list to that.
@@ -39,7 +40,7 @@ using AllHeaders = std::tuple<
     net::LitePullMessageRequest, net::PullMessageResponse, net::ViewMessageRequest, net::QueryMessageRequest,
     net::QueryMessageResponse, net::RecallMessageRequest, net::RecallMessageResponse, net::SendMessageRequest, net::SendReplyMessageRequest, net::SendMessageV2Request,
     net::SendBatchMessageRequest, net::SendReplyMessageV2Request, net::SendMessageResponse,
-    net::ConsumerSendMsgBackRequest, net::CheckTransactionStateRequest, net::NotifyConsumerIdsChangedRequest,
+    net::ConsumerSendMsgBackRequest, net::CheckTransactionStateRequest, net::EndTransactionRequest, net::NotifyConsumerIdsChangedRequest,
     net::ResetConsumerClientOffsetRequest, net::GetConsumerStatusFromClientRequest, net::GetConsumerRunningInfoRequest,
     net::ConsumeMessageDirectlyRequest, net::PushReplyMessageRequest, net::UpdateAndCreateTopicRequest,
     net::UpdateAndCreateTopicListRequest, net::DeleteTopicInBrokerRequest, net::GetAllTopicConfigRequest,

@@ -52,6 +52,7 @@ class Clients:
         self.calls, self.results = 0, {}
         self.lock = threading.Lock()
         self.acks, self.fails, self.oneways = {}, {}, set()  # id -> event
+        self.checks = []  # every question about a transaction
         self.messages = []  # every delivery, in the order in which the listeners were called
         self.deliveries = {}  # the same by consumer
         self.seen = {}  # id -> number of deliveries, over all consumers
@@ -74,6 +75,8 @@ class Clients:
                     self.fails[event['id']] = event
                 elif kind == 'oneway':
                     self.oneways.add(event['id'])
+                elif kind == 'check':
+                    self.checks.append(event)
                 elif kind == 'ready':
                     self.results['ready'] = event
                 else:
@@ -82,7 +85,7 @@ class Clients:
     def start(self, verb, **arguments):
         """Gives a command and returns its number at once."""
         self.calls += 1
-        if verb in ('producer', 'consumer', 'litepull'):
+        if verb in ('producer', 'txproducer', 'consumer', 'litepull'):
             arguments.setdefault('namesrv', self.namesrv)
         words = ' '.join(f'{k}={urllib.parse.quote_plus(str(v))}' for k, v in arguments.items())
         self.process.stdin.write(f'{verb} call={self.calls} {words}\n')
@@ -145,6 +148,15 @@ class Clients:
             if bad:
                 raise ClientError(f'{self.version}: {len(bad)} of {count} sends were not SEND_OK, such as {bad[:2]}')
         return [i for i in ids if i in self.acks]
+
+    def transact(self, producer, topic, run, count, local, **more):
+        """Begins transactions and returns their ids once `local` was said of each; all of them must have begun."""
+        self.do('transact', name=producer, topic=topic, run=run, worker=producer, count=count, local=local, **more)
+        ids = [f'{run}.{producer}.{i}' for i in range(count)]
+        bad = [self.fails.get(i) for i in ids if i not in self.acks or self.acks[i]['s'] != 'SEND_OK']
+        if bad:
+            raise ClientError(f'{self.version}: {len(bad)} of {count} transactions did not begin, such as {bad[:2]}')
+        return ids
 
     def close(self):
         self.process.stdin.close()

@@ -13,6 +13,8 @@ import java.util.concurrent.ConcurrentHashMap;
  *   litepull name= namesrv= group= topic= [sql=]
  *   send     name= topic= run= worker= mode=sync|async|oneway|batch|cycle
  *            [from= count= size= tags= keys= number= batch= pause_us=]
+ *   txproducer name= namesrv= group=
+ *   transact name= topic= run= worker= local=COMMIT_MESSAGE|ROLLBACK_MESSAGE|UNKNOW [check=...,... count= tags= immunity=]
  *   pause    name=     ends a running send
  *   stop     name=     shuts the client down
  * </pre>
@@ -23,6 +25,7 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class Peer {
     private static final Map<String, Producing> PRODUCERS = new ConcurrentHashMap<>();
     private static final Map<String, Consuming> CONSUMERS = new ConcurrentHashMap<>();
+    private static final Map<String, Transacting> TRANSACTING = new ConcurrentHashMap<>();
     private static final Map<String, LitePulling> LITE_PULLERS = new ConcurrentHashMap<>();
 
     private Peer() {
@@ -68,12 +71,20 @@ public final class Peer {
             case "recall":
                 PRODUCERS.get(name).recall(arguments);
                 return;
+            case "txproducer":
+                TRANSACTING.put(name, new Transacting(arguments));
+                return;
+            case "transact":
+                TRANSACTING.get(name).begin(arguments);
+                return;
             case "pause":
                 PRODUCERS.get(name).pause();
                 return;
             case "stop":
                 if (PRODUCERS.containsKey(name)) {
                     PRODUCERS.remove(name).stop();
+                } else if (TRANSACTING.containsKey(name)) {
+                    TRANSACTING.remove(name).stop();
                 } else if (LITE_PULLERS.containsKey(name)) {
                     LITE_PULLERS.remove(name).stop();
                 } else {
