@@ -27,6 +27,7 @@ enum class MetaTable : uint8_t {
   kDeletedTopics = 8,    // topic -> "": its configuration is gone, its messages may still be in some log (log 0)
   kLostRanges = 9,       // log position (decimal) -> records lost there whose queues nobody knows, which all floors take into account
   kDue = 10,             // "checkpoint" -> how far the index of waiting messages is on disk (due_index.h); with the log's shard
+  kRetention = 11,       // "clock" -> how long ago the log had grown to where (retention_clock.h); with the log's shard
 };
 
 struct MetaChange {

@@ -23,11 +23,19 @@ core::Task<void> ShardStoreImpl::RetentionLoop() {
   while (!scope_.stop_requested()) {
     absl::Status status = co_await CheckSpace();
     if (status.ok()) status = co_await DeleteSegments(false);
+    if (status.ok() && retention_clock_.WantsSave()) status = co_await SaveRetentionClock();
     if (status.ok() && disk_used_ratio_ > options_.disk_used_ratio_max) status = co_await spares_.RemoveAll();
     if (!status.ok()) core::LogError("retention of log ", options_.log_number, ": ", status.ToString());
     core::Sleep pause(log_->refusal().ok() ? kCheckInterval : kCheckIntervalFull, scope_.stop_token());
     (void)co_await pause;
   }
+}
+
+core::Task<absl::Status> ShardStoreImpl::SaveRetentionClock() {
+  retention_clock_.Saved();
+  std::vector<MetaChange> changes;
+  changes.push_back({MetaTable::kRetention, std::string(kRetentionClockKey), retention_clock_.Row()});
+  co_return co_await meta_.Commit(std::move(changes));
 }
 
 core::Task<absl::Status> ShardStoreImpl::CheckSpace() {
@@ -57,12 +65,12 @@ core::Task<absl::Status> ShardStoreImpl::DeleteExpired() { co_return co_await De
 core::Task<absl::Status> ShardStoreImpl::DeleteSegments(bool any_hour) {
   if (keepers_.size() < options_.keepers) co_return absl::OkStatus();
   const core::Semaphore::Hold turn = co_await deleting_.Take(1);
+  retention_clock_.Observe(core::Reactor::Current().now(), log_->append_end());
   while (!scope_.stop_requested()) {
     Segment& oldest = segments_.front();
     if (&oldest == &log_->active() || oldest.sealing) break;
     if (oldest.end > log_->durable_end()) break;
-    const core::WallMillis limit = core::Reactor::Current().wall_now() - absl::ToInt64Milliseconds(options_.reserved_time);
-    const bool expired = oldest.time_max <= limit;
+    const bool expired = retention_clock_.Expired(oldest.end);
     const bool now = any_hour || InDeleteHour() || disk_used_ratio_ > options_.disk_used_ratio_max;
     if (!(expired && now) && !MustMakeRoom()) break;
     bool needed = false;

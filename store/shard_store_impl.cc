@@ -31,7 +31,8 @@ ShardStoreImpl::ShardStoreImpl(StoreOptions options, MetaStore& meta)
       meta_(meta),
       identity_{options_.store_id, options_.log_number},
       spares_(options_.directory, options_.segment_bytes),
-      read_cache_(options_.read_cache_bytes) {}
+      read_cache_(options_.read_cache_bytes),
+      retention_clock_(options_.reserved_time) {}
 
 ShardStoreImpl::~ShardStoreImpl() = default;
 
@@ -59,6 +60,10 @@ core::Task<absl::Status> ShardStoreImpl::Recover() {
   AppendBuffer::Ref append = co_await MakeAppendBuffer(recovery.tail().epoch);
   log_ = std::make_unique<CommitLog>(options_, identity_, segments_, spares_, recovery.tail(), std::move(mark_file), std::move(append));
   log_->Start();
+  if (const std::string* row = meta_.Find(MetaTable::kRetention, kRetentionClockKey); row != nullptr) {
+    if (const absl::Status loaded = retention_clock_.Load(*row); !loaded.ok()) core::LogError("log ", options_.log_number, ": ", core::ToStd(loaded.message()));
+  }
+  retention_clock_.Observe(core::Reactor::Current().now(), log_->append_end());
   scope_.Spawn(SealLoop());
   scope_.Spawn(RetentionLoop());
   scope_.Spawn(NewQueuesLoop());
@@ -261,6 +266,9 @@ core::Task<absl::Status> ShardStoreImpl::Close() {
   log_->rolled().NotifyAll();
   co_await scope_.Join();
   if (const absl::Status noted = co_await NoteNewQueues(); status.ok()) status = noted;
+  // Without it what came since the last time counts as younger than it is: no reason to fail.
+  retention_clock_.Observe(core::Reactor::Current().now(), log_->append_end());
+  if (const absl::Status saved = co_await SaveRetentionClock(); !saved.ok()) core::LogWarning("log ", options_.log_number, ": ", saved.ToString());
   co_await read_cache_.Close();
   const absl::Status closed = co_await CloseSegments();
   co_return status.ok() ? closed : status;

@@ -11,6 +11,7 @@
 #include "store/commit_log.h"
 #include "store/queue.h"
 #include "store/read_cache.h"
+#include "store/retention_clock.h"
 #include "store/sealed_index.h"
 #include "store/segment.h"
 #include "store/shard_store.h"
@@ -99,6 +100,7 @@ class ShardStoreImpl final : public ShardStore {
   // retention.cc
   core::Task<void> RetentionLoop();
   core::Task<absl::Status> CheckSpace();
+  core::Task<absl::Status> SaveRetentionClock();
   core::Task<absl::Status> DeleteSegments(bool any_hour);
   /// The oldest segment must go although its messages have not expired.
   bool MustMakeRoom() const;
@@ -126,6 +128,7 @@ class ShardStoreImpl final : public ShardStore {
   ReadCache read_cache_;
   core::Semaphore restoring_{1};
   core::Semaphore deleting_{1};
+  RetentionClock retention_clock_;
   core::SpaceInfo disk_space_;
   double disk_used_ratio_ = 0;
   std::deque<core::QueueKey> new_queues_;  // that are not noted yet

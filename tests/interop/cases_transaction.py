@@ -55,6 +55,7 @@ def transaction_check_backs(context):
         inherited = clients.transact(first, 'CheckBacks', f'inherited{version}', 5, 'UNKNOW', check='COMMIT_MESSAGE')
         clients.do('stop', name=first)
         clients.do('txproducer', name=second, group=group, namesrv=server.namesrv)
+        clients.transact(second, 'CheckBacks', f'hello{version}', 1, 'COMMIT_MESSAGE')  # a new client of 5.x knows no broker before
         clients.wait_for_ids(inherited, 20, [consumer])
         check(all(e['p'] == second for e in checks_of(clients, inherited)), 'who was asked has gone', checks_of(clients, inherited))
         time.sleep(0.5)

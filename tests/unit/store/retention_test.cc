@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "core/sim/world.h"
 #include "core/sync.h"
+#include "store/retention_clock.h"
 #include "store/spare_segments.h"
 #include "tests/unit/store/store_fixture.h"
 
@@ -125,6 +126,94 @@ core::Task<absl::Status> ForciblyMain(sim::Node* node) {
   co_return co_await CloseBoth(opened);
 }
 TEST(RetentionTest, ForcedDeletionMakesRoomBeforeTheTime) { OnNode(ForciblyMain); }
+
+// Catches expiry that believes the wall clock, or the store times that it has made.
+core::Task<absl::Status> ClockMain(sim::Node* node) {
+  StoreOptions options = ExpiringOptions();
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  CO_RETURN_IF_ERROR(co_await Fill(*opened.store));
+  const uint64_t segments = opened.store->Stats().segments;
+  for (const absl::Duration jump : {absl::Hours(10 * 365 * 24), -absl::Hours(20 * 365 * 24), absl::Hours(10 * 365 * 24)}) {
+    node->JumpWallClock(jump);
+    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, "stored at another time")).status());
+    CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(10)));
+    CO_RETURN_IF_ERROR(co_await opened.store->DeleteExpired());
+    EXPECT_EQ(opened.store->Stats().segments, segments) << "deleted long before its time";
+  }
+  CO_RETURN_IF_ERROR(co_await CloseBoth(opened));
+  node->JumpWallClock(absl::Hours(10 * 365 * 24));
+  CO_ASSIGN_OR_RETURN(OpenStore again, co_await OpenIn("data", options));
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(25)));
+  CO_RETURN_IF_ERROR(co_await again.store->DeleteExpired());
+  EXPECT_EQ(again.store->Stats().segments, segments) << "the time before the restart counts, the clock's step does not";
+  CO_RETURN_IF_ERROR(co_await WaitFor(absl::Minutes(8)));
+  CO_RETURN_IF_ERROR(co_await again.store->DeleteExpired());
+  EXPECT_LT(again.store->Stats().segments, segments) << "its hour is over";
+  co_return co_await CloseBoth(again);
+}
+TEST(RetentionTest, AStepOfTheWallClockExpiresNothing) { OnNode(ClockMain); }
+
+TEST(RetentionClockTest, CountsOnlyTimeInWhichItRan) {
+  const core::MonoTime boot{0};
+  RetentionClock clock(absl::Hours(72));
+  clock.Observe(boot, 1000);
+  EXPECT_FALSE(clock.Expired(1000));
+  clock.Observe(boot + absl::Hours(71), 5000);
+  EXPECT_FALSE(clock.Expired(1000));
+  clock.Observe(boot + absl::Hours(72), 5000);
+  EXPECT_TRUE(clock.Expired(1000));
+  EXPECT_FALSE(clock.Expired(1001));
+  // Another run, on a machine that counts from elsewhere.
+  RetentionClock next(absl::Hours(72));
+  ASSERT_TRUE(next.Load(clock.Row()).ok());
+  next.Observe(core::MonoTime{777'000'000}, 5000);
+  EXPECT_TRUE(next.Expired(1000));
+  EXPECT_FALSE(next.Expired(5000));
+  next.Observe(core::MonoTime{777'000'000} + absl::Hours(70), 9000);
+  EXPECT_FALSE(next.Expired(5000));
+  next.Observe(core::MonoTime{777'000'000} + absl::Hours(71), 9000);
+  EXPECT_TRUE(next.Expired(5000));
+  EXPECT_FALSE(next.Expired(5001));
+}
+
+TEST(RetentionClockTest, AnEndThatAPowerCutTookSaysNothing) {
+  RetentionClock clock(absl::Hours(1));
+  clock.Observe(core::MonoTime{0}, 1000);
+  clock.Observe(core::MonoTime{0} + absl::Minutes(50), 9000);
+  RetentionClock next(absl::Hours(1));
+  ASSERT_TRUE(next.Load(clock.Row()).ok());
+  next.Observe(core::MonoTime{0}, 4000);  // what is written from here on lies where the lost messages lay
+  next.Observe(core::MonoTime{0} + absl::Minutes(15), 9000);
+  EXPECT_TRUE(next.Expired(1000));
+  EXPECT_FALSE(next.Expired(4000));
+  next.Observe(core::MonoTime{0} + absl::Minutes(61), 9000);
+  EXPECT_TRUE(next.Expired(4000));
+  EXPECT_FALSE(next.Expired(9000));
+}
+
+TEST(RetentionClockTest, ItsRowStaysSmall) {
+  RetentionClock clock(absl::Hours(72));
+  uint64_t end = 0;
+  for (int minute = 0; minute < 60 * 24 * 30; ++minute) clock.Observe(core::MonoTime{0} + absl::Minutes(minute), end += uint64_t{1} << 30);
+  EXPECT_LT(clock.Row().size(), size_t{32} << 10);
+  for (int i = 0; i < 100; ++i) {
+    RetentionClock next(absl::Hours(72));
+    ASSERT_TRUE(next.Load(clock.Row()).ok());
+    next.Observe(core::MonoTime{0}, end);
+    EXPECT_LE(next.Row().size(), clock.Row().size());
+  }
+}
+
+TEST(RetentionClockTest, WhatCantBeReadMakesNothingOld) {
+  for (const char* row : {"", "2", "1 ", "1 5", "1 5:", "1 x:5", "1 5:x", "1 5:9 4:10", "1 5:9 6:8", "1 99999999999999999999:1", "1 5:9,"}) {
+    RetentionClock clock(absl::Hours(1));
+    EXPECT_TRUE(absl::IsDataLoss(clock.Load(row))) << row;
+    clock.Observe(core::MonoTime{0}, 100);
+    EXPECT_FALSE(clock.Expired(1)) << row;
+  }
+  RetentionClock clock(absl::Hours(1));
+  EXPECT_TRUE(clock.Load("1").ok());
+}
 
 // Catches retention that stops for ever at a segment whose index can't be read.
 core::Task<absl::Status> UnreadableMain(sim::Node* node) {
