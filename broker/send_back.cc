@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "broker/broker_stats.h"
-#include "broker/catalog_writer.h"
 #include "broker/delay.h"
 #include "broker/message_id.h"
 #include "broker/message_maker.h"
@@ -88,7 +87,7 @@ core::Task<net::Reply> SendBackHandlers::SendBack(net::RequestContext context,
   topic.read_queues = retries.queues;
   topic.write_queues = retries.queues;
   topic.sys_flag = request.unit_mode ? kTopicSysFlagUnitSub : 0;
-  const absl::StatusOr<TopicConfig> retry_topic = co_await shard_.catalog_writer().EnsureTopic(std::move(topic));
+  const absl::StatusOr<TopicConfig> retry_topic = co_await FindOrMakeTopic(shard_, std::move(topic));
   if (!retry_topic.ok())
     co_return net::Reply(ResponseCodeOf(retry_topic.status()), std::string(retry_topic.status().message()));
   if (!retry_topic->writable()) {

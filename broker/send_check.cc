@@ -107,11 +107,17 @@ core::Task<GroupRetries> FindGroupRetries(BrokerShard& shard, std::string group)
     retries.tries_max = made->retry_max_times;
     retries.queues = made->retry_queues;
   } else if (absl::IsNotFound(made.status())) {
-    retries.refusal = Refuse(ResponseCode::kSubscriptionGroupNotExist, core::StrCat("subscription group not exist, ", group));
+    retries.refusal =
+        Refuse(ResponseCode::kSubscriptionGroupNotExist, core::StrCat("subscription group not exist, ", group));
   } else {
     retries.refusal = Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
   }
   co_return retries;
+}
+
+core::Task<absl::StatusOr<TopicConfig>> FindOrMakeTopic(BrokerShard& shard, TopicConfig config) {
+  if (const TopicConfig* known = shard.catalog().FindTopic(config.name); known != nullptr) co_return *known;
+  co_return co_await shard.catalog_writer().EnsureTopic(std::move(config));
 }
 
 core::Task<std::optional<SendRefusal>> MakeDeadLetterTopic(BrokerShard& shard, std::string_view group) {
@@ -119,7 +125,7 @@ core::Task<std::optional<SendRefusal>> MakeDeadLetterTopic(BrokerShard& shard, s
   dead_letters.name = DlqTopicOf(group);
   dead_letters.read_queues = 1;
   dead_letters.write_queues = 1;
-  const absl::StatusOr<TopicConfig> made = co_await shard.catalog_writer().EnsureTopic(std::move(dead_letters));
+  const absl::StatusOr<TopicConfig> made = co_await FindOrMakeTopic(shard, std::move(dead_letters));
   if (made.ok()) co_return std::nullopt;
   co_return Refuse(ResponseCodeOf(made.status()), std::string(made.status().message()));
 }
@@ -133,7 +139,8 @@ core::Task<RetryRoute> RouteRetry(BrokerShard& shard, const net::SendMessageHead
     co_return route;
   }
   const bool ordered = co_await HasOrderedConsumer(shard, group);
-  if (header.reconsume_times <= TriesMax(retries, client_version, header.max_reconsume_times) && !ordered) co_return route;
+  if (header.reconsume_times <= TriesMax(retries, client_version, header.max_reconsume_times) && !ordered)
+    co_return route;
   route.dead_letter_topic = DlqTopicOf(group);
   route.refusal = co_await MakeDeadLetterTopic(shard, group);
   co_return route;
@@ -161,12 +168,14 @@ std::optional<SendRefusal> CheckNoTransaction(std::string_view why, const Scanne
 
 std::optional<SendRefusal> CheckNotDelayed(std::string_view why, const ScannedProperties& properties) {
   if (!AsksToWait(properties)) return std::nullopt;
-  return Refuse(ResponseCode::kMessageIllegal, core::StrCat(why, " (", AsksForDelay(properties) ? kPropertyDelay : properties.timer, ")"));
+  return Refuse(ResponseCode::kMessageIllegal,
+                core::StrCat(why, " (", AsksForDelay(properties) ? kPropertyDelay : properties.timer, ")"));
 }
 
 std::optional<SendRefusal> CheckBrokerWritable(const BrokerConfig& config) {
   if ((config.broker_permission & kBrokerWrite) != 0) return std::nullopt;
-  return Refuse(ResponseCode::kNoPermission, core::StrCat("the broker[", config.broker_name, "] sending message is forbidden"));
+  return Refuse(ResponseCode::kNoPermission,
+                core::StrCat("the broker[", config.broker_name, "] sending message is forbidden"));
 }
 
 }  // namespace broker

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/statusor.h"
 #include "broker/broker_shard.h"
 #include "broker/message_properties.h"
 #include "broker/send_refusal.h"
@@ -42,6 +43,8 @@ struct GroupRetries {
 core::Task<GroupRetries> FindGroupRetries(BrokerShard& shard, std::string group);
 /// How often a message may be tried again: as the client says, if it is new enough to, else as the group does.
 int32_t TriesMax(const GroupRetries& retries, int32_t client_version, std::optional<int32_t> asked);
+/// The topic as it is, or `config` made; a topic that is there costs no way to another shard.
+core::Task<absl::StatusOr<TopicConfig>> FindOrMakeTopic(BrokerShard& shard, TopicConfig config);
 /// Makes %DLQ%group, which everybody may read, unless it is there.
 core::Task<std::optional<SendRefusal>> MakeDeadLetterTopic(BrokerShard& shard, std::string_view group);
 
