@@ -2,9 +2,19 @@
 
 #include <charconv>
 
+#include "store/bytes.h"
 #include "store/properties.h"
 
 namespace store {
+
+void ClearDueLink(std::span<std::byte> record) {
+  const absl::StatusOr<RecordView> view = ParseRecord(record);
+  if (!view.ok() || !IsDueLink(view->prepared_transaction_offset)) return;
+  // In front of the body, and that of its length.
+  constexpr size_t kBodyLengthBytes = 4;
+  std::byte* const body = record.data() + (view->body.data() - record.data());
+  StoreBig<int64_t>(body - kBodyLengthBytes - sizeof(int64_t), 0);
+}
 
 DueEvent ReadDueEvent(const ReplayedRecord& replayed) {
   const RecordView& record = replayed.view;

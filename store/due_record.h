@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string_view>
 
 #include "core/time.h"
@@ -26,6 +28,10 @@ inline constexpr std::string_view kDueTopic = "rmq_sys_wheel_timer";
 inline constexpr std::string_view kPropertyDueTime = "TIMER_OUT_MS";  // ms since 1970
 inline constexpr std::string_view kPropertyTakesBack =
     "TIMER_DEL_UNIQKEY";  // a record that takes the linked message back
+
+/// Takes the link out of a record that goes to another log, where the position in it means something else. Nothing else is changed; bytes that are no
+/// record stay as they are.
+void ClearDueLink(std::span<std::byte> record);
 
 /// What one record says.
 struct DueEvent {

@@ -9,6 +9,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "store/crc.h"
+#include "store/due_record.h"
 #include "store/log_options.h"
 #include "store/mark_file.h"
 #include "store/record.h"
@@ -88,6 +89,7 @@ core::Task<absl::Status> LogBuilder::Add(std::span<const std::byte> record, uint
   if (alone > buffer_.size()) buffer_ = core::Reactor::Current().buffers().Allocate(alone);
   std::byte* const at = buffer_.data() + kBatchHeaderBytes + payload_bytes_;
   std::memcpy(at, record.data(), record.size());
+  ClearDueLink({at, record.size()});
   StoreBig(at + kPositionOffset,
            MakePhysicalOffset(log_.log_number, position_ + kBatchHeaderBytes + payload_bytes_).value());
   table_.push_back({.bytes = static_cast<uint32_t>(record.size()),

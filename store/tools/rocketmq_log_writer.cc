@@ -6,6 +6,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "store/bytes.h"
+#include "store/due_record.h"
 
 namespace store::tools {
 namespace {
@@ -59,6 +60,7 @@ core::Task<absl::Status> RocketMqLogWriter::Append(std::span<const std::byte> re
   const size_t at = pending_.size();
   pending_.append(reinterpret_cast<const char*>(record.data()), record.size());
   StoreBig(reinterpret_cast<std::byte*>(pending_.data()) + at + kPositionOffset, position_);
+  ClearDueLink({reinterpret_cast<std::byte*>(pending_.data()) + at, record.size()});
   position_ += record.size();
   if (pending_.size() >= kWriteBytes) co_return co_await Flush();
   co_return absl::OkStatus();

@@ -301,6 +301,29 @@ TEST(DueRunTest, HeadersAndPagesProveThemselves) {
   }
 }
 
+// A link that is taken to another log points at some other record there: messages would be delivered again, or not at all.
+TEST(DueRecordTest, ALinkStaysInItsLog) {
+  for (const int64_t offset : {MakeDueLink(4224), int64_t{4224}, int64_t{0}}) {
+    MessageDraft draft = DraftOf("T", 3, "body");
+    draft.prepared_transaction_offset = offset;
+    draft.reconsume_times = 7;
+    draft.born_host.ipv6 = true;
+    std::vector<std::byte> record(RecordBytes(draft));
+    EncodeRecord(draft, {.queue_offset = core::LogicalOffset(5), .position = core::PhysicalOffset(9), .store_timestamp = 11}, record.data());
+    ClearDueLink(record);
+    const absl::StatusOr<RecordView> view = ParseRecord(record);
+    ASSERT_TRUE(view.ok()) << view.status();
+    EXPECT_EQ(view->prepared_transaction_offset, offset < 0 ? 0 : offset);
+    EXPECT_EQ(view->reconsume_times, 7);
+    EXPECT_EQ(view->store_timestamp, 11);
+    EXPECT_EQ(view->body.size(), 4U);
+    EXPECT_TRUE(view->BodyIntact());
+  }
+  std::vector<std::byte> nonsense(100, std::byte{0xFF});
+  ClearDueLink(nonsense);
+  EXPECT_EQ(nonsense, std::vector<std::byte>(100, std::byte{0xFF}));
+}
+
 TEST(DueRecordTest, OnlyOwnLinksCount) {
   std::string properties =
       "TIMER_OUT_MS\x01"
