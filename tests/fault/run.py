@@ -17,7 +17,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from fault import (bad_input, confinement, damage, delayed, disk_errors, hostile, kill, limits, metadata_cut,  # noqa: E402
-                   others, pauses, power_cut, restart)
+                   others, pauses, power_cut, restart, transactional)
 from interop import harness  # noqa: E402
 from peers import ringmq, rocketmq  # noqa: E402
 
@@ -27,6 +27,7 @@ ROUNDS = {
     'kill_async_flush': (30, 200),
     'kill_sync_flush': (30, 200),
     'kill_while_waiting': (6, 20),
+    'kill_in_transactions': (10, 200),
     'restart_with_backlog': (1, 10),  # GiB
     'restart_with_many_queues': (500, 10_000),  # thousands of messages
     'power_cut_sync_flush': (50, 1000),
@@ -69,6 +70,7 @@ def all_tests(options):
         sized('kill_async_flush', kill.kill_under_load, '5.3.3', 'ASYNC_FLUSH'),
         sized('kill_sync_flush', kill.kill_under_load, '4.9.7', 'SYNC_FLUSH'),
         sized('kill_while_waiting', delayed.kill_while_waiting),
+        sized('kill_in_transactions', transactional.kill_in_transactions),
         sized('restart_with_backlog', restart.with_backlog),
         sized('restart_with_many_queues', restart.with_many_queues),
         sized('power_cut_sync_flush', power_cut.sync_flush),
