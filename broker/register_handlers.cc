@@ -9,6 +9,7 @@
 #include "broker/offset_handlers.h"
 #include "broker/pull.h"
 #include "broker/recall.h"
+#include "broker/reset_offset.h"
 #include "broker/send.h"
 #include "broker/send_back.h"
 #include "broker/view_message.h"
@@ -22,6 +23,7 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterRecallHandlers(shard);
   RegisterPullHandlers(shard);
   RegisterOffsetHandlers(shard);
+  RegisterResetOffsetHandlers(shard);
   RegisterViewMessageHandlers(shard);
   RegisterAdminTopicHandlers(shard);
   RegisterAdminGroupHandlers(shard);

@@ -1,0 +1,85 @@
+"""Offsets of groups moved by the real mqadmin 5.3.3, with the group's real consumers running, waiting or away."""
+import time
+
+import rawmq
+from interop.cases_admin import VERSION, table
+from interop.cases_basic import name_of
+from interop.harness import Admin, check, test, test_each_client, wait_until
+
+
+def offsets(context, group, topic, queues):
+    """What the group has committed of each queue; None where nothing."""
+    with rawmq.Connection(context.server.address) as raw:
+        answers = [raw.call(rawmq.QUERY_CONSUMER_OFFSET, {'consumerGroup': group, 'topic': topic, 'queueId': q,
+                                                          'setZeroIfNotFound': 'false'}) for q in range(queues)]
+    return [int(a.ext['offset']) if a.code == 0 else None for a in answers]
+
+
+@test_each_client
+def reset_offset_by_time(context, version):
+    """resetOffsetByTime: a running consumer that has consumed everything and waits for more gets what was stored from then on once
+    more, and nothing older; skipAccumulatedMessage lets one that comes back begin behind what has piled up."""
+    clients, queues = context.clients(version), 4
+    topic = context.topic(name_of('Reset', version), queues)
+    group = name_of('reset-group', version)
+    producer, consumer = name_of('reset-p', version), name_of('reset-c', version)
+    context.stopping(clients, producer, consumer)
+    admin = context.own.enter_context(Admin(VERSION, context.fresh_folder('mqadmin'), context.server.namesrv))
+    clients.do('producer', name=producer, group='reset-producers')
+    clients.do('consumer', name=consumer, group=group, topic=topic)
+    early = clients.send(producer, topic, 'early', 40)
+    time.sleep(1)
+    between = int(time.time() * 1000)
+    time.sleep(1)
+    late = clients.send(producer, topic, 'late', 40)
+    clients.wait_for_ids(early + late, 20)
+    time.sleep(1)  # everything is pulled: its next pulls are held
+
+    rows = table(admin.run('resetOffsetByTime', '-g', group, '-t', topic, '-s', str(between)))
+    check(sorted(int(r[1]) for r in rows) == list(range(queues)), 'resetOffsetByTime:', rows)
+    check(sum(int(r[2]) for r in rows) == 40, 'resetOffsetByTime:', rows)
+    begin = time.monotonic()
+    clients.wait(lambda: all(clients.seen[i] == 2 for i in late), 40, 'the later messages to come again')
+    took = time.monotonic() - begin
+    check(all(clients.seen[i] == 1 for i in early), 'older messages came again as well')
+    wait_until(lambda: sum(o or 0 for o in offsets(context, group, topic, queues)) == 80, 20, 'the consumer to commit the end')
+
+    clients.do('stop', name=consumer)
+    piled = clients.send(producer, topic, 'piled', 40)
+    rows = table(admin.run('skipAccumulatedMessage', '-g', group, '-t', topic))
+    check(sum(int(r[2]) for r in rows) == 120, 'skipAccumulatedMessage:', rows)
+    check(sum(offsets(context, group, topic, queues)) == 120, 'offsets are', offsets(context, group, topic, queues))
+    clients.do('consumer', name=consumer, group=group, topic=topic)
+    fresh = clients.send(producer, topic, 'fresh', 8)
+    clients.wait_for_ids(fresh, 30)
+    time.sleep(0.5)
+    check(not any(i in clients.seen for i in piled), 'what was to be skipped came')
+    return f'{took:.1f} s from the reset of a running consumer to its last message'
+
+
+@test
+def reset_offset_of_a_queue(context):
+    """resetOffsetByTime -b -q -o: one queue to a given offset, the others stay; what is out of range or unknown is refused."""
+    server, clients, topic, group = context.server, context.clients(VERSION), context.topic('ResetQueue', 2), 'reset-queue-group'
+    producer, consumer = 'reset-queue-p', 'reset-queue-c'
+    context.stopping(clients, producer, consumer)
+    admin = context.own.enter_context(Admin(VERSION, context.fresh_folder('mqadmin'), server.namesrv))
+    clients.do('producer', name=producer, group='reset-producers')
+    clients.do('consumer', name=consumer, group=group, topic=topic)
+    ids = clients.send(producer, topic, 'queue', 40)
+    clients.wait_for_ids(ids, 20)
+    where = {i: (clients.acks[i]['q'], clients.acks[i]['o']) for i in ids}
+    text = admin.run('resetOffsetByTime', '-g', group, '-t', topic, '-s', '0', '-b', server.address, '-q', '1', '-o', '5')
+    check('reset consumer offset to 5' in text, text)
+    again = [i for i in ids if where[i][0] == 1 and where[i][1] >= 5]
+    check(len(again) == 15, 'messages lie at', where)
+    clients.wait(lambda: all(clients.seen[i] == 2 for i in again), 40, 'the messages from offset 5 on to come again')
+    check(all(clients.seen[i] == 1 for i in ids if i not in again), 'others came again as well')
+
+    raw = context.raw(server.address)
+    for header, code in (({'offset': '22'}, 1), ({'offset': '-2'}, 1), ({'topic': 'NoSuchTopic'}, 17), ({'group': 'no-such-group'}, 26)):
+        answer = raw.call(222, {'group': group, 'topic': topic, 'timestamp': '0', 'isForce': 'true', 'queueId': '1', **header})
+        check(answer.code == code and answer.remark, 'a reset with', header, 'says', answer)
+    if context.kind == 'ringmq':  # the real one takes it for 0
+        answer = raw.call(222, {'group': group, 'topic': topic, 'timestamp': 'yesterday', 'isForce': 'true'})
+        check(answer.code == 1 and 'timestamp' in answer.remark, 'a time that is no number:', answer)
