@@ -6,6 +6,8 @@
 #include "broker/admin_node.h"
 #include "broker/admin_topic.h"
 #include "broker/client_handlers.h"
+#include "broker/consume_directly.h"
+#include "broker/consumer_status.h"
 #include "broker/offset_handlers.h"
 #include "broker/pull.h"
 #include "broker/recall.h"
@@ -29,6 +31,8 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterAdminGroupHandlers(shard);
   RegisterAdminConsumptionHandlers(shard);
   RegisterAdminClientHandlers(shard);
+  RegisterConsumerStatusHandlers(shard);
+  RegisterConsumeDirectlyHandlers(shard);
   RegisterAdminNodeHandlers(shard);
 }
 

@@ -1,4 +1,5 @@
 """Offsets of groups moved by the real mqadmin 5.3.3, with the group's real consumers running, waiting or away."""
+import re
 import time
 
 import rawmq
@@ -83,3 +84,43 @@ def reset_offset_of_a_queue(context):
     if context.kind == 'ringmq':  # the real one takes it for 0
         answer = raw.call(222, {'group': group, 'topic': topic, 'timestamp': 'yesterday', 'isForce': 'true'})
         check(answer.code == 1 and 'timestamp' in answer.remark, 'a time that is no number:', answer)
+
+
+@test_each_client
+def tools_ask_members(context, version):
+    """Request 223 (no mqadmin command sends it): each member tells its offsets; queryMsgById -g -d: the member named consumes that
+    message once more."""
+    server, clients, queues = context.server, context.clients(version), 2
+    topic = context.topic(name_of('AskMembers', version), queues)
+    group = name_of('ask-members', version)
+    producer, consumer = name_of('ask-p', version), name_of('ask-c', version)
+    context.stopping(clients, producer, consumer)
+    admin = context.own.enter_context(Admin(VERSION, context.fresh_folder('mqadmin'), server.namesrv))
+    raw = context.raw(server.address)
+    answer = raw.call(223, {'group': group, 'topic': topic})
+    check(answer.code == 1, 'nobody is online:', answer)
+    clients.do('producer', name=producer, group='ask-producers')
+    clients.do('consumer', name=consumer, group=group, topic=topic)
+    ids = clients.send(producer, topic, 'ask', 10)
+    clients.wait_for_ids(ids, 20)
+    client_id = next(r[0] for r in table(admin.run('consumerConnection', '-g', group)) if consumer in r[0])
+
+    def status(**more):
+        text = raw.must(223, {'group': group, 'topic': topic, **more}).body.decode()
+        check(client_id in text, text)
+        return {int(q): int(o) for broker, q, o in
+                re.findall(r'\{"brokerName":"([^"]+)","queueId":(\d+),"topic":"[^"]+"\}:(\d+)', text) if broker == server.name}
+    wait_until(lambda: status() == {0: 5, 1: 5}, 10, 'the member to tell its offsets')
+    check(status(clientAddr=client_id) == {0: 5, 1: 5}, 'of one member')
+
+    one = clients.acks[ids[3]]
+    text = admin.run('queryMsgById', '-t', topic, '-i', one['om'], '-g', group, '-d', client_id)
+    check('CR_SUCCESS' in text, 'queryMsgById -d:', text)
+    clients.wait(lambda: clients.seen[ids[3]] == 2, 10, 'the message to be consumed again')
+    check(all(clients.seen[i] == 1 for i in ids if i != ids[3]), 'others came again as well')
+    check(sum(o or 0 for o in offsets(context, group, topic, queues)) <= 10, 'an offset has moved')
+    for header in ({'clientId': 'nobody@nowhere'}, {'msgId': one['om'][:-1] + 'F'}, {'msgId': 'nonsense'}):
+        if context.kind != 'ringmq' and 'msgId' in header:
+            continue  # the real one throws
+        answer = raw.call(309, {'consumerGroup': group, 'clientId': client_id, 'msgId': one['om'], 'topic': topic, **header})
+        check(answer.code == 1 and answer.remark, '309 with', header, 'says', answer)
