@@ -124,6 +124,13 @@ void OffsetTable::Remove(Matches matches) {
   absl::erase_if(resets_, [&matches](const auto& reset) { return matches(reset.first); });
 }
 
+void OffsetTable::Clone(std::string_view source, std::string_view target, std::string_view topic) {
+  if (source == target) return;
+  const std::vector<Entry> entries = OfGroup(source, topic);
+  Remove([target, topic](const Place& place) { return place.group == target && place.queue.topic == topic; });
+  for (const Entry& entry : entries) Set(View{target, topic, entry.queue.queue_id}, entry.offset);
+}
+
 void OffsetTable::RemoveTopic(std::string_view topic) {
   Remove([topic](const Place& place) { return place.queue.topic == topic; });
 }
@@ -146,6 +153,10 @@ std::vector<OffsetTable::Entry> OffsetTable::OfGroup(std::string_view group, std
   return Collect([group, topic](const Place& place) {
     return place.group == group && (topic.empty() || place.queue.topic == topic);
   });
+}
+
+std::vector<OffsetTable::Entry> OffsetTable::OfTopic(std::string_view topic) const {
+  return Collect([topic](const Place& place) { return place.queue.topic == topic; });
 }
 
 std::vector<std::string> OffsetTable::GroupsOf(std::string_view topic) const {

@@ -48,12 +48,17 @@ class OffsetTable {
   std::optional<core::LogicalOffset> TakeReset(std::string_view group, std::string_view topic, int32_t queue_id,
                                                core::LogicalOffset from);
 
+  /// Makes what `target` has committed of `topic` here what `source` has, also where that is nothing.
+  void Clone(std::string_view source, std::string_view target, std::string_view topic);
+
   /// Forgets a deleted topic's or group's offsets.
   void RemoveTopic(std::string_view topic);
   void RemoveGroup(std::string_view group);
 
   /// What a group has committed here, of one topic or (empty) of all; sorted by topic and queue.
   std::vector<Entry> OfGroup(std::string_view group, std::string_view topic = {}) const;
+  /// What all groups have committed here of one topic; sorted by group and queue.
+  std::vector<Entry> OfTopic(std::string_view topic) const;
   /// Groups that have committed a queue of `topic` here, or (empty) of any; sorted.
   std::vector<std::string> GroupsOf(std::string_view topic) const;
   /// Everything, sorted.

@@ -8,8 +8,10 @@
 #include "broker/client_handlers.h"
 #include "broker/consume_directly.h"
 #include "broker/consumer_status.h"
+#include "broker/group_offsets.h"
 #include "broker/offset_handlers.h"
 #include "broker/pull.h"
+#include "broker/queue_entries.h"
 #include "broker/recall.h"
 #include "broker/reset_offset.h"
 #include "broker/send.h"
@@ -26,7 +28,9 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterPullHandlers(shard);
   RegisterOffsetHandlers(shard);
   RegisterResetOffsetHandlers(shard);
+  RegisterGroupOffsetHandlers(shard);
   RegisterViewMessageHandlers(shard);
+  RegisterQueueEntriesHandlers(shard);
   RegisterAdminTopicHandlers(shard);
   RegisterAdminGroupHandlers(shard);
   RegisterAdminConsumptionHandlers(shard);

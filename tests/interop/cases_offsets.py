@@ -124,3 +124,40 @@ def tools_ask_members(context, version):
             continue  # the real one throws
         answer = raw.call(309, {'consumerGroup': group, 'clientId': client_id, 'msgId': one['om'], 'topic': topic, **header})
         check(answer.code == 1 and answer.remark, '309 with', header, 'says', answer)
+
+
+@test
+def offsets_for_tools(context):
+    """cloneGroupOffset and request 314: another group begins where one is; queryCq; 308 and 43 tell the same offsets."""
+    server, clients, topic = context.server, context.clients(VERSION), context.topic('ToolOffsets', 2)
+    source, group = 'tool-source', 'tool-target'
+    producer, consumer = 'tool-p', 'tool-c'
+    context.stopping(clients, producer, consumer)
+    admin = context.own.enter_context(Admin(VERSION, context.fresh_folder('mqadmin'), server.namesrv))
+    raw = context.raw(server.address)
+    clients.do('producer', name=producer, group='tool-producers')
+    clients.do('consumer', name=consumer, group=source, topic=topic)
+    ids = clients.send(producer, topic, 'tool', 10, tags='A')
+    clients.wait_for_ids(ids, 20)
+    text = admin.run('queryCq', '-t', topic, '-q', '1', '-i', '3', '-c', '1', '-b', server.address, '-g', source)
+    ack = next(a for a in (clients.acks[i] for i in ids) if (a['q'], a['o']) == (1, 3))
+    check('max: 5, min: 0' in text and f'physicOffset={int(ack["om"][16:], 16)}' in text and 'tagsCode=65' in text, 'queryCq:', text)
+    check(text.count('idx:') == 1, 'queryCq:', text)
+    check('eval=true' in text or context.kind != 'ringmq', 'the real one judges only what has an extension:', text)
+    clients.do('stop', name=consumer)
+    wait_until(lambda: offsets(context, source, topic, 2) == [5, 5], 10, 'the consumer to commit')
+
+    admin.run('updateSubGroup', '-b', server.address, '-g', group)
+    raw.must(314, {'srcGroup': source, 'destGroup': group, 'topic': topic, 'offline': 'true'})
+    check(offsets(context, group, topic, 2) == [5, 5], '314:', offsets(context, group, topic, 2))
+    text = admin.run('cloneGroupOffset', '-s', source, '-d', group, '-t', topic)
+    check('clone group offset success' in text, text)
+    table_of_all = rawmq.parse_fastjson(raw.must(43, {}).body.decode())['offsetTable']
+    for name in (source, group):
+        check(table_of_all[f'{topic}@{name}'] in ({'0': 5, '1': 5}, {0: 5, 1: 5}), '43:', table_of_all)
+    lowest = rawmq.parse_fastjson(raw.must(308, {'topic': topic, 'compareGroup': source}).body.decode())['correctionOffsets']
+    check(lowest in ({'0': 5, '1': 5}, {0: 5, 1: 5}), '308:', lowest)
+    piled = clients.send(producer, topic, 'after', 4)
+    clients.do('consumer', name=consumer, group=group, topic=topic)
+    clients.wait_for_ids(piled, 20)
+    check(all(clients.seen[i] == 1 for i in ids), 'the clone began before its source')

@@ -194,6 +194,34 @@ TEST(OffsetTableTest, WhatIsRemovedTakesItsResetsAlong) {
   EXPECT_TRUE(table.Commit("h", "u", 0, At(0)));
 }
 
+TEST(OffsetTableTest, ACloneIsWhatItsSourceIs) {
+  MemoryMeta meta;
+  {
+    OffsetTable table(meta);
+    table.Commit("from", "t", 0, At(1));
+    table.Commit("from", "t", 1, At(2));
+    table.Commit("from", "u", 0, At(3));
+    table.Commit("to", "t", 1, At(9));
+    table.Commit("to", "t", 2, At(9));
+    table.Commit("to", "v", 0, At(9));
+    table.Reset("to", "t", 1, At(8), OffsetTable::Consumers::kOnline);
+    ASSERT_TRUE(Finish(table.Flush()).ok());
+    table.Clone("from", "to", "t");
+    table.Clone("to", "to", "v");
+    ASSERT_TRUE(Finish(table.Flush()).ok());
+    EXPECT_EQ(table.TakeReset("to", "t", 1, At(0)), std::nullopt) << "an older order than the clone";
+  }
+  const OffsetTable again(meta);
+  EXPECT_EQ(again.Find("to", "t", 0), At(1));
+  EXPECT_EQ(again.Find("to", "t", 1), At(2));
+  EXPECT_EQ(again.Find("to", "t", 2), std::nullopt);
+  EXPECT_EQ(again.Find("to", "u", 0), std::nullopt) << "of another topic";
+  EXPECT_EQ(again.Find("to", "v", 0), At(9));
+  EXPECT_EQ(again.Find("from", "t", 1), At(2));
+  EXPECT_EQ(again.OfTopic("t").size(), 4u);
+  EXPECT_EQ(again.OfTopic("t")[1].group, "from");
+}
+
 // Catches offsets that outlive a power cut which their messages did not outlive.
 TEST(OffsetTableTest, OffsetsEndWhereTheirQueuesDo) {
   MemoryMeta meta;
