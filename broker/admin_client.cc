@@ -29,6 +29,28 @@ void WriteConnections(net::JsonWriter& json, const std::vector<ClientInfo>& clie
   json.EndArray();
 }
 
+/// What members want of a topic, or "" when they agree.
+std::string DifferencesIn(const std::vector<Disagreement>& disagreements, std::string_view topic) {
+  for (const Disagreement& one : disagreements) {
+    if (one.topic == topic) return one.Text();
+  }
+  return "";
+}
+
+/// Adds what the members disagree about to the properties that tools show of a consumer (ConsumerRunningInfo); to nothing else.
+void AddDifferences(const std::vector<Disagreement>& disagreements, std::string& info) {
+  constexpr std::string_view kProperties = "\"properties\":{";  // within a text its quotes would be escaped
+  const size_t at = info.find(kProperties);
+  if (disagreements.empty() || at == std::string::npos) return;
+  std::string text = "members of this group differ, which loses messages:";
+  for (const Disagreement& one : disagreements) text += core::StrCat(" topic ", one.topic, ": ", one.Text());
+  net::JsonWriter member;
+  member.Key("SUBSCRIPTIONS_DIFFER").String(text);
+  const size_t inside = at + kProperties.size();
+  const bool only = inside < info.size() && info[inside] == '}';
+  info.insert(inside, core::StrCat(member.text(), only ? "" : ","));
+}
+
 }  // namespace
 
 core::Task<net::Reply> AdminClientHandlers::Consumers(net::RequestContext, net::GetConsumerConnectionListRequest request) {
@@ -44,7 +66,14 @@ core::Task<net::Reply> AdminClientHandlers::Consumers(net::RequestContext, net::
   json.Member("messageModel", NameOf(view->model)).Key("subscriptionTable").BeginObject();
   for (const auto& [topic, data] : view->subscriptions) {
     json.Key(topic);
-    data.WriteJson(json);
+    const std::string differences = DifferencesIn(view->disagreements, topic);
+    if (differences.empty()) {
+      data.WriteJson(json);
+      continue;
+    }
+    SubscriptionData shown = data;
+    shown.expression = core::StrCat(data.expression, "   MEMBERS DIFFER, WHICH LOSES MESSAGES: ", differences);
+    shown.WriteJson(json);
   }
   json.EndObject().EndObject();
   net::Reply reply;
@@ -106,6 +135,7 @@ core::Task<net::Reply> AdminClientHandlers::RunningInfo(net::RequestContext, net
   const std::optional<GroupView> view = co_await shard_.consumer_groups().View(group);
   const std::string no_body;
   ClientAnswer answer = co_await CallClient(shard_, MemberOf(view, client_id), &request, &no_body, kClientTimeout);
+  if (view.has_value()) AddDifferences(view->disagreements, answer.body);
   co_return RelayedReply(std::move(answer), group, client_id);
 }
 

@@ -5,7 +5,7 @@ import time
 import rawmq
 from interop.cases_admin import VERSION, table
 from interop.cases_basic import name_of
-from interop.harness import Admin, check, test, test_each_client, wait_until
+from interop.harness import Admin, Skip, check, test, test_each_client, wait_until
 
 
 def offsets(context, group, topic, queues):
@@ -161,3 +161,35 @@ def offsets_for_tools(context):
     clients.do('consumer', name=consumer, group=group, topic=topic)
     clients.wait_for_ids(piled, 20)
     check(all(clients.seen[i] == 1 for i in ids), 'the clone began before its source')
+
+
+@test
+def unequal_subscriptions(context):
+    """Two members of one group with different tags: within a second consumerConnection tells it, and consumerStatus as well; each
+    member gets only what it asked for."""
+    if context.kind != 'ringmq':
+        raise Skip('beyond RocketMQ')
+    server = context.standalone('unequal')
+    clients = context.clients(VERSION)
+    topic, group = context.topic('Unequal', 4, server), 'unequal-group'
+    consumers = {'unequal-a': 'A', 'unequal-b': 'B'}
+    context.stopping(clients, 'unequal-p', *consumers)
+    admin = context.own.enter_context(Admin(VERSION, context.fresh_folder('mqadmin'), server.namesrv))
+    for consumer, tag in consumers.items():
+        clients.do('consumer', name=consumer, group=group, topic=topic, expression=tag, namesrv=server.namesrv)
+    begin = time.monotonic()
+    text = admin.run('consumerConnection', '-g', group)
+    while 'MEMBERS DIFFER' not in text and time.monotonic() < begin + 1:
+        text = admin.run('consumerConnection', '-g', group)
+    check('1 wants [A]: ' in text and '1 wants [B]: ' in text, 'consumerConnection:', text)
+    ids = [r[0] for r in table(text) if r[0].split('@')[-1] in consumers]
+    text = admin.run('consumerStatus', '-g', group, '-i', ids[0])
+    check('SUBSCRIPTIONS_DIFFER' in text and '1 wants [B]: ' in text, 'consumerStatus:', text)
+
+    clients.do('producer', name='unequal-p', group='unequal-producers', namesrv=server.namesrv)
+    clients.send('unequal-p', topic, 'unequal', 40, tags='A,B')
+    wait_until(lambda: all(clients.deliveries.get(c) for c in consumers), 20, 'both to get something')
+    for consumer, tag in consumers.items():
+        check({e['tag'] for e in clients.deliveries[consumer]} == {tag}, consumer, 'got another tag')
+    clients.do('stop', name='unequal-b')
+    wait_until(lambda: 'MEMBERS DIFFER' not in admin.run('consumerConnection', '-g', group), 2, 'the end of it to be seen')
