@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/call_client.h"
 #include "broker/consumer_groups.h"
 #include "broker/gather.h"
 #include "broker/producer_groups.h"
@@ -19,8 +20,6 @@ namespace {
 
 using net::ResponseCode;
 
-constexpr absl::Duration kClientTimeout = absl::Seconds(10);
-
 void WriteConnections(net::JsonWriter& json, const std::vector<ClientInfo>& clients) {
   json.Key("connectionSet").BeginArray();
   for (const ClientInfo& client : clients) {
@@ -30,33 +29,26 @@ void WriteConnections(net::JsonWriter& json, const std::vector<ClientInfo>& clie
   json.EndArray();
 }
 
-/// What a client answered, carried from its connection's shard.
-struct ClientAnswer {
-  bool connected = false;
-  absl::Status status;
-  int32_t code = 0;
-  std::string remark;
-  std::string body;
-};
-
-core::Task<ClientAnswer> AskRunningInfo(BrokerShard& here, net::Connection::Id id, std::string group, std::string client_id,
-                                        bool jstack) {
-  ClientAnswer answer;
-  net::Connection* connection = here.FindConnection(id);
-  if (connection == nullptr) co_return answer;
-  answer.connected = true;
-  net::GetConsumerRunningInfoRequest request;
-  request.consumer_group = group;
-  request.client_id = client_id;
-  request.jstack = jstack;
-  absl::StatusOr<net::Frame> frame = co_await connection->Call(request, core::Slice(), kClientTimeout);
-  answer.status = frame.status();
-  if (frame.ok()) {
-    answer.code = frame->code;
-    answer.remark = std::string(frame->remark);
-    answer.body = std::string(frame->body.text());
+/// What members want of a topic, or "" when they agree.
+std::string DifferencesIn(const std::vector<Disagreement>& disagreements, std::string_view topic) {
+  for (const Disagreement& one : disagreements) {
+    if (one.topic == topic) return one.Text();
   }
-  co_return answer;
+  return "";
+}
+
+/// Adds what the members disagree about to the properties that tools show of a consumer (ConsumerRunningInfo); to nothing else.
+void AddDifferences(const std::vector<Disagreement>& disagreements, std::string& info) {
+  constexpr std::string_view kProperties = "\"properties\":{";  // within a text its quotes would be escaped
+  const size_t at = info.find(kProperties);
+  if (disagreements.empty() || at == std::string::npos) return;
+  std::string text = "members of this group differ, which loses messages:";
+  for (const Disagreement& one : disagreements) text += core::StrCat(" topic ", one.topic, ": ", one.Text());
+  net::JsonWriter member;
+  member.Key("SUBSCRIPTIONS_DIFFER").String(text);
+  const size_t inside = at + kProperties.size();
+  const bool only = inside < info.size() && info[inside] == '}';
+  info.insert(inside, core::StrCat(member.text(), only ? "" : ","));
 }
 
 }  // namespace
@@ -74,7 +66,14 @@ core::Task<net::Reply> AdminClientHandlers::Consumers(net::RequestContext, net::
   json.Member("messageModel", NameOf(view->model)).Key("subscriptionTable").BeginObject();
   for (const auto& [topic, data] : view->subscriptions) {
     json.Key(topic);
-    data.WriteJson(json);
+    const std::string differences = DifferencesIn(view->disagreements, topic);
+    if (differences.empty()) {
+      data.WriteJson(json);
+      continue;
+    }
+    SubscriptionData shown = data;
+    shown.expression = core::StrCat(data.expression, "   MEMBERS DIFFER, WHICH LOSES MESSAGES: ", differences);
+    shown.WriteJson(json);
   }
   json.EndObject().EndObject();
   net::Reply reply;
@@ -132,33 +131,12 @@ core::Task<net::Reply> AdminClientHandlers::AllProducers(net::RequestContext, ne
 core::Task<net::Reply> AdminClientHandlers::RunningInfo(net::RequestContext, net::GetConsumerRunningInfoRequest request) {
   const std::string group(request.consumer_group);
   const std::string client_id(request.client_id);
-  const bool jstack = request.jstack.value_or(false);
+  request.jstack = request.jstack.value_or(false);
   const std::optional<GroupView> view = co_await shard_.consumer_groups().View(group);
-  net::Connection::Id id = 0;
-  if (view.has_value()) {
-    for (const ClientInfo& member : view->members) {
-      if (member.client_id == client_id) id = member.connection;
-    }
-  }
-  ClientAnswer answer;
-  if (id != 0) {
-    answer = co_await shard_.peers().On(
-        BrokerShard::ShardOf(id),
-        [](BrokerShard& there, net::Connection::Id connection, std::string g, std::string c, bool stacks) {
-          return AskRunningInfo(there, connection, std::move(g), std::move(c), stacks);
-        },
-        id, group, client_id, jstack);
-  }
-  if (!answer.connected) {
-    co_return net::Reply(ResponseCode::kSystemError, core::StrCat("The Consumer <", group, "> <", client_id, "> not online"));
-  }
-  if (!answer.status.ok()) {
-    co_return net::Reply(ResponseCode::kConsumeMsgTimeout, core::StrCat("consumer <", group, "> <", client_id, "> did not answer: ",
-                                                                        core::ToStd(answer.status.message())));
-  }
-  net::Reply reply(static_cast<ResponseCode>(answer.code), std::move(answer.remark));
-  reply.SetBody(std::move(answer.body));
-  co_return reply;
+  const std::string no_body;
+  ClientAnswer answer = co_await CallClient(shard_, MemberOf(view, client_id), &request, &no_body, kClientTimeout);
+  if (view.has_value()) AddDifferences(view->disagreements, answer.body);
+  co_return RelayedReply(std::move(answer), group, client_id);
 }
 
 void RegisterAdminClientHandlers(BrokerShard& shard) {

@@ -303,6 +303,13 @@ void RegisterClientHandlers(BrokerShard& shard) {
           if (member != nullptr) member->SendOneway(net::NotifyConsumerIdsChangedRequest{.consumer_group = group});
         }
       })));
+  shard.metrics().Add([here](core::MetricSink& sink) {
+    const ConsumerGroups& groups = here->consumer_groups();
+    sink.Gauge("ringmq_groups_with_unequal_subscriptions", "Consumer groups whose members subscribe to different things, which loses messages.",
+               static_cast<double>(groups.disagreeing()));
+    sink.Counter("ringmq_unequal_subscriptions_total", "Times that members of a group began to, or did so in another way.",
+                 static_cast<double>(groups.disagreements_seen()));
+  });
   auto& handlers = shard.Adopt(std::make_unique<ClientHandlers>(shard));
   shard.On(handlers, &ClientHandlers::Heartbeat);
   shard.On(handlers, &ClientHandlers::Unregister);

@@ -33,6 +33,7 @@ constexpr std::string_view kGroups = "a variation of the protocol that is not th
 constexpr std::string_view kFixed = "fixed here";
 constexpr std::string_view kFlushTimeout = "FLUSH_DISK_TIMEOUT is answered after 5 s";
 constexpr std::string_view kOtherFiles = "offsets are in the metadata log, without history files";
+constexpr std::string_view kServerSideReset = "offsets are always reset by the broker itself";
 constexpr std::string_view kStorePath = "everything lies under storePathRootDir";
 
 constexpr core::IgnoredKey kIgnored[] = {
@@ -430,7 +431,7 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"startAcceptSendRequestTimeStamp", kGroups},
     {"storeReplyMessageEnable", kGroups},
     {"subscriptionExpiredTimeout", kGroups},
-    {"useServerSideResetOffset", kGroups},
+    {"useServerSideResetOffset", kServerSideReset},
     {"validateSystemTopicWhenUpdateTopic", kGroups},
     {"consumerOffsetUpdateVersionStep", kFixed},
     {"enableBatchPush", kFixed},

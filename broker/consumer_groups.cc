@@ -37,12 +37,26 @@ core::Task<void> ConsumerGroups::Heartbeat(ConsumerRegistration registration, bo
   std::vector<Id> notify = co_await core::InvokeOn(
       owner,
       [](ConsumerGroups* there, ConsumerRegistration beat) {
-        GroupMembers::Outcome outcome = there->members_.Heartbeat(std::move(beat));
-        if (outcome.conflict.has_value()) core::LogWarning(*outcome.conflict);
-        return std::move(outcome.notify);
+        const std::string name = beat.group;
+        return there->Settle(name, there->members_.Heartbeat(std::move(beat)));
       },
       peers_(owner), std::move(registration));
   if (notify_enabled) co_await NotifyMembers(group, std::move(notify));
+}
+
+std::vector<ConsumerGroups::Id> ConsumerGroups::Settle(std::string_view group, GroupMembers::Outcome outcome) {
+  if (!outcome.disagreements_changed) return std::move(outcome.notify);
+  const std::vector<Disagreement> disagreements = members_.Disagreements(group);
+  if (disagreements.empty()) {
+    core::LogInfo("group ", group, ": its members subscribe to the same again");
+    return std::move(outcome.notify);
+  }
+  ++disagreements_seen_;
+  for (const Disagreement& one : disagreements) {
+    core::LogWarning("group ", group, " loses messages of topic ", one.topic, ", as its members subscribe to different things: ", one.Text(),
+                     ". Let all members of a group subscribe to the same, or give them groups of their own.");
+  }
+  return std::move(outcome.notify);
 }
 
 core::Task<void> ConsumerGroups::Unregister(Id connection, std::string group, bool notify_enabled) {
@@ -64,8 +78,8 @@ core::Task<void> ConsumerGroups::ConnectionClosed(Id connection) {
 core::Task<void> ConsumerGroups::Leave(Id connection, std::string group, bool notify_enabled) {
   const core::ShardId owner = placement_.OwnerOfGroup(group);
   std::vector<Id> left = co_await core::InvokeOn(
-      owner, [](ConsumerGroups* there, std::string name, Id id) { return there->members_.Remove(name, id); }, peers_(owner), group,
-      connection);
+      owner, [](ConsumerGroups* there, std::string name, Id id) { return there->Settle(name, there->members_.Remove(name, id)); },
+      peers_(owner), group, connection);
   if (notify_enabled) co_await NotifyMembers(std::move(group), std::move(left));
 }
 
@@ -139,7 +153,8 @@ core::Task<std::vector<ConsumerGroups::Id>> ConsumerGroups::Expire(core::MonoTim
   for (GroupMembers::Expired& one : expired) {
     silent.push_back(one.connection);
     core::LogInfo("group ", one.group, ": a consumer is gone without a word for too long");
-    co_await NotifyMembers(std::move(one.group), std::move(one.left));
+    std::vector<Id> left = Settle(one.group, std::move(one.outcome));
+    co_await NotifyMembers(std::move(one.group), std::move(left));
   }
   co_return silent;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -63,6 +65,10 @@ class ConsumerGroups {
   /// connections, of any shard, for closing.
   core::Task<std::vector<Id>> Expire(core::MonoTime oldest);
 
+  /// Groups of this shard whose members subscribe to different things now, and how often that has begun or changed.
+  size_t disagreeing() const { return members_.disagreeing(); }
+  uint64_t disagreements_seen() const { return disagreements_seen_; }
+
  private:
   struct Announced {
     MessageModel model = MessageModel::kClustering;
@@ -71,6 +77,8 @@ class ConsumerGroups {
   };
   using OfConnection = std::map<std::string, Announced, std::less<>>;  // by group
 
+  /// Says once what the members of a group of this shard have begun to disagree about; returns who is to be told.
+  std::vector<Id> Settle(std::string_view group, GroupMembers::Outcome outcome);
   core::Task<void> Leave(Id connection, std::string group, bool notify_enabled);
   /// Tells members, each on its connection's shard.
   core::Task<void> NotifyMembers(std::string group, std::vector<Id> members) const;
@@ -80,6 +88,7 @@ class ConsumerGroups {
   const Notify notify_;
   std::map<Id, OfConnection> connections_;
   GroupMembers members_;
+  uint64_t disagreements_seen_ = 0;
 };
 
 }  // namespace broker

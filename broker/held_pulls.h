@@ -3,8 +3,10 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "core/budget.h"
+#include "core/intrusive_list.h"
 #include "core/mailbox.h"
 #include "core/stop.h"
 #include "core/types.h"
@@ -17,16 +19,28 @@ class HeldPulls {
  public:
   explicit HeldPulls(size_t max) : brief_max_(max / 8 + 64) { budget_.limit = max; }
 
+  /// What a held pull waits for.
+  struct Wish {
+    std::string_view group;
+    std::string_view topic;
+    int32_t queue_id = 0;
+    friend bool operator==(const Wish&, const Wish&) = default;
+  };
+
   /// One held pull; leaves when it dies.
-  class Place {
+  class Place : public core::ListNode {
    public:
-    /// Empty when there is no room.
-    explicit Place(HeldPulls& pulls) : pulls_(&pulls), brief_(pulls.budget_.full()) {
+    /// Empty when there is no room. `wish` is borrowed; `stop` ends the wait.
+    Place(HeldPulls& pulls, Wish wish, core::StopToken stop) : pulls_(&pulls), wish_(wish), brief_(pulls.budget_.full()), relay_(wake_) {
       if (brief_) {
         ++pulls.budget_.hits;
         if (pulls.budget_.used - pulls.budget_.limit >= pulls.brief_max_) pulls_ = nullptr;
       }
-      if (pulls_ != nullptr) ++pulls_->budget_.used;
+      if (pulls_ == nullptr) return;
+      ++pulls_->budget_.used;
+      pulls_->places_.PushBack(*this);
+      if (stop.stop_requested()) wake_.RequestStop();
+      stop.Register(relay_);
     }
     ~Place() {
       if (pulls_ != nullptr) --pulls_->budget_.used;
@@ -36,11 +50,35 @@ class HeldPulls {
     explicit operator bool() const { return pulls_ != nullptr; }
     /// One of those beyond the limit: for shortPollingTimeMills at most.
     bool brief() const { return brief_; }
+    /// What to wait with: stops with the pull's own token, or when it is called.
+    core::StopToken token() { return wake_.token(); }
+    /// Call has ended the wait.
+    bool called() const { return called_; }
 
    private:
+    friend class HeldPulls;
+    struct Relay final : core::StopCallback {
+      explicit Relay(core::StopSource& w) : wake(w) {}
+      void OnStop() noexcept override { wake.RequestStop(); }
+      core::StopSource& wake;
+    };
+
     HeldPulls* pulls_;
+    const Wish wish_;
     const bool brief_;
+    bool called_ = false;
+    core::StopSource wake_;
+    Relay relay_;
   };
+
+  /// Ends the waits of these pulls, as there is something to tell them. Looks at every pull that is held: for administrators.
+  void Call(const Wish& wish) {
+    places_.ForEach([&wish](Place& place) {
+      if (place.called_ || place.wish_ != wish) return;
+      place.called_ = true;
+      place.wake_.RequestStop();
+    });
+  }
 
   size_t count() const { return budget_.used; }
   const core::Budget& budget() const { return budget_; }
@@ -48,6 +86,7 @@ class HeldPulls {
  private:
   core::Budget budget_;
   const size_t brief_max_;
+  core::IntrusiveList<Place> places_;
 };
 
 /// Carries the stop of a connection to the shard where its pull waits, and comes back. Lives in the frame of the pull on the connection's shard, which

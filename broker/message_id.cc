@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "absl/strings/ascii.h"
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 
@@ -10,9 +11,9 @@ namespace broker {
 
 namespace {
 
+constexpr char kDigits[] = "0123456789ABCDEF";
 // The two digits of each byte.
 constexpr std::array<std::array<char, 2>, 256> kHex = [] {
-  constexpr char kDigits[] = "0123456789ABCDEF";
   std::array<std::array<char, 2>, 256> hex{};
   for (size_t byte = 0; byte < hex.size(); ++byte) hex[byte] = {kDigits[byte >> 4], kDigits[byte & 15]};
   return hex;
@@ -36,6 +37,17 @@ MessageId MessageId::OfRecord(const core::Endpoint& store_host, core::PhysicalOf
   id.AppendNumber(store_host.port, 4);
   id.AppendNumber(static_cast<uint64_t>(position.value()), 8);
   return id;
+}
+
+std::optional<core::PhysicalOffset> MessageId::PositionIn(std::string_view text) {
+  if (text.size() != 32 && text.size() != 56) return std::nullopt;
+  uint64_t value = 0;  // of the last 16 digits: those before are shifted out
+  for (const char digit : text) {
+    const char* const at = std::char_traits<char>::find(kDigits, 16, absl::ascii_toupper(static_cast<unsigned char>(digit)));
+    if (at == nullptr) return std::nullopt;
+    value = value << 4 | static_cast<uint64_t>(at - kDigits);
+  }
+  return core::PhysicalOffset(static_cast<int64_t>(value));
 }
 
 // Layout (source: RocketMQ 5.3.3 MessageClientIDSetter): ip 4 or 16, process 2, class loader 4, milliseconds since the month began 4, counter 2.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,9 @@ class MessageId {
   /// By which a client finds a record again (offsetMsgId): host, port in 4 bytes, physical offset; upper-case hexadecimal. Source: RocketMQ
   /// 5.3.3 MessageDecoder.createMessageId.
   static MessageId OfRecord(const core::Endpoint& store_host, core::PhysicalOffset position);
+
+  /// The physical offset in the text of such an id, in either case; nullopt: it is none. It may be anything that its sender made up.
+  static std::optional<core::PhysicalOffset> PositionIn(std::string_view text);
 
   std::string_view text() const { return {text_, size_}; }
 

@@ -80,12 +80,14 @@ core::Task<net::Reply> OffsetHandlers::Update(net::RequestContext context, net::
     co_return net::Reply(ResponseCode::kInvalidParameter,
                          core::StrCat("offset[", request.commit_offset, "] is below 0"));
   }
-  co_await OnOwner(
+  const bool taken = co_await OnOwner(
       request.topic, request.queue_id,
       [](BrokerShard& owner, core::QueueKey queue, std::string group, core::LogicalOffset offset) {
-        owner.offsets().Commit(group, queue.topic, queue.queue_id, offset);
+        return owner.offsets().Commit(group, queue.topic, queue.queue_id, offset);
       },
       std::string(request.consumer_group), core::LogicalOffset(request.commit_offset));
+  // Its next pull tells the consumer; an error would only make it say so again.
+  if (!taken) co_return net::Reply(ResponseCode::kSuccess, "Offset has been previously reset");
   co_return net::Reply();
 }
 

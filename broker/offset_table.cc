@@ -84,9 +84,31 @@ void OffsetTable::Set(const View& view, core::LogicalOffset offset) {
   dirty_.push_back(it->first);
 }
 
-void OffsetTable::Commit(std::string_view group, std::string_view topic, int32_t queue_id,
+bool OffsetTable::Commit(std::string_view group, std::string_view topic, int32_t queue_id,
                          core::LogicalOffset offset) {
+  const View view{group, topic, queue_id};
+  if (!resets_.empty() && resets_.contains(view)) return false;
+  Set(view, offset);
+  return true;
+}
+
+void OffsetTable::Reset(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset,
+                        Consumers consumers) {
   Set(View{group, topic, queue_id}, offset);
+  Place place{std::string(group), core::QueueKey{std::string(topic), queue_id}};
+  resets_.insert_or_assign(std::move(place), Pending{offset, consumers});
+}
+
+std::optional<core::LogicalOffset> OffsetTable::TakeReset(std::string_view group, std::string_view topic,
+                                                          int32_t queue_id, core::LogicalOffset from) {
+  if (resets_.empty()) return std::nullopt;
+  const auto it = resets_.find(View{group, topic, queue_id});
+  if (it == resets_.end()) return std::nullopt;
+  const Pending reset = it->second;
+  resets_.erase(it);
+  // One that has come since begins there by itself; telling it all the same would cost a Java client of 4.9 ten seconds.
+  if (reset.consumers == Consumers::kNone && from == reset.offset) return std::nullopt;
+  return reset.offset;
 }
 
 template <typename Matches>
@@ -99,6 +121,14 @@ void OffsetTable::Remove(Matches matches) {
       ++it;
     }
   }
+  absl::erase_if(resets_, [&matches](const auto& reset) { return matches(reset.first); });
+}
+
+void OffsetTable::Clone(std::string_view source, std::string_view target, std::string_view topic) {
+  if (source == target) return;
+  const std::vector<Entry> entries = OfGroup(source, topic);
+  Remove([target, topic](const Place& place) { return place.group == target && place.queue.topic == topic; });
+  for (const Entry& entry : entries) Set(View{target, topic, entry.queue.queue_id}, entry.offset);
 }
 
 void OffsetTable::RemoveTopic(std::string_view topic) {
@@ -123,6 +153,10 @@ std::vector<OffsetTable::Entry> OffsetTable::OfGroup(std::string_view group, std
   return Collect([group, topic](const Place& place) {
     return place.group == group && (topic.empty() || place.queue.topic == topic);
   });
+}
+
+std::vector<OffsetTable::Entry> OffsetTable::OfTopic(std::string_view topic) const {
+  return Collect([topic](const Place& place) { return place.queue.topic == topic; });
 }
 
 std::vector<std::string> OffsetTable::GroupsOf(std::string_view topic) const {

@@ -32,8 +32,24 @@ class OffsetTable {
 
   /// nullopt: the group has never committed this queue.
   std::optional<core::LogicalOffset> Find(std::string_view group, std::string_view topic, int32_t queue_id) const;
-  /// Overwrites, also with a lower value. Source: RocketMQ 5.3.3, ConsumerOffsetManager.commitOffset.
-  void Commit(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset);
+  /// Overwrites, also with a lower value. False, and nothing has changed: the offset was reset, and the consumer has not been told yet. Source:
+  /// RocketMQ 5.3.3, ConsumerOffsetManager.commitOffset.
+  bool Commit(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset);
+
+  /// Who consumes a queue when its offset is reset.
+  enum class Consumers {
+    kNone,    // who comes later asks where to begin
+    kOnline,  // members that go on where they are, until a pull is told
+  };
+  /// Sets the offset for an administrator. Until TakeReset has told a pull, no consumer can commit another one; a restart forgets that part.
+  void Reset(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset, Consumers consumers);
+  /// Where a pull that was about to read at `from` is to go instead, once a reset: the messages that its consumer still has are behind the reset
+  /// and their offsets are not to count. nullopt: it is right as it is.
+  std::optional<core::LogicalOffset> TakeReset(std::string_view group, std::string_view topic, int32_t queue_id,
+                                               core::LogicalOffset from);
+
+  /// Makes what `target` has committed of `topic` here what `source` has, also where that is nothing.
+  void Clone(std::string_view source, std::string_view target, std::string_view topic);
 
   /// Forgets a deleted topic's or group's offsets.
   void RemoveTopic(std::string_view topic);
@@ -41,6 +57,8 @@ class OffsetTable {
 
   /// What a group has committed here, of one topic or (empty) of all; sorted by topic and queue.
   std::vector<Entry> OfGroup(std::string_view group, std::string_view topic = {}) const;
+  /// What all groups have committed here of one topic; sorted by group and queue.
+  std::vector<Entry> OfTopic(std::string_view topic) const;
   /// Groups that have committed a queue of `topic` here, or (empty) of any; sorted.
   std::vector<std::string> GroupsOf(std::string_view topic) const;
   /// Everything, sorted.
@@ -83,6 +101,10 @@ class OffsetTable {
     bool dirty = false;
   };
   using Table = absl::flat_hash_map<Place, Value, Hash, Equal>;
+  struct Pending {
+    core::LogicalOffset offset;
+    Consumers consumers = Consumers::kNone;
+  };
 
   void Set(const View& view, core::LogicalOffset offset);
   template <typename Matches>
@@ -92,6 +114,7 @@ class OffsetTable {
 
   store::MetaStore& meta_;
   Table table_;
+  absl::flat_hash_map<Place, Pending, Hash, Equal> resets_;  // of which no pull has been told yet
   std::vector<Place> dirty_;     // each once: Value::dirty
   std::vector<Place> removed_;   // to be deleted from the metadata log
 };

@@ -100,6 +100,10 @@ ResponseCode PullResponseCode(FetchStatus status, core::LogicalOffset requested)
   return ResponseCode::kSystemError;
 }
 
+ResponseCode PullResponseCode(const PullOutcome& outcome, core::LogicalOffset requested) {
+  return outcome.reset ? ResponseCode::kPullOffsetMoved : PullResponseCode(outcome.status, requested);
+}
+
 core::Task<net::Reply> PullHandlers::Pull(net::RequestContext context, net::PullMessageRequest request) {
   return Serve(context, request);
 }
@@ -290,7 +294,8 @@ core::Task<PullOutcome> PullHandlers::Wait(net::Connection& connection, core::Sh
 
 net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, PullOutcome outcome, net::AnswerRoom room) {
   if (outcome.stopped) return net::Reply::None();
-  net::Reply reply(PullResponseCode(outcome.status, job.from), std::string(FetchStatusName(outcome.status)));
+  const std::string_view what = outcome.reset ? "OFFSET_RESET" : FetchStatusName(outcome.status);
+  net::Reply reply(PullResponseCode(outcome, job.from), std::string(what));
   reply.Add("suggestWhichBrokerId", 0);
   reply.Add("nextBeginOffset", outcome.next.value());
   reply.Add("minOffset", outcome.min.value());
@@ -346,7 +351,7 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
   net::AnswerRoom room;
   PullOutcome outcome = co_await Read(connection, owner, job, room);
 
-  const bool nothing = PullResponseCode(outcome.status, job.from) == ResponseCode::kPullNotFound;
+  const bool nothing = PullResponseCode(outcome, job.from) == ResponseCode::kPullNotFound;
   const absl::Duration hold = nothing && !outcome.stopped ? HoldTime(request) : absl::ZeroDuration();
   std::string group;
   std::string topic;

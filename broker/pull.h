@@ -49,6 +49,7 @@ struct PullOutcome {
   core::LogicalOffset max;
   bool on_disk =
       false;  // it was read from the disk; or would have to be: then `bytes` is what to expect, and nothing else is said
+  bool reset = false;    // nothing was read: the group's offset was reset to `next`
   bool full = false;     // as many pulls are held as may be
   bool stopped = false;  // the connection is gone; nobody waits for an answer
   int32_t messages = 0;
@@ -66,7 +67,7 @@ struct PullOutcome {
 /// as they lie in the log's buffers. Order of the checks: RocketMQ 5.3.3 PullMessageProcessor.
 ///
 /// A pull that finds nothing is held on the owner until a message arrives that its filter lets pass, its time is up (to the
-/// millisecond, where RocketMQ looks every 5 s) or its connection closes.
+/// millisecond, where RocketMQ looks every 5 s), its group's offset is reset or its connection closes.
 ///
 /// Who waits for what: a pull takes room among the answers of its connection and shard for what its queue's last pulls have found, reads what lies in memory,
 /// and again in its turn if that was too little. What lies on the disk is read in turn, of the connection's pulls from that disk, with room of the queue's owner,
@@ -111,6 +112,8 @@ class PullHandlers {
       disk_turns_;  // by connection and owner
 };
 
+/// The response code of an answer to a pull that began at `requested`.
+net::ResponseCode PullResponseCode(const PullOutcome& outcome, core::LogicalOffset requested);
 /// The response code that a fetch means to a client. `requested`: where it wanted to begin. Source: RocketMQ 5.3.3
 /// PullMessageProcessor.composeResponseHeader.
 net::ResponseCode PullResponseCode(store::FetchStatus status, core::LogicalOffset requested);

@@ -1,6 +1,7 @@
 #include "broker/pull_owner.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -32,6 +33,21 @@ PullOutcome OutcomeOf(store::FetchResult result) {
   if (result.messages > 0) outcome.records = core::Foreign<store::FetchResult>(std::move(result));
   return outcome;
 }
+
+/// What a pull is told once its group's offset was reset. Source: RocketMQ 5.3.3 PullMessageProcessor, GetMessageStatus.OFFSET_RESET.
+std::optional<PullOutcome> TakeReset(BrokerShard& here, const PullJob& job) {
+  const std::optional<core::LogicalOffset> reset = here.offsets().TakeReset(job.group, job.topic, job.queue_id, job.from);
+  if (!reset.has_value()) return std::nullopt;
+  const core::QueueKey queue = QueueOf(job);
+  PullOutcome outcome;
+  outcome.reset = true;
+  outcome.next = *reset;
+  outcome.min = here.store().MinOffset(queue);
+  outcome.max = here.store().MaxOffset(queue);
+  return outcome;
+}
+
+core::Task<PullOutcome> Told(PullOutcome outcome) { co_return outcome; }
 
 /// Reads from `from` on; from the disk with room for it.
 core::Task<PullOutcome> Read(BrokerShard& here, const PullJob& job, core::QueueKey queue, core::LogicalOffset from,
@@ -66,7 +82,7 @@ core::Task<PullOutcome> CommitAndRead(BrokerShard& here, const PullJob& job, cor
 // Waits for messages that pass the filter. Those that do not pass move the place from which to read on, so that they are looked at once; the client is
 // told of it when the time is up.
 core::Task<PullOutcome> Held(BrokerShard& here, const PullJob* job, core::MonoTime deadline, core::StopToken stop) {
-  HeldPulls::Place place(here.held_pulls());
+  HeldPulls::Place place(here.held_pulls(), {job->group, job->topic, job->queue_id}, stop);
   if (!place) {
     PullOutcome outcome;
     outcome.full = true;
@@ -78,8 +94,10 @@ core::Task<PullOutcome> Held(BrokerShard& here, const PullJob* job, core::MonoTi
   core::LogicalOffset from = job->from;
   while (true) {
     core::QueueKey queue = QueueOf(*job);
-    const core::WaitResult woken = co_await here.store().WaitForMessage(queue, from, deadline, stop);
-    if (woken == core::WaitResult::kStopped) co_return PullOutcome::Stopped();
+    const core::WaitResult woken = co_await here.store().WaitForMessage(queue, from, deadline, place.token());
+    // A connection that is gone must not take the reset along.
+    if (stop.stop_requested() || (woken == core::WaitResult::kStopped && !place.called())) co_return PullOutcome::Stopped();
+    if (std::optional<PullOutcome> reset = TakeReset(here, *job)) co_return std::move(*reset);
     const bool on_disk = OnDisk(here, queue, from);
     PullOutcome outcome = co_await Read(here, *job, std::move(queue), from, on_disk, stop);
     if (outcome.stopped) co_return outcome;
@@ -101,6 +119,7 @@ core::Task<PullOutcome> Held(BrokerShard& here, const PullJob* job, core::MonoTi
 }  // namespace
 
 core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job) {
+  if (std::optional<PullOutcome> reset = TakeReset(here, *job)) co_return std::move(*reset);
   core::QueueKey queue = QueueOf(*job);
   PullOutcome outcome;
   outcome.on_disk = OnDisk(here, queue, job->from);
@@ -113,6 +132,8 @@ core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job) {
 }
 
 core::Task<PullOutcome> PullPatiently(BrokerShard& here, const PullJob* job, core::StopToken stop) {
+  // Also before it is held: the reset may have come between the first look and this one.
+  if (std::optional<PullOutcome> reset = TakeReset(here, *job)) return Told(std::move(*reset));
   if (job->held_until.has_value()) return Held(here, job, *job->held_until, stop);
   core::QueueKey queue = QueueOf(*job);
   const bool on_disk = OnDisk(here, queue, job->from);

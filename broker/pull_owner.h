@@ -8,7 +8,7 @@
 namespace broker {
 
 /// The owner's half of a pull, on the shard of the queue. `job` stays untouched by its shard meanwhile. What is read commits the
-/// offset that came along.
+/// offset that came along. The first pull after a reset of its group's offset reads and commits nothing: it is told where to go on.
 
 /// Reads what lies in memory, which takes no time. What does not is only said to be on the disk (`on_disk`), with what to expect of it.
 core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job);

@@ -6,10 +6,15 @@
 #include "broker/admin_node.h"
 #include "broker/admin_topic.h"
 #include "broker/client_handlers.h"
+#include "broker/consume_directly.h"
+#include "broker/consumer_status.h"
 #include "broker/end_transaction.h"
+#include "broker/group_offsets.h"
 #include "broker/offset_handlers.h"
 #include "broker/pull.h"
+#include "broker/queue_entries.h"
 #include "broker/recall.h"
+#include "broker/reset_offset.h"
 #include "broker/send.h"
 #include "broker/send_back.h"
 #include "broker/view_message.h"
@@ -24,11 +29,16 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterEndTransactionHandlers(shard);
   RegisterPullHandlers(shard);
   RegisterOffsetHandlers(shard);
+  RegisterResetOffsetHandlers(shard);
+  RegisterGroupOffsetHandlers(shard);
   RegisterViewMessageHandlers(shard);
+  RegisterQueueEntriesHandlers(shard);
   RegisterAdminTopicHandlers(shard);
   RegisterAdminGroupHandlers(shard);
   RegisterAdminConsumptionHandlers(shard);
   RegisterAdminClientHandlers(shard);
+  RegisterConsumerStatusHandlers(shard);
+  RegisterConsumeDirectlyHandlers(shard);
   RegisterAdminNodeHandlers(shard);
 }
 

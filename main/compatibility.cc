@@ -44,7 +44,7 @@ constexpr Feature kFeatures[] = {
     {"Clustering and broadcasting", "works"},
     {"Ordered consumption (queue locks)", "works"},
     {"Offsets: query, update, search by time", "works"},
-    {"Offsets: reset by the tools", "not yet"},
+    {"Offsets: reset by the tools, by time or to an offset, also of running consumers", "works"},
     {"View a message by its offset id", "works"},
     {"Query by key or unique key", "not yet"},
     {"Request and reply", "works"},

@@ -6,6 +6,7 @@
 #include "net/requests/group_admin.h"
 #include "net/requests/nameserver.h"
 #include "net/requests/node_admin.h"
+#include "net/requests/offset_admin.h"
 #include "net/requests/offsets.h"
 #include "net/requests/pull.h"
 #include "net/requests/query.h"
@@ -25,6 +26,7 @@ using AllHeaders = std::tuple<
     net::GetConsumerConnectionListRequest, net::GetProducerConnectionListRequest, net::GetAllProducerInfoRequest,
     net::QueryConsumeTimeSpanRequest, net::QueryTopicsByConsumerRequest, net::QuerySubscriptionByConsumerRequest,
     net::InvokeBrokerToResetOffsetRequest, net::InvokeBrokerToGetConsumerStatusRequest, net::CloneGroupOffsetRequest,
+    net::QueryCorrectionOffsetRequest, net::QueryConsumeQueueRequest, net::GetAllConsumerOffsetRequest,
     net::GetRouteInfoRequest, net::RegisterBrokerRequest, net::RegisterBrokerResponse, net::UnregisterBrokerRequest,
     net::QueryDataVersionRequest, net::QueryDataVersionResponse, net::BrokerHeartbeatRequest,
     net::GetBrokerMemberGroupRequest, net::GetBrokerClusterInfoRequest, net::GetAllTopicListRequest,

@@ -167,7 +167,7 @@ TEST(BrokerBudgets, AShardHoldsSoManyPullsAndFurtherOnesForAMoment) {
 TEST(HeldPullsTest, PlacesForAMomentAreBounded) {
   HeldPulls pulls(8);
   std::vector<std::unique_ptr<HeldPulls::Place>> places;
-  for (int i = 0; i < 100; ++i) places.push_back(std::make_unique<HeldPulls::Place>(pulls));
+  for (int i = 0; i < 100; ++i) places.push_back(std::make_unique<HeldPulls::Place>(pulls, HeldPulls::Wish(), core::StopToken()));
   EXPECT_EQ(pulls.count(), 8U + 1 + 64);
   EXPECT_FALSE(places[7]->brief());
   EXPECT_TRUE(places[8]->brief());

@@ -30,10 +30,10 @@ TEST(GroupMembersTest, TellsEveryoneWhenOneJoinsAndOnlyThen) {
   EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"T", "*"}})).notify, (Ids{1}));
   EXPECT_EQ(groups.Heartbeat(Beat(2, "b", {{"T", "*"}})).notify, (Ids{1, 2}));
   EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"T", "*"}})).notify, Ids{});
-  EXPECT_EQ(groups.Remove("G", 2), (Ids{1}));
-  EXPECT_EQ(groups.Remove("G", 2), Ids{});
-  EXPECT_EQ(groups.Remove("G", 1), Ids{});
-  EXPECT_EQ(groups.View("G"), std::nullopt);
+  EXPECT_EQ(groups.Remove("G", 2).notify, (Ids{1}));
+  EXPECT_EQ(groups.Remove("G", 2).notify, Ids{});
+  EXPECT_EQ(groups.Remove("G", 1).notify, Ids{});
+  EXPECT_FALSE(groups.View("G").has_value());
 }
 
 TEST(GroupMembersTest, AReconnectedClientIsThereOnce) {
@@ -42,7 +42,7 @@ TEST(GroupMembersTest, AReconnectedClientIsThereOnce) {
   EXPECT_EQ(groups.Heartbeat(Beat(7, "a", {{"T", "*"}})).notify, (Ids{7}));
   ASSERT_TRUE(groups.View("G").has_value());
   EXPECT_EQ(groups.View("G")->members.size(), 1u);
-  EXPECT_EQ(groups.Remove("G", 1), Ids{});  // the old connection closes later: nobody has left
+  EXPECT_EQ(groups.Remove("G", 1).notify, Ids{});  // the old connection closes later: nobody has left
   EXPECT_TRUE(groups.View("G").has_value());
 }
 
@@ -67,14 +67,49 @@ TEST(GroupMembersTest, ABeatWithoutSubscriptionsKeepsThem) {
 // In RocketMQ the two overwrite each other with every heartbeat, with a rebalance each time.
 TEST(GroupMembersTest, UnequalMembersKeepTheirOwnAndAreNamed) {
   GroupMembers groups;
-  EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"T", "*"}})).conflict, std::nullopt);
-  const GroupMembers::Outcome second = groups.Heartbeat(Beat(2, "b", {{"U", "*"}}));
-  ASSERT_TRUE(second.conflict.has_value());
-  EXPECT_NE(second.conflict->find("a"), std::string::npos);
+  EXPECT_FALSE(groups.Heartbeat(Beat(1, "a", {{"T", "*"}})).disagreements_changed);
+  EXPECT_TRUE(groups.Heartbeat(Beat(2, "b", {{"U", "*"}})).disagreements_changed);
+  const std::vector<Disagreement> found = groups.Disagreements("G");
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].topic, "T");
+  EXPECT_EQ(found[0].Text(), "1 wants [*]: a (); 1 wants nothing: b ()");
+  EXPECT_EQ(found[1].Text(), "1 wants [*]: b (); 1 wants nothing: a ()");
   EXPECT_EQ(groups.Heartbeat(Beat(1, "a", {{"T", "*"}})).notify, Ids{});
-  EXPECT_EQ(groups.Heartbeat(Beat(2, "b", {{"U", "*"}})).conflict, std::nullopt);  // said once
+  EXPECT_FALSE(groups.Heartbeat(Beat(2, "b", {{"U", "*"}})).disagreements_changed) << "said once";
   EXPECT_NE(groups.FindSubscription("G", "T"), nullptr);
   EXPECT_NE(groups.FindSubscription("G", "U"), nullptr);
+}
+
+// A rolling update of a group: each new wish is said once, not each member that has it, and the end of it as well.
+TEST(GroupMembersTest, ADisagreementIsSaidOncePerChangeOfWishes) {
+  GroupMembers groups;
+  for (uint32_t id = 1; id <= 3; ++id) EXPECT_FALSE(groups.Heartbeat(Beat(id, "old" + std::to_string(id), {{"T", "A"}})).disagreements_changed);
+  EXPECT_EQ(groups.disagreeing(), 0u);
+  EXPECT_TRUE(groups.Heartbeat(Beat(4, "new4", {{"T", "B"}})).disagreements_changed);
+  EXPECT_EQ(groups.disagreeing(), 1u);
+  EXPECT_FALSE(groups.Remove("G", 1).disagreements_changed);
+  EXPECT_FALSE(groups.Heartbeat(Beat(5, "new5", {{"T", "B"}})).disagreements_changed);
+  EXPECT_EQ(groups.Disagreements("G").at(0).Text(), "2 want [A], such as old2 (); 2 want [B], such as new4 ()");
+  EXPECT_EQ(groups.View("G")->disagreements.size(), 1u);
+  EXPECT_TRUE(groups.Heartbeat(Beat(6, "newer", {{"T", "C"}})).disagreements_changed);
+  EXPECT_TRUE(groups.Remove("G", 6).disagreements_changed);
+  EXPECT_FALSE(groups.Remove("G", 2).disagreements_changed);
+  EXPECT_TRUE(groups.Remove("G", 3).disagreements_changed) << "they agree again";
+  EXPECT_TRUE(groups.Disagreements("G").empty());
+  EXPECT_EQ(groups.disagreeing(), 0u);
+  EXPECT_TRUE(groups.Heartbeat(Beat(5, "new5", {{"T", "A"}})).disagreements_changed) << "a member changes its mind";
+  EXPECT_FALSE(groups.Heartbeat(Beat(5, "new5", {{"T", "A"}})).disagreements_changed);
+  groups.Remove("G", 4);
+  groups.Remove("G", 5);
+  EXPECT_EQ(groups.disagreeing(), 0u) << "of a group that is gone";
+}
+
+TEST(GroupMembersTest, WishesThatDifferOnlyBehindTheCutAreStillDifferent) {
+  GroupMembers groups;
+  const std::string shared(1000, 'a');
+  groups.Heartbeat(Beat(1, "a", {{"T", shared + "1"}}));
+  EXPECT_TRUE(groups.Heartbeat(Beat(2, "b", {{"T", shared + "2"}})).disagreements_changed);
+  EXPECT_LT(groups.Disagreements("G").at(0).Text().size(), 500u);
 }
 
 TEST(GroupMembersTest, BroadcastingGroupsAreNotTold) {
@@ -85,7 +120,8 @@ TEST(GroupMembersTest, BroadcastingGroupsAreNotTold) {
   EXPECT_EQ(groups.ModelOf("G"), MessageModel::kBroadcasting);
   ConsumerRegistration other = Beat(2, "b", {{"U", "*"}});
   other.model = MessageModel::kBroadcasting;
-  EXPECT_EQ(groups.Heartbeat(other).conflict, std::nullopt);
+  EXPECT_FALSE(groups.Heartbeat(other).disagreements_changed);
+  EXPECT_TRUE(groups.Disagreements("G").empty());
 }
 
 TEST(GroupMembersTest, TheSilentExpireAndTheOthersAreTold) {
@@ -96,7 +132,7 @@ TEST(GroupMembersTest, TheSilentExpireAndTheOthersAreTold) {
   const auto expired = groups.Expire(Second(11));
   ASSERT_EQ(expired.size(), 1u);
   EXPECT_EQ(expired[0].connection, 1u);
-  EXPECT_EQ(expired[0].left, (Ids{2}));
+  EXPECT_EQ(expired[0].outcome.notify, (Ids{2}));
 }
 
 TEST(GroupMembersTest, ClientIdsComeSorted) {  // every member computes the distribution from the order

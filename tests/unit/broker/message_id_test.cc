@@ -20,6 +20,18 @@ TEST(MessageIdTest, HasRoomForIpv6AndForTheLogNumber) {
   EXPECT_EQ(id.text(), "0000000000000000000000000000000100002A9F0003000000001000");
 }
 
+TEST(MessageIdTest, GivesItsOffsetBack) {
+  const core::PhysicalOffset position((int64_t{3} << 48) | 0xabcdef);
+  for (const char* host : {"127.0.0.1:30911", "[::1]:10911"}) {
+    EXPECT_EQ(MessageId::PositionIn(MessageId::OfRecord(core::Endpoint::Parse(host).value(), position).text()), position);
+  }
+  EXPECT_EQ(MessageId::PositionIn("7f000001000078bf0000000000000aBc"), core::PhysicalOffset(0xabc));
+  EXPECT_EQ(MessageId::PositionIn(""), std::nullopt);
+  EXPECT_EQ(MessageId::PositionIn("7F000001000078BF000000000000261"), std::nullopt) << "a digit is missing";
+  EXPECT_EQ(MessageId::PositionIn("7F000001000078BF000000000000026G"), std::nullopt);
+  EXPECT_EQ(MessageId::PositionIn(std::string("7F000001000078BF000000000000026\0", 32)), std::nullopt);
+}
+
 TEST(UniqueKeysTest, AreUniqueAndTellTheTimeSinceTheMonthBegan) {
   const core::Endpoint host = core::Endpoint::Parse("10.0.0.1:10911").value();
   UniqueKeys keys(0x1122334455667788u);

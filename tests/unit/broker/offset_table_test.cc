@@ -161,6 +161,67 @@ TEST(OffsetTableTest, WhatCouldNotBeStoredIsTriedAgain) {
   EXPECT_FALSE(again.Find("gone", "t", 0).has_value());
 }
 
+TEST(OffsetTableTest, AResetHoldsUntilOnePullHasBeenTold) {
+  MemoryMeta meta;
+  OffsetTable table(meta);
+  EXPECT_EQ(table.TakeReset("g", "t", 0, At(5)), std::nullopt);
+  table.Reset("g", "t", 0, At(2), OffsetTable::Consumers::kOnline);
+  EXPECT_FALSE(table.Commit("g", "t", 0, At(9)));
+  EXPECT_TRUE(table.Commit("g", "t", 1, At(9)));
+  EXPECT_TRUE(table.Commit("h", "t", 0, At(9)));
+  EXPECT_EQ(table.Find("g", "t", 0), At(2));
+  EXPECT_EQ(table.TakeReset("g", "t", 1, At(5)), std::nullopt);
+  EXPECT_EQ(table.TakeReset("g", "t", 0, At(2)), At(2));
+  EXPECT_EQ(table.TakeReset("g", "t", 0, At(5)), std::nullopt);
+  EXPECT_TRUE(table.Commit("g", "t", 0, At(9)));
+
+  table.Reset("g", "t", 0, At(3), OffsetTable::Consumers::kNone);
+  table.Reset("g", "t", 0, At(4), OffsetTable::Consumers::kNone);
+  EXPECT_EQ(table.TakeReset("g", "t", 0, At(4)), std::nullopt) << "who begins there need not be told";
+  EXPECT_TRUE(table.Commit("g", "t", 0, At(9)));
+  table.Reset("g", "t", 0, At(3), OffsetTable::Consumers::kNone);
+  EXPECT_EQ(table.TakeReset("g", "t", 0, At(4)), At(3));
+}
+
+TEST(OffsetTableTest, WhatIsRemovedTakesItsResetsAlong) {
+  MemoryMeta meta;
+  OffsetTable table(meta);
+  table.Reset("g", "t", 0, At(2), OffsetTable::Consumers::kOnline);
+  table.Reset("h", "u", 0, At(2), OffsetTable::Consumers::kOnline);
+  table.RemoveTopic("t");
+  table.RemoveGroup("h");
+  EXPECT_TRUE(table.Commit("g", "t", 0, At(0)));
+  EXPECT_TRUE(table.Commit("h", "u", 0, At(0)));
+}
+
+TEST(OffsetTableTest, ACloneIsWhatItsSourceIs) {
+  MemoryMeta meta;
+  {
+    OffsetTable table(meta);
+    table.Commit("from", "t", 0, At(1));
+    table.Commit("from", "t", 1, At(2));
+    table.Commit("from", "u", 0, At(3));
+    table.Commit("to", "t", 1, At(9));
+    table.Commit("to", "t", 2, At(9));
+    table.Commit("to", "v", 0, At(9));
+    table.Reset("to", "t", 1, At(8), OffsetTable::Consumers::kOnline);
+    ASSERT_TRUE(Finish(table.Flush()).ok());
+    table.Clone("from", "to", "t");
+    table.Clone("to", "to", "v");
+    ASSERT_TRUE(Finish(table.Flush()).ok());
+    EXPECT_EQ(table.TakeReset("to", "t", 1, At(0)), std::nullopt) << "an older order than the clone";
+  }
+  const OffsetTable again(meta);
+  EXPECT_EQ(again.Find("to", "t", 0), At(1));
+  EXPECT_EQ(again.Find("to", "t", 1), At(2));
+  EXPECT_EQ(again.Find("to", "t", 2), std::nullopt);
+  EXPECT_EQ(again.Find("to", "u", 0), std::nullopt) << "of another topic";
+  EXPECT_EQ(again.Find("to", "v", 0), At(9));
+  EXPECT_EQ(again.Find("from", "t", 1), At(2));
+  EXPECT_EQ(again.OfTopic("t").size(), 4u);
+  EXPECT_EQ(again.OfTopic("t")[1].group, "from");
+}
+
 // Catches offsets that outlive a power cut which their messages did not outlive.
 TEST(OffsetTableTest, OffsetsEndWhereTheirQueuesDo) {
   MemoryMeta meta;
