@@ -156,7 +156,7 @@ def turn_bit(path, rng):
     return f'{path.parent.name}/{path.name} byte {at} bit {bit}'
 
 
-def flipped_bits(context, rounds, seed, command):
+def flipped_bits(context, rounds, seed):
     """D8: one bit of one file turns, before the start or while the broker runs. At most one message is missing, the
     broker says so, and no offset is given out twice."""
     rng = random.Random(seed)
@@ -196,19 +196,19 @@ def flipped_bits(context, rounds, seed, command):
                     return
                 raise Failure(f'{state} store, {flip}{", while it ran" if running else ""}: {error}') from error
             counts['missing'] += cost
-    _rounds(rounds, command, one)
+    _rounds(rounds, one)
     return (f'{rounds} bits in a store of {len(template.acks)} messages, {counts["missing"]} messages missing in all, '
             f'{counts["refused"]} starts refused{f", {anomalies}" if anomalies else ""}; seed {seed}')
 
 
-def _rounds(rounds, command, one):
+def _rounds(rounds, one):
     for number in range(rounds):
         try:
             one(number)
         except Skip:
             raise
         except Exception as error:
-            raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {command}') from error
+            raise Failure(f'round {number}: {type(error).__name__}: {error}') from error
 
 
 def cut_short(path, case, rng):
@@ -253,7 +253,7 @@ def old_copy(path, case, rng):
         path.unlink()
 
 
-def damaged_files(context, rounds, seed, command):
+def damaged_files(context, rounds, seed):
     """D9: a file is cut short, zeroed, deleted, swapped with one of its kind or replaced by an older copy. The broker
     refuses to start and names it, or says what is missing and serves the rest."""
     rng = random.Random(seed)
@@ -280,6 +280,6 @@ def damaged_files(context, rounds, seed, command):
                 case.send_to_each_queue()
             except Exception as error:
                 raise Failure(f'{state} store, {path.parent.name}/{path.name} {harm.__name__}: {error}') from error
-    _rounds(rounds, command, one)
+    _rounds(rounds, one)
     return (f'{rounds} files, {counts["refused"]} starts refused, {counts["missing"]} started and said what is missing, '
             f'{counts["whole"]} lost nothing; seed {seed}')

@@ -35,7 +35,7 @@ def prepared(context, device, flush, **more):
     return server
 
 
-def rounds_of(rounds, command, one_round):
+def rounds_of(rounds, one_round):
     """Runs `one_round(number)` so often; what fails names its round and how to run it again. Their results."""
     results = []
     for number in range(rounds):
@@ -44,14 +44,14 @@ def rounds_of(rounds, command, one_round):
         except Skip:
             raise
         except Exception as error:
-            raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {command}') from error
+            raise Failure(f'round {number}: {type(error).__name__}: {error}') from error
     return results
 
 
 FAULTS = ('eio flush 1', 'eio flush 1000000', 'eio write 0 {bytes}', 'full 0')
 
 
-def failed_writes(context, rounds, seed, command):
+def failed_writes(context, rounds, seed):
     """E1, E2: a flush or a write fails under load. Nothing is acknowledged after it; the answers say so within 50 ms;
     the broker stays up and serves what it has; after a power cut and a restart all is there and it takes messages
     again."""
@@ -102,7 +102,7 @@ def failed_writes(context, rounds, seed, command):
         lost_late = set(a.id for a in late) & set(a.id for a in lost)
         return len(late), len(lost_late), notice
 
-    results = rounds_of(rounds, command, one)
+    results = rounds_of(rounds, one)
     late, lost = sum(r[0] for r in results), sum(r[1] for r in results)
     notices = sorted(r[2] for r in results if r[2] is not None) or [float('inf')]
     usual = notices[len(notices) // 2]
@@ -111,7 +111,7 @@ def failed_writes(context, rounds, seed, command):
             f'{usual * 1000:.0f} ms after it, at most {notices[-1] * 1000:.0f} ms; seed {seed}')
 
 
-def failed_reads(context, rounds, seed, command):
+def failed_reads(context, rounds, seed):
     """E2: 4 KiB of the disk cannot be read. Only messages that lie there are missing, and nothing once the disk reads
     again."""
     if context.kind != 'ringmq':
@@ -141,7 +141,7 @@ def failed_reads(context, rounds, seed, command):
         check(not beside, len(beside), 'messages are missing beside the', len(bad), 'in the bad block:', sorted(beside)[:3])
         ledger.verify(server.address)
         return len(missing)
-    missing = rounds_of(rounds, command, one)
+    missing = rounds_of(rounds, one)
     return f'{rounds} bad blocks, {sum(missing)} messages not readable meanwhile, 0 afterwards; seed {seed}'
 
 
@@ -159,7 +159,7 @@ def bad_block(device, record, everything):
                    (r.physical_offset & ((1 << 48) - 1)) + r.size > first}
 
 
-def no_space(context, rounds, seed, command):
+def no_space(context, rounds, seed):
     """E4: something else fills the disk. Sends are refused with the cause, reads go on; within 5 s of the space
     coming back messages are taken again, without a restart; nothing was lost."""
     device = Device(context, 512)  # what six rounds store, beside two append buffers of 64 MiB, stays well below the 90 % at which sends are refused
@@ -198,7 +198,7 @@ def no_space(context, rounds, seed, command):
         check(context.kind != 'ringmq' or not results[2], 'with space again:', results[2][:1])
         ledger.verify(server.address)
         return seconds
-    seconds = rounds_of(rounds, command, one)
+    seconds = rounds_of(rounds, one)
     return f'{rounds} times full, taking messages again after at most {max(seconds):.1f} s; seed {seed}'
 
 
@@ -243,7 +243,7 @@ STOPPED_RSS_MAX = 384 << 20  # the budget of a server with two shards, 256 MiB, 
 STOPPED_ANSWER_SECONDS_MAX = 0.5
 
 
-def stopped_disk(context, rounds, seed, command):
+def stopped_disk(context, rounds, seed):
     """S1: the disk answers nothing for 1 s, then for 10 s, under more load than its memory holds. Senders wait, other
     requests are answered, memory is bounded, and nothing is lost."""
     device = Device(context, 4096)  # room for whatever a fast machine sends before and after: a full disk is no_space's
@@ -276,6 +276,6 @@ def stopped_disk(context, rounds, seed, command):
         ledger.verify(server.address)
         server.kill()
         return watch.rss, watch.slowest, min(after, default=float('inf'))
-    results = rounds_of(rounds, command, one)
+    results = rounds_of(rounds, one)
     return (f'{rounds} times, at most {max(r[0] for r in results) >> 20} MiB resident, other requests at most '
             f'{max(r[1] for r in results):.2f} s, first acknowledgement {max(r[2] for r in results):.2f} s after; seed {seed}')

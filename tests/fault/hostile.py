@@ -156,7 +156,7 @@ def gone(peers, seconds):
     return len(peers) - len(waiting)
 
 
-def idle_peers(context, count, _seed, _command):
+def idle_peers(context, count, _seed):
     """O1: peers that connect and say nothing cost little, and nothing to the others."""
     limits = allow_descriptors(0, count + 500)
     target = Target(context)
@@ -178,7 +178,7 @@ def idle_peers(context, count, _seed, _command):
     return f'{count} connections, {grown / count / 1024:.1f} KiB each; p99 of another {alone:.1f} ms alone, {amid:.1f} ms amid them'
 
 
-def slowloris(context, count, _seed, _command):
+def slowloris(context, count, _seed):
     """O2: half frames, a byte of the rest now and then. They are closed in time, and hold no more than their budget together."""
     limits = allow_descriptors(0, count + 500)
     target = Target(context)
@@ -220,7 +220,7 @@ def slowloris(context, count, _seed, _command):
             f'memory; p99 of another {alone:.1f} ms alone, {amid:.1f} ms amid them')
 
 
-def announced_lengths(context, count, _seed, _command):
+def announced_lengths(context, count, _seed):
     """O3: a length costs nothing until its bytes come. The largest frame is taken; one byte more is not."""
     target = Target(context)
     before, peers = target.resident, []
@@ -282,7 +282,7 @@ class Flood:
         return sum(c.value for c in self.counts)
 
 
-def connection_flood(context, seconds, _seed, _command):
+def connection_flood(context, seconds, _seed):
     """O4: connections come much faster than they are taken. Who is there is served, and the flood over, new ones are taken at once.
     What the flood costs others is told from what the machine loses to whoever makes it: by a flood of a server beside it."""
     rate = 500
@@ -311,7 +311,7 @@ def connection_flood(context, seconds, _seed, _command):
             f'alone, {elsewhere:.1f} ms beside a flood of another server, {amid:.1f} ms amid its own; a new one was served {recovered:.2f} s after')
 
 
-def deaf_readers(context, count, _seed, _command):
+def deaf_readers(context, count, _seed):
     """O5: peers that ask for the largest answers and read none. Each costs one answer or 1 MiB at most, all of them no more than their
     budget, others get theirs, and who takes nothing is closed."""
     target = Target(context, ['--memory', '128M'], outputStallTimeoutMillis=6000)
@@ -360,7 +360,7 @@ def gone_without_reading(target, count):
     return int(closed())
 
 
-def overload(context, seconds, seed, _command):
+def overload(context, seconds, seed):
     """O7: three times as many requests as keep it busy. What is done does not become less, who is refused gets code 2, memory stays flat."""
     target = Target(context, ['--memory', '128M'])
     rates, most = [], []
@@ -383,7 +383,7 @@ def overload(context, seconds, seed, _command):
             f'{max(0, most[1]) >> 20} MiB up in the second half')
 
 
-def metrics_page(context, _rounds, _seed, _command):
+def metrics_page(context, _rounds, _seed):
     """Prometheus' page shows every budget of both servers, and a taken port costs the metrics, not the server."""
     target = Target(context)
     with rawmq.Connection(target.address) as raw:

@@ -9,7 +9,7 @@ from interop.harness import Failure, check
 RETURN_SECONDS_MAX = 30
 
 
-def nameservers_lost(context, rounds, seed, command):
+def nameservers_lost(context, rounds, seed):
     """Two nameservers, a broker that registers with both, Java clients that know both. Round by round one or all are
     killed, for a while, and come back empty. Sends to topics that are known never stop, what is sent is received, and
     the broker is registered again within 30 s."""
@@ -47,11 +47,11 @@ def nameservers_lost(context, rounds, seed, command):
                 rawmq.wait_for_route(one.address, f'New{number}', 30)
             clients.send('n4-p', f'New{number}', f'new{number}', 5)
         except Exception as error:
-            raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {command}') from error
+            raise Failure(f'round {number}: {type(error).__name__}: {error}') from error
     return f'{rounds} losses, {sent} sent meanwhile, registered again after at most {slowest:.1f} s; seed {seed}'
 
 
-def consumers_killed(context, rounds, seed, command):
+def consumers_killed(context, rounds, seed):
     """Consumers of one group in JVMs of their own are killed and others join, while a producer sends. Every message
     is received by somebody; twice only what a killed one had not reported yet."""
     rng = random.Random(seed)
@@ -95,8 +95,6 @@ def consumers_killed(context, rounds, seed, command):
             check(time.monotonic() < deadline, len(missing), 'of', len(ids), 'never reached a consumer, such as', missing[:3])
             time.sleep(0.2)
         again = sum(times - 1 for i, times in seen.items() if times > 1)
-    except Exception as error:
-        raise Failure(f'{type(error).__name__}: {error}\nagain: {command}') from error
     finally:
         for clients in living:
             clients.close()

@@ -23,7 +23,7 @@ def _prepared(context, seed):
     return server, producers, Ledger(TOPIC, QUEUES, 'ASYNC_FLUSH')
 
 
-def stopped_process(context, rounds, seed, command):
+def stopped_process(context, rounds, seed):
     """SIGSTOP under load, SIGCONT, and every third time kill -9 instead of it: nothing is lost, and it goes on at
     once."""
     server, producers, ledger = _prepared(context, seed)
@@ -58,7 +58,7 @@ def stopped_process(context, rounds, seed, command):
                 check(context.kind != 'ringmq' or not results[2], 'refused:', results[2][:1])
             ledger.verify(server.address)
         except Exception as error:
-            raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {command}') from error
+            raise Failure(f'round {number}: {type(error).__name__}: {error}') from error
     return f'{rounds} pauses, {ledger.acknowledged} acknowledged, going on within {slowest:.2f} s; seed {seed}'
 
 
@@ -73,7 +73,7 @@ def fake_clock(context):
             'FAKETIME_NO_CACHE': '1'}, file
 
 
-def clock_steps(context, rounds, seed, command):
+def clock_steps(context, rounds, seed):
     """The wall clock jumps under load, by minutes, hours, years, and back. Nothing is lost, nothing is deleted early:
     what was stored at a time that lies far in the past now is expired only by the rule of its own file; order is that
     of the log. Every second time the broker is killed and starts at the new time."""
@@ -107,6 +107,6 @@ def clock_steps(context, rounds, seed, command):
             ledger.verify(server.address)
             check(not any(ledger.begins.values()), 'messages were deleted, the queues begin at', ledger.begins)
         except Exception as error:
-            raise Failure(f'round {number}, the clock {jump:+d} s: {type(error).__name__}: {error}\nagain: {command}') from error
+            raise Failure(f'round {number}, the clock {jump:+d} s: {type(error).__name__}: {error}') from error
     return f'{rounds} jumps of the clock, {ledger.acknowledged} acknowledged, 0 deleted; seed {seed}'
 

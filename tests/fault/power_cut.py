@@ -2,8 +2,8 @@
 
 One round: producers send, at a random moment the disk dies, the broker is killed, the power comes back, the broker
 starts, and each message is held against what was acknowledged. After some rounds a new store is made, so that both
-young and old ones are met. A round that fails names the command that runs the same seed again; what the cut takes
-follows from the seed, when it comes from the machine too.
+young and old ones are met. What the cut takes follows from the
+seed; when it comes, from the machine too.
 """
 import random
 import time
@@ -32,8 +32,8 @@ SLOW_ASYNC_LOSS_SECONDS_MAX = 0.25
 class Rounds:
     """The broker on its faulty disk, round after round."""
 
-    def __init__(self, context, flush, seed, command, window=0.05):
-        self.context, self.flush, self.seed, self.command, self.window = context, flush, seed, command, window
+    def __init__(self, context, flush, seed, window=0.05):
+        self.context, self.flush, self.seed, self.window = context, flush, seed, window
         self.rng = random.Random(seed)
         self.device = Device(context, DISK_MEBIBYTES)
         self.producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
@@ -107,7 +107,7 @@ class Rounds:
                 if number == rounds - 1:
                     self.ledger.settle(self.server.address)
             except (Failure, StartError, rawmq.ProtocolError, rawmq.ResponseError, TimeoutError, OSError) as error:
-                raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {self.command}') from error
+                raise Failure(f'round {number}: {type(error).__name__}: {error}') from error
 
     def report(self, rounds):
         self.starts.sort()
@@ -118,9 +118,9 @@ class Rounds:
                 f'{usual:.2f} s after the start, at most {self.starts[-1]:.2f} s; seed {self.seed}')
 
 
-def sync_flush(context, rounds, seed, command):
+def sync_flush(context, rounds, seed):
     """D3: SYNC_FLUSH loses nothing, whatever the cut takes."""
-    these = Rounds(context, 'SYNC_FLUSH', seed, command)
+    these = Rounds(context, 'SYNC_FLUSH', seed)
 
     def one(number):
         how = f'rand {seed + number}' if number % 4 else 'all'
@@ -130,10 +130,10 @@ def sync_flush(context, rounds, seed, command):
     return these.report(rounds)
 
 
-def async_flush(context, rounds, seed, command):
+def async_flush(context, rounds, seed):
     """D4: ASYNC_FLUSH loses a suffix of each queue, of the last 50 ms at most. RocketMQ flushes every 500 ms: it is
     measured, not judged by our figure."""
-    these, ages = Rounds(context, 'ASYNC_FLUSH', seed, command, SLOW_ASYNC_LOSS_SECONDS_MAX if context.kind == 'ringmq' else 60.0), []
+    these, ages = Rounds(context, 'ASYNC_FLUSH', seed, SLOW_ASYNC_LOSS_SECONDS_MAX if context.kind == 'ringmq' else 60.0), []
 
     def one(number):
         moment = these.load_and_cut(these.rng.uniform(0.1, 0.3), f'rand {seed + number}' if number % 2 else 'all')
@@ -150,9 +150,9 @@ def async_flush(context, rounds, seed, command):
             f'{usual * 1000:.0f} ms in one round of five, {ages[-1] * 1000:.0f} ms at most')
 
 
-def chains(context, rounds, seed, command):
+def chains(context, rounds, seed):
     """D5: the power goes again while the broker recovers, and again: after the third recovery all is as after one."""
-    these = Rounds(context, 'SYNC_FLUSH', seed, command)
+    these = Rounds(context, 'SYNC_FLUSH', seed)
 
     def one(number):
         how = f'rand {seed + number}'

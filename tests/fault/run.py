@@ -61,10 +61,16 @@ def all_tests(options):
 
     def sized(name, function, *arguments):
         rounds = options.rounds or ROUNDS[name][options.full]
-        command = f'./dev test --fault -- --seed {seed} --rounds {rounds} --only {name}'
-        if options.server != 'ringmq':
-            command += f' --server {options.server}'
-        return name, lambda context: function(context, *arguments, rounds, seed, command)
+        return again(name, lambda context: function(context, *arguments, rounds, seed), f'--seed {seed} --rounds {rounds}')
+
+    def again(name, function, how=''):
+        command = ['./dev test --fault --', *([how] if how else []), '--only', name]
+        command += ['--server', options.server] if options.server != 'ringmq' else []
+
+        def run(context):
+            return function(context)
+        run.again = ' '.join(command)
+        return name, run
     return [
         sized('kill_async_flush', kill.kill_under_load, '5.3.3', 'ASYNC_FLUSH'),
         sized('kill_sync_flush', kill.kill_under_load, '4.9.7', 'SYNC_FLUSH'),
@@ -93,7 +99,7 @@ def all_tests(options):
         sized('deaf_readers', hostile.deaf_readers),
         sized('overload', hostile.overload),
         sized('metrics_page', hostile.metrics_page),
-        *bad_input.TESTS, *confinement.TESTS]
+        *(again(*one) for one in (*bad_input.TESTS, *confinement.TESTS))]
 
 
 def main():
