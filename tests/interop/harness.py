@@ -148,7 +148,7 @@ def wait_until(condition, seconds, what):
 
 
 def run_all(context, tests, verbose=False, keep=False):
-    """Runs the tests, prints one line each and the sum; returns the number of failures. A function's attribute `again` is the command that runs it
+    """Runs the tests, prints one line each and the sum; returns how many failed and how many were skipped. A function's attribute `again` is the command that runs it
     again, which its failure names."""
     passed = failed = skipped = 0
     for name, function in tests:
@@ -179,4 +179,4 @@ def run_all(context, tests, verbose=False, keep=False):
     else:
         shutil.rmtree(context.folder, ignore_errors=True)
     print(f'{passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''), flush=True)
-    return failed
+    return failed, skipped
