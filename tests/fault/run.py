@@ -47,6 +47,7 @@ ROUNDS = {
     # Not rounds, but peers or seconds:
     'idle_peers': (2000, 10_000),
     'slowloris': (2000, 10_000),
+    'frames_of_strangers': (200, 200),
     'announced_lengths': (500, 2000),
     'connection_flood': (3, 60),
     'deaf_readers': (40, 200),
@@ -94,6 +95,7 @@ def all_tests(options):
         sized('consumers_killed', others.consumers_killed),
         sized('idle_peers', hostile.idle_peers),
         sized('slowloris', hostile.slowloris),
+        sized('frames_of_strangers', hostile.frames_of_strangers),
         sized('announced_lengths', hostile.announced_lengths),
         sized('connection_flood', hostile.connection_flood),
         sized('deaf_readers', hostile.deaf_readers),
