@@ -33,7 +33,7 @@ ROUNDS = {
     'power_cut_async_flush': (20, 200),
     'power_cut_while_recovering': (10, 100),
     'power_cut_in_operations': (1, 20),
-    'failed_writes': (8, 200),
+    'failed_writes': (8, 400),  # half of them flushes
     'failed_reads': (5, 100),
     'no_space': (3, 50),
     'stopped_disk': (2, 4),
