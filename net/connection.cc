@@ -72,7 +72,9 @@ core::Task<void> Connection::ReadLoop() {
     if (!head_judged_ && !JudgeHead()) co_return;
     AccountFrame();
     if (!socket_->HasReceived()) ArmTimer();
-    if (partial_held_ > kSmallFrame && !closing() && !shared_.FrameMayGrow(*this)) co_await WaitForFrameRoom();
+    // Before it has more: its buffer doubles with what comes next.
+    const bool grows = partial_held_ >= kSmallFrame && assembler_.announced() > kSmallFrame;
+    if (grows && !closing() && !shared_.FrameMayGrow(*this)) co_await WaitForFrameRoom();
   }
 }
 

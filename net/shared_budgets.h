@@ -44,7 +44,7 @@ class SharedBudgets {
 
   // --- Frames on their way in.
   core::Budget partial_bytes;
-  /// `connection` has a frame beyond kSmallFrame that wants to grow: whether it may now. If not it waits (see WaitForFrameRoom in connection.cc).
+  /// `connection` has a frame that would grow beyond kSmallFrame: whether it may now. If not it waits (see WaitForFrameRoom in connection.cc).
   bool FrameMayGrow(Connection& connection);
   /// It waits, or has stopped to.
   void AddFrameWaiter(Connection& connection);

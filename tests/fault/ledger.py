@@ -60,7 +60,9 @@ class Ledger:
         self.acks += acks
         self.acknowledged += len(acks)
         for a in acks:
-            self._send(a.id, a.sent, a.acked, 0, off=a.offset, k=f'{self.topic}/{a.queue}')
+            # What a power cut takes of ASYNC_FLUSH is a suffix of a log too.
+            place = {'phy': a.place} if self.store == 'ASYNC' and a.place is not None else {}
+            self._send(a.id, a.sent, a.acked, 0, off=a.offset, k=f'{self.topic}/{a.queue}', **place)
         for one in maybe:
             self._send(one.id, one.sent)
         for refusal in refusals:

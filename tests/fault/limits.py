@@ -57,7 +57,7 @@ class MemoryGroup:
                 time.sleep(0.05)
 
 
-def memory_limit(context, rounds, seed, command):
+def memory_limit(context, rounds, seed):
     """The flood under the limit, `rounds` times on the same store."""
     if context.kind != 'ringmq':
         raise Skip('a JVM has its own limits')
@@ -102,5 +102,5 @@ def memory_limit(context, rounds, seed, command):
         except Skip:
             raise
         except Exception as error:
-            raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {command}') from error
+            raise Failure(f'round {number}: {type(error).__name__}: {error}') from error
     return f'{ledger.acknowledged} acknowledged under {LIMIT_MIB} MiB, at most {top >> 20} MiB resident, 0 kills; seed {seed}'

@@ -122,7 +122,8 @@ def _run(load, name, rng, number, results):
                     now = time.monotonic()
                     if answer.code == rawmq.SUCCESS:
                         queue, offset = int(answer.ext['queueId']), int(answer.ext['queueOffset'])
-                        acks += [Ack(i, queue, offset + n, sent, now) for n, i in enumerate(ids)]
+                        places = [int(i[-16:], 16) for i in answer.ext['msgId'].split(',')]
+                        acks += [Ack(i, queue, offset + n, sent, now, place) for n, (i, place) in enumerate(zip(ids, places, strict=True))]
                     else:
                         refusals.append(Refusal(ids, answer.code, answer.remark, sent, now))
                     whole = len(connection.buffer) >= 4 and len(connection.buffer) >= 4 + \

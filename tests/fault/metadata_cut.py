@@ -245,7 +245,7 @@ class Bench:
         return cut
 
 
-def at_each_flush(context, rounds, seed, command):
+def at_each_flush(context, rounds, seed):
     """Each operation with a cut at its first flush, at its second, and so on to the end of it; `rounds` times with
     other sectors."""
     if context.kind != 'ringmq':
@@ -268,8 +268,7 @@ def at_each_flush(context, rounds, seed, command):
                         operation = kind(bench)
                     cut = bench.attempt(operation, number, flush, how)
                 except (Failure, StartError, rawmq.ProtocolError, rawmq.ResponseError, OSError) as error:
-                    raise Failure(f'{kind.name}, cut {how} at flush {flush}: {type(error).__name__}: {error}\n'
-                                  f'again: {command}') from error
+                    raise Failure(f'{kind.name}, cut {how} at flush {flush}: {type(error).__name__}: {error}') from error
                 states += 1
                 if not cut:
                     break

@@ -12,18 +12,20 @@ from interop.harness import Failure, Skip, check
 
 TOPIC, QUEUES, PRODUCERS = 'Pauses', 4, 2
 HOUR, YEAR = 3600, 365 * 24 * 3600
-JUMPS = (HOUR, -HOUR, 10 * YEAR, -10 * YEAR, 90, -90)  # from the true time
+# From the true time. The largest one forwards comes when whole segments have been filled, which could be deleted.
+JUMPS = (HOUR, -HOUR, -90, -10 * YEAR, 90, 10 * YEAR)
 GO_ON_SECONDS_MAX = 1.0
+EXPIRY_SECONDS = 11  # in which the broker looks for what has expired (store/retention.cc)
 
 
-def _prepared(context, seed):
-    server = server_on(context, context.fresh_folder('store'), mappedFileSizeCommitLog=8 << 20)
+def _prepared(context, seed, **properties):
+    server = server_on(context, context.fresh_folder('store'), mappedFileSizeCommitLog=8 << 20, **properties)
     producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
     context.own.callback(producers.close)
     return server, producers, Ledger(TOPIC, QUEUES, 'ASYNC_FLUSH')
 
 
-def stopped_process(context, rounds, seed, command):
+def stopped_process(context, rounds, seed):
     """SIGSTOP under load, SIGCONT, and every third time kill -9 instead of it: nothing is lost, and it goes on at
     once."""
     server, producers, ledger = _prepared(context, seed)
@@ -58,7 +60,7 @@ def stopped_process(context, rounds, seed, command):
                 check(context.kind != 'ringmq' or not results[2], 'refused:', results[2][:1])
             ledger.verify(server.address)
         except Exception as error:
-            raise Failure(f'round {number}: {type(error).__name__}: {error}\nagain: {command}') from error
+            raise Failure(f'round {number}: {type(error).__name__}: {error}') from error
     return f'{rounds} pauses, {ledger.acknowledged} acknowledged, going on within {slowest:.2f} s; seed {seed}'
 
 
@@ -73,13 +75,13 @@ def fake_clock(context):
             'FAKETIME_NO_CACHE': '1'}, file
 
 
-def clock_steps(context, rounds, seed, command):
-    """The wall clock jumps under load, by minutes, hours, years, and back. Nothing is lost, nothing is deleted early:
-    what was stored at a time that lies far in the past now is expired only by the rule of its own file; order is that
-    of the log. Every second time the broker is killed and starts at the new time."""
+def clock_steps(context, rounds, seed):
+    """The wall clock jumps under load, by minutes, hours, years, and back. Nothing is lost, order is that of the log, and
+    nothing is deleted early, whatever hour the clock shows then. Every second time the broker is killed and starts at the
+    new time. Each time it is asked to delete what has expired; where the clock is years ahead of the other times, it is let look by itself before."""
     if context.kind != 'ringmq':
         raise Skip('the clock of a JVM is its own')
-    server, producers, ledger = _prepared(context, seed)
+    server, producers, ledger = _prepared(context, seed, deleteWhen=';'.join(f'{hour:02}' for hour in range(24)))
     environment, file = fake_clock(context)
     server.daemon.env.update(environment)
     server.daemon.command.append(f'confinementReadable={file.parent}')
@@ -89,24 +91,29 @@ def clock_steps(context, rounds, seed, command):
         connection.create_topic(TOPIC, QUEUES)
     for number in range(rounds):
         jump = JUMPS[number % len(JUMPS)]
+        killed = number % 4 in (1, 2)  # after jumps forwards as well as backwards
         try:
             producers.go(server.address, 0.5)
             time.sleep(rng.uniform(0.1, 0.2))
             file.write_text(f'{jump:+d}\n', encoding='ascii')
             ledger.happened('clock')
-            if number % 2:
+            if killed:
                 time.sleep(0.1)
                 server.kill()
                 ledger.happened('kill')
             results = producers.results(40)
             check(not results[2], 'refused:', results[2][:1])
             ledger.add(*results)
-            if number % 2:
+            if killed:
                 time.sleep(0.05)
                 server.start()
+            elif jump == 10 * YEAR:
+                time.sleep(EXPIRY_SECONDS)
+            with rawmq.Connection(server.address, timeout=30) as connection:
+                connection.must(rawmq.DELETE_EXPIRED_COMMITLOG)
             ledger.verify(server.address)
             check(not any(ledger.begins.values()), 'messages were deleted, the queues begin at', ledger.begins)
         except Exception as error:
-            raise Failure(f'round {number}, the clock {jump:+d} s: {type(error).__name__}: {error}\nagain: {command}') from error
+            raise Failure(f'round {number}, the clock {jump:+d} s: {type(error).__name__}: {error}') from error
     return f'{rounds} jumps of the clock, {ledger.acknowledged} acknowledged, 0 deleted; seed {seed}'
 

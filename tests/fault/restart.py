@@ -25,7 +25,7 @@ def fill(server, topic, queues, body, messages):
     return sent['messages']
 
 
-def with_backlog(context, gibibytes, seed, command):
+def with_backlog(context, gibibytes, seed):
     """`gibibytes` of log in segments of the default size, the newest ones not sealed yet, then kill -9."""
     rng = random.Random(seed)
     server = context.standalone('backlog', mappedFileSizeCommitLog=256 << 20)
@@ -35,7 +35,7 @@ def with_backlog(context, gibibytes, seed, command):
     sent = fill(server, TOPIC, QUEUES, BODY, messages)
     server.kill()
     seconds = server.start()
-    check(seconds < READY_SECONDS_MAX, f'{gibibytes} GiB: ready after {seconds:.2f} s\nagain: {command}')
+    check(seconds < READY_SECONDS_MAX, f'{gibibytes} GiB: ready after {seconds:.2f} s')
     stored = 0
     with rawmq.Connection(server.address, timeout=30) as connection:
         for queue in range(QUEUES):
@@ -45,11 +45,11 @@ def with_backlog(context, gibibytes, seed, command):
                 found = connection.read_queue(TOPIC, queue, offset, min(offset + 32, end))
                 check(all(len(record.body) == BODY for record in found), 'queue', queue, 'offset', offset, ': a body is not as it was sent')
     # What was under way when the load generator had enough may be there as well.
-    check(sent <= stored, stored, 'messages are there of', sent, f'acknowledged\nagain: {command}')
+    check(sent <= stored, stored, 'messages are there of', sent, f'acknowledged')
     return f'{gibibytes} GiB, {stored} messages: ready {seconds:.2f} s after kill -9; seed {seed}'
 
 
-def with_many_queues(context, thousands, seed, command):
+def with_many_queues(context, thousands, seed):
     """O6: 10,000 queues and `thousands` of messages in them. What a queue costs in memory, and starts after a stop in order and after
     kill -9."""
     rng = random.Random(seed)
@@ -64,7 +64,7 @@ def with_many_queues(context, thousands, seed, command):
         end()
         starts[how] = server.start()
         resident[how] = server.daemon.resident_bytes()
-        check(starts[how] <= most, f'{sent} messages: ready {starts[how]:.2f} s after {how}\nagain: {command}')
+        check(starts[how] <= most, f'{sent} messages: ready {starts[how]:.2f} s after {how}')
         stored = 0
         with rawmq.Connection(server.address, timeout=30) as connection:
             for topic in topics:
@@ -78,10 +78,10 @@ def with_many_queues(context, thousands, seed, command):
                         found = connection.read_queue(topic, queue, offset, min(offset + 8, end_offset))
                         check(found and all(len(record.body) == SMALL_BODY for record in found), topic, 'queue', queue, 'offset', offset,
                               ': a body is not as it was sent')
-        check(sent <= stored, stored, 'messages are there of', sent, f'acknowledged\nagain: {command}')
+        check(sent <= stored, stored, 'messages are there of', sent, f'acknowledged')
         if how == 'stop':  # something for the next start to recover
             sent += fill(server, topics[0], QUEUES_OF_EACH, SMALL_BODY, thousands * 1000 // TOPICS)
     queue_bytes = (resident['stop'] - empty) / (TOPICS * QUEUES_OF_EACH)
-    check(queue_bytes <= QUEUE_BYTES_MAX, f'a queue costs {queue_bytes:.0f} bytes of memory\nagain: {command}')
+    check(queue_bytes <= QUEUE_BYTES_MAX, f'a queue costs {queue_bytes:.0f} bytes of memory')
     return (f'{TOPICS * QUEUES_OF_EACH} queues, {sent} messages: ready {starts["stop"]:.2f} s after a stop, {starts["kill -9"]:.2f} s after kill -9; '
             f'{queue_bytes:.0f} bytes of memory a queue; seed {seed}')

@@ -16,6 +16,7 @@ class Ack(NamedTuple):
     offset: int
     sent: float  # before the request was written
     acked: float  # after the answer was read
+    place: object = None  # in the log, as the message id says
 
 
 class Open(NamedTuple):

@@ -148,7 +148,8 @@ def wait_until(condition, seconds, what):
 
 
 def run_all(context, tests, verbose=False, keep=False):
-    """Runs the tests, prints one line each and the sum; returns the number of failures."""
+    """Runs the tests, prints one line each and the sum; returns how many failed and how many were skipped. A function's attribute `again` is the command that runs it
+    again, which its failure names."""
     passed = failed = skipped = 0
     for name, function in tests:
         begin = time.monotonic()
@@ -168,6 +169,8 @@ def run_all(context, tests, verbose=False, keep=False):
         context.own.close()
         if crashes:
             word, detail = 'FAIL', '\n'.join([detail, *crashes])
+        if word == 'FAIL' and hasattr(function, 'again'):
+            detail += f'\nagain: {function.again}'
         passed, failed, skipped = passed + (word == 'PASS'), failed + (word == 'FAIL'), skipped + (word == 'SKIP')
         print(f'{word} {name} ({time.monotonic() - begin:.1f} s){": " if detail else ""}{detail}', flush=True)
     context.close()
@@ -176,4 +179,4 @@ def run_all(context, tests, verbose=False, keep=False):
     else:
         shutil.rmtree(context.folder, ignore_errors=True)
     print(f'{passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''), flush=True)
-    return failed
+    return failed, skipped

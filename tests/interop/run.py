@@ -38,7 +38,7 @@ def main():
     for version in (*harness.VERSIONS, '5.3.3'):
         rocketmq.setup(version)
     folder = tempfile.mkdtemp(prefix='ringmq-interop-')
-    return 1 if harness.run_all(harness.Context(options.server, folder), tests, options.verbose, options.keep) else 0
+    return 1 if harness.run_all(harness.Context(options.server, folder), tests, options.verbose, options.keep)[0] else 0
 
 
 if __name__ == '__main__':

@@ -204,9 +204,10 @@ bool RunOnce(const Kind& kind, Durability durability, bool power, uint64_t numbe
 void Sweep(const Kind& kind) {
   const uint64_t step = std::max<uint64_t>(1, 1000 / std::max<uint64_t>(StateCount(), 1));
   const uint64_t runs_max = StateCount() == 1 ? 1 : UINT64_MAX;
+  uint64_t left_out = 0;  // by what comes next too, were it always the same
   for (const Durability durability : {Durability::kSynced, Durability::kAsync}) {
     for (const bool power : {false, true}) {
-      uint64_t runs = 0, number = FirstState();
+      uint64_t runs = 0, number = FirstState() + (runs_max > 1 ? left_out++ % step : 0);
       while (runs < runs_max && RunOnce(kind, durability, power, number) && !testing::Test::HasFailure()) {
         ++runs;
         number += step;

@@ -145,6 +145,27 @@ core::Task<absl::Status> HalfFramesMain() {
 }
 TEST(Budgets, HalfFramesShareWhatThereIsAndDoNotStopOthers) { RunOnShard(HalfFramesMain); }
 
+// Catches first frames that grow beyond what is everybody's before it is their turn.
+core::Task<absl::Status> StrangersMain() {
+  Fixture fixture;
+  CO_RETURN_IF_ERROR(fixture.Listen());
+  Peers peers;
+  constexpr size_t kStrangers = 20;
+  CO_RETURN_IF_ERROR(co_await peers.Connect(fixture.server.local(0), kStrangers));
+  core::Scope scope;
+  for (const auto& socket : peers.sockets) {
+    scope.Spawn(SendText(*socket, HalfSend(size_t{15} << 20, size_t{200} << 10)));
+  }
+  CO_RETURN_IF_ERROR(co_await WaitUntil([&] { return fixture.budgets.partial_bytes.hits >= kStrangers - 1; }));
+  // The turn goes on after 100 ms: on a busy machine some have had it by now.
+  EXPECT_LE(fixture.budgets.partial_bytes.used, kStrangers * kSmallFrame + 4 * (size_t{192} << 10));
+  co_await peers.Close();
+  co_await scope.Join();
+  co_await fixture.server.Stop();
+  co_return absl::OkStatus();
+}
+TEST(Budgets, TheFirstFramesOfPeersGrowOneAtATime) { RunOnShard(StrangersMain); }
+
 // Catches any number of peers that hold a little each.
 core::Task<absl::Status> ManyHalfFramesMain() {
   ServerLimits limits;

@@ -80,7 +80,7 @@ TEST(VerifyTest, EachFlippedBitIsNamedAndCostsOneMessageAtMost) {
       node.disk().FlipBit(file, at, static_cast<int>(at % 8));
       const Verified verified = VerifyOn(world, node);
       EXPECT_TRUE(Names(verified.report, file, at)) << Describe(verified.report.findings);
-      const uint64_t most = file.ends_with(".idx") ? 170 : 1;
+      const uint64_t most = file.ends_with(".idx") ? 0 : 1;  // an index is made anew from the log
       EXPECT_LE(verified.report.LostRecords(), most) << Describe(verified.report.findings);
       node.disk().FlipBit(file, at, static_cast<int>(at % 8));
       if (HasFailure()) return;
