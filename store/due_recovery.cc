@@ -17,6 +17,10 @@
 namespace store {
 namespace {
 
+/// Between two readings of a log of which the disk refuses a part: a bad sector may stay bad, and delivery stands still meanwhile.
+constexpr absl::Duration kReadAgainPauseMin = absl::Seconds(2);
+constexpr absl::Duration kReadAgainPauseMax = absl::Minutes(30);
+
 /// Takes the numbers of a checkpoint one by one.
 class Numbers {
  public:
@@ -55,6 +59,7 @@ core::Task<absl::Status> DueIndex::Load() {
   if (!status.ok()) {
     core::LogError("the index of waiting messages of log ", options_.log.log_number,
                    " is made anew from the log: ", status.ToString());
+    ++made_anew_;
     co_await DropRuns();
   }
   CO_RETURN_IF_ERROR(co_await RemoveStrayRuns());
@@ -112,6 +117,8 @@ core::Task<absl::Status> DueIndex::RemoveStrayRuns() {
 
 /// Where the first record of the queue of waiting messages lies at or behind `position`; the end of the log when none does.
 core::Task<uint64_t> DueIndex::FirstRecordFrom(uint64_t position) {
+  // The queue does not know what lies in ranges that recovery had to skip.
+  if (log_.Stats().damaged_bytes > 0) co_return position;
   const core::QueueKey queue{std::string(kDueTopic), options_.queue_id};
   uint64_t first = log_.Span().batch;
   int64_t low = log_.MinOffset(queue).value();
@@ -125,11 +132,12 @@ core::Task<uint64_t> DueIndex::FirstRecordFrom(uint64_t position) {
     const FetchResult found = co_await log_.Fetch(std::move(request));
     const absl::StatusOr<RecordView> record =
         found.parts.empty() ? absl::NotFoundError("damaged") : ParseRecord(found.parts.front().bytes());
-    // A damaged one says nothing: the earlier half is right in any case, as it only means to read more.
-    const uint64_t at = record.ok() ? LogPositionOf(record->position) : UINT64_MAX;
+    // One that can't be read says nothing, and may be readable when the log is looked through: all of it, then.
+    if (!record.ok() || record->queue_offset.value() != middle) co_return position;
+    const uint64_t at = LogPositionOf(record->position);
     if (at >= position) {
       // Replay takes a whole block for the begin of a batch.
-      if (record.ok()) first = std::min(first, at % kBlock == 0 ? at - 1 : at);
+      first = std::min(first, at % kBlock == 0 ? at - 1 : at);
       high = middle;
     } else {
       low = middle + 1;
@@ -168,9 +176,21 @@ core::Task<absl::Status> DueIndex::ReadLog(uint64_t from) {
         break;
     }
   };
-  CO_ASSIGN_OR_RETURN(const uint64_t end, co_await log_.Replay(from, look_at));
-  // The next start need not read that much again.
-  if (end > from + options_.replay_bytes) changed_ = true;
+  const absl::StatusOr<uint64_t> end = co_await log_.Replay(from, look_at);
+  if (end.ok()) {
+    // The next start need not read that much again.
+    if (*end > from + options_.replay_bytes) changed_ = true;
+    unread_from_.reset();
+    read_again_pause_ = absl::ZeroDuration();
+  } else if (absl::IsUnavailable(end.status())) {
+    unread_from_ = from;
+    read_again_pause_ = std::clamp(2 * read_again_pause_, kReadAgainPauseMin, kReadAgainPauseMax);
+    read_again_at_ = core::Reactor::Current().now() + read_again_pause_;
+    core::LogError("messages that wait in log ", options_.log.log_number,
+                   " where it can't be read are not delivered before it can: ", core::ToStd(end.status().message()));
+  } else {
+    co_return end.status();
+  }
   // The clock may have stepped back meanwhile.
   if (!dead_.empty()) dead_until_ = std::max(dead_until_, core::Reactor::Current().wall_now());
   constexpr size_t kSlice = 4096;
@@ -182,7 +202,15 @@ core::Task<absl::Status> DueIndex::ReadLog(uint64_t from) {
   co_return absl::OkStatus();
 }
 
+/// What was delivered, came in or was taken back since the log was read the first time is known already: it is in the log as well, or enters itself.
+core::Task<absl::Status> DueIndex::ReadAgain() {
+  const core::Semaphore::Hold turn = co_await turn_.Take(1);
+  CO_RETURN_IF_ERROR(co_await log_.Flush());
+  co_return co_await ReadLog(*unread_from_);
+}
+
 core::Task<absl::Status> DueIndex::Rebuild() {
+  ++made_anew_;
   co_await DropRuns();
   memory_.clear();
   memory_taken_back_ = 0;
