@@ -190,11 +190,11 @@ core::Task<absl::Status> DueIndex::Merge(std::vector<DueRunCursor*> sources) {
 }
 
 std::string DueIndex::Describe(const LogSpan& span) const {
-  std::string text = core::StrCat(kDueCheckpointVersion, " ", span.batch, " ", span.next, " ", next_number_);
-  for (const std::unique_ptr<DueRunCursor>& cursor : runs_) {
-    absl::StrAppend(&text, " ", cursor->run->header().number, " ", cursor->next, " ", cursor->taken_back_left);
-  }
-  return text;
+  DueCheckpoint checkpoint{
+      .replay_from = span.batch, .entered_below = span.next, .next_number = next_number_, .runs = {}};
+  for (const std::unique_ptr<DueRunCursor>& cursor : runs_)
+    checkpoint.runs.push_back({cursor->run->header().number, cursor->next, cursor->taken_back_left});
+  return EncodeDueCheckpoint(checkpoint);
 }
 
 core::Task<absl::Status> DueIndex::Commit(LogSpan span) {

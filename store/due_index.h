@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/btree_set.h"
@@ -19,17 +18,12 @@
 #include "core/task.h"
 #include "core/time.h"
 #include "store/due_entry.h"
+#include "store/due_row.h"
 #include "store/due_run.h"
 #include "store/meta_store.h"
 #include "store/shard_store.h"
 
 namespace store {
-
-/// The row of MetaTable::kDue: "VERSION REPLAY-FROM ENTERED-BELOW NEXT-NUMBER" and for each run " NUMBER NEXT TAKEN-BACK-LEFT", all decimal: the log position
-/// from which the log has to be read, that below which all that waits or takes back is in the runs, the number of the next run, and of each run how many entries
-/// are done with and how many of those left take back.
-inline constexpr std::string_view kDueCheckpointKey = "checkpoint";
-inline constexpr uint64_t kDueCheckpointVersion = 1;
 
 struct DueIndexOptions {
   std::string directory;  // of the log

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 
@@ -20,24 +19,6 @@ namespace {
 /// Between two readings of a log of which the disk refuses a part: a bad sector may stay bad, and delivery stands still meanwhile.
 constexpr absl::Duration kReadAgainPauseMin = absl::Seconds(2);
 constexpr absl::Duration kReadAgainPauseMax = absl::Minutes(30);
-
-/// Takes the numbers of a checkpoint one by one.
-class Numbers {
- public:
-  explicit Numbers(std::string_view text) : rest_(text) {}
-  bool AtEnd() const { return rest_.empty(); }
-  bool Next(uint64_t& number) {
-    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), number);
-    if (error != std::errc()) return false;
-    rest_.remove_prefix(static_cast<size_t>(end - rest_.data()));
-    if (!rest_.empty() && rest_.front() != ' ') return false;
-    if (!rest_.empty()) rest_.remove_prefix(1);
-    return true;
-  }
-
- private:
-  std::string_view rest_;
-};
 
 }  // namespace
 
@@ -68,20 +49,16 @@ core::Task<absl::Status> DueIndex::Load() {
 }
 
 core::Task<absl::Status> DueIndex::LoadRuns(const std::string& checkpoint) {
-  Numbers numbers(checkpoint);
-  uint64_t version = 0;
-  if (!numbers.Next(version) || version != kDueCheckpointVersion || !numbers.Next(replay_from_) ||
-      !numbers.Next(entered_below_) || !numbers.Next(next_number_)) {
-    co_return absl::DataLossError("its checkpoint can't be read");
-  }
+  CO_ASSIGN_OR_RETURN(const DueCheckpoint noted, ParseDueCheckpoint(checkpoint));
+  replay_from_ = noted.replay_from;
+  entered_below_ = noted.entered_below;
+  next_number_ = noted.next_number;
   if (replay_from_ > log_.Span().batch) co_return absl::DataLossError("its checkpoint lies behind the end of the log");
-  while (!numbers.AtEnd()) {
-    uint64_t number = 0;
+  for (const DueCheckpoint::Run& run : noted.runs) {
     auto cursor = std::make_unique<DueRunCursor>();
-    if (!numbers.Next(number) || !numbers.Next(cursor->next) || !numbers.Next(cursor->taken_back_left)) {
-      co_return absl::DataLossError("its checkpoint can't be read");
-    }
-    CO_ASSIGN_OR_RETURN(cursor->run, co_await DueRun::Open(options_.directory, options_.log, number));
+    cursor->next = run.next;
+    cursor->taken_back_left = run.taken_back_left;
+    CO_ASSIGN_OR_RETURN(cursor->run, co_await DueRun::Open(options_.directory, options_.log, run.number));
     const bool fits =
         cursor->next <= cursor->run->header().entries && cursor->taken_back_left <= cursor->run->header().taken_back;
     runs_.push_back(std::move(cursor));
