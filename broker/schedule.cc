@@ -26,6 +26,8 @@ constexpr size_t kRoundBytes = size_t{4} << 20;
 constexpr absl::Duration kSleepMax = absl::Milliseconds(200);
 /// After a disk was full or failed.
 constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
+/// A disk that can't read a record may read it another time.
+constexpr absl::Duration kReadPatience = absl::Seconds(3);
 /// What is due that soon is not copied on: its segment waits for it.
 constexpr absl::Duration kSoon = absl::Minutes(1);
 
@@ -92,6 +94,7 @@ ScheduleStats Schedule::stats() const {
   ScheduleStats stats = stats_;
   stats.waiting = index_->waiting();
   stats.runs = index_->runs();
+  stats.made_anew = index_->made_anew();
   return stats;
 }
 
@@ -163,6 +166,14 @@ core::Task<absl::Status> Schedule::DeliverSome() {
     if ((*next)[i].waits) reads.Spawn(ReadOne(log_, (*next)[i].entry.record(), records[i]));
   }
   co_await reads.Join();
+  // All that were read in vain, not only the first: what lies in one bad place is waited for together.
+  for (size_t i = 0; i < next->size(); ++i) {
+    const store::DueEntry& entry = (*next)[i].entry;
+    if (!absl::IsDataLoss(records[i].status()))
+      unreadable_since_.erase(entry.position());
+    else if (!GivesUp(entry))
+      records[i] = absl::UnavailableError(records[i].status().message());
+  }
   std::vector<store::BegunAppend> pending;
   absl::Status status;
   for (size_t i = 0; i < next->size() && status.ok(); ++i) {
@@ -176,6 +187,11 @@ core::Task<absl::Status> Schedule::DeliverSome() {
   co_return status;
 }
 
+bool Schedule::GivesUp(const store::DueEntry& entry) {
+  const core::MonoTime now = core::Reactor::Current().now();
+  return now - unreadable_since_.try_emplace(entry.position(), now).first->second >= kReadPatience;
+}
+
 core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const absl::StatusOr<core::Slice>& bytes,
                                            std::vector<store::BegunAppend>& pending) {
   absl::Status readable = bytes.status();
@@ -187,6 +203,7 @@ core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const a
   if (absl::IsDataLoss(readable) || absl::IsNotFound(readable)) {
     core::LogError("a delayed message that was due at ", entry.due, " is lost: ", core::ToStd(readable.message()));
     ++stats_.damaged;
+    unreadable_since_.erase(entry.position());
     index_->Pop(entry);
     co_return absl::OkStatus();
   }
@@ -258,8 +275,10 @@ core::Task<void> Schedule::EndAll(std::vector<store::BegunAppend> pending) {
 
 core::Task<absl::StatusOr<bool>> Schedule::TakeBack(std::string topic, std::string uniq_key, core::WallMillis due) {
   const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
-  CO_ASSIGN_OR_RETURN(const std::vector<store::DueEntry> found, co_await index_->Find(due));
-  for (const store::DueEntry& entry : found) {
+  const absl::StatusOr<std::vector<store::DueEntry>> found = co_await index_->Find(due);
+  upkeep_->Note(found.status());
+  CO_RETURN_IF_ERROR(found.status());
+  for (const store::DueEntry& entry : *found) {
     const absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
     if (!bytes.ok()) continue;
     const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes->bytes());
@@ -314,6 +333,8 @@ core::Task<absl::Status> Schedule::CopyOn(const store::DueEntry& entry) {
     co_return absl::OkStatus();
   }
   if (absl::IsDataLoss(bytes.status())) {
+    if (!GivesUp(entry)) co_return absl::UnavailableError(bytes.status().message());
+    unreadable_since_.erase(entry.position());
     core::LogError("a delayed message for ", entry.due, " is lost: ", core::ToStd(bytes.status().message()));
     ++stats_.damaged;
     index_->TakeBack(entry);

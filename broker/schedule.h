@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "broker/index_upkeep.h"
@@ -31,6 +32,7 @@ struct ScheduleStats {
   uint64_t damaged = 0;     // could not be read, and never will
   uint64_t copied_on = 0;   // out of segments that had expired
   uint64_t runs = 0;        // files of the index
+  uint64_t made_anew = 0;   // times that the index was read from the log, as it was damaged
   int64_t late_ms_max = 0;
 };
 
@@ -83,6 +85,8 @@ class Schedule final : public store::SegmentKeeper {
   core::Task<absl::Status> AppendTakeBack(const store::DueEntry& entry, const store::RecordView& record,
                                           const Waiting& waiting, std::vector<store::BegunAppend>& pending);
   core::Task<absl::Status> CopyOn(const store::DueEntry& entry);
+  /// Whether a record that can't be read has been so for long enough to count as damaged.
+  bool GivesUp(const store::DueEntry& entry);
   core::Task<void> EndAll(std::vector<store::BegunAppend> pending);
 
   const ScheduleOptions options_;
@@ -92,6 +96,7 @@ class Schedule final : public store::SegmentKeeper {
   std::optional<IndexUpkeep> upkeep_;
   bool stopping_ = false;
   uint64_t looked_through_ = 0;  // nothing waits below this log position
+  absl::flat_hash_map<uint64_t, core::MonoTime> unreadable_since_;  // records by their log position
   core::Notifier earlier_;       // something is due earlier than all else, or the schedule stops
   core::Scope scope_;
 };

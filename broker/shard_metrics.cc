@@ -50,6 +50,7 @@ void WriteTraffic(const BrokerTotals& totals, core::MetricSink& sink) {
 void WriteSchedule(const ScheduleStats& stats, core::MetricSink& sink) {
   sink.Gauge("ringmq_delayed_messages", "Messages that wait for their time.", Number(stats.waiting));
   sink.Gauge("ringmq_delayed_index_files", "Files of the index of these.", Number(stats.runs));
+  sink.Counter("ringmq_delayed_index_made_anew_total", "Times that the index was damaged and read from the log.", Number(stats.made_anew));
   sink.Counter("ringmq_delayed_delivered_total", "Messages put into their queues at their time.", Number(stats.delivered));
   sink.Counter("ringmq_delayed_late_total", "Of these, more than 50 ms after it.", Number(stats.late));
   sink.Gauge("ringmq_delayed_late_ms_max", "The latest of them since the start, in ms.", Number(stats.late_ms_max));
@@ -68,7 +69,7 @@ void WriteTransactions(const TransactionStats& stats, core::MetricSink& sink) {
   sink.Counter("ringmq_transactions_put_aside_total", "Transactions that nobody ended: see TRANS_CHECK_MAX_TIME_TOPIC.",
                Number(stats.put_aside));
   sink.Counter("ringmq_transactions_discarded_total", "Messages committed when their topic was deleted.", Number(stats.discarded));
-  sink.Counter("ringmq_transactions_damaged_total", "Half messages that could not be read.", Number(stats.damaged));
+  sink.Counter("ringmq_transactions_damaged_total", "Half messages that could not be read as long as their segment was there.", Number(stats.damaged));
 }
 
 }  // namespace

@@ -105,6 +105,7 @@ core::Task<absl::StatusOr<store::AppendResult>> Transactions::Prepare(store::Mes
 core::Task<absl::StatusOr<std::optional<store::DueEntry>>> Transactions::FindPending(uint64_t position) {
   if (upkeep_->damaged()) co_return absl::UnavailableError("the index of pending transactions is being made anew: say it again later");
   const auto at = static_cast<core::WallMillis>(position);
+  if (position < log_.Span().begin) co_return std::nullopt;
   // Nearly all are ended soon after they were begun.
   if (std::optional<store::DueEntry> found = index_->FindInMemory({.due = at, .place = position}); found.has_value()) co_return found;
   const absl::StatusOr<std::vector<store::DueEntry>> found = co_await index_->Find(at);
@@ -112,11 +113,11 @@ core::Task<absl::StatusOr<std::optional<store::DueEntry>>> Transactions::FindPen
     upkeep_->Note(found.status());
     co_return found.status();
   }
-  if (found->empty() || position < log_.Span().begin) co_return std::nullopt;
+  if (found->empty()) co_return std::nullopt;
   co_return found->front();
 }
 
-core::Task<absl::StatusOr<core::Slice>> Transactions::ReadHalf(const store::DueEntry& entry) {
+core::Task<absl::StatusOr<core::Slice>> Transactions::ReadHalf(const store::DueEntry& entry, bool last_time) {
   absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
   absl::Status status = bytes.status();
   if (bytes.ok()) {
@@ -124,7 +125,7 @@ core::Task<absl::StatusOr<core::Slice>> Transactions::ReadHalf(const store::DueE
     if (record.ok() && HalfMessage(*record).ok()) co_return bytes;
     status = absl::DataLossError(record.ok() ? "it does not say where it belongs" : record.status().message());
   }
-  if (absl::IsDataLoss(status) || absl::IsNotFound(status)) {
+  if ((last_time && absl::IsDataLoss(status)) || absl::IsNotFound(status)) {
     core::LogError("the message of a pending transaction at position ", entry.position(), " is lost: ", core::ToStd(status.message()));
     ++stats_.damaged;
     index_->TakeBack(entry);
@@ -140,7 +141,7 @@ core::Task<std::optional<SendRefusal>> Transactions::End(EndOfTransaction end) {
     const absl::StatusOr<std::optional<store::DueEntry>> entry = co_await FindPending(end.position);
     if (!entry.ok()) co_return Refuse(ResponseCodeOf(entry.status()), std::string(entry.status().message()));
     if (!entry->has_value()) co_return NotPending(end.position);
-    absl::StatusOr<core::Slice> bytes = co_await ReadHalf(**entry);
+    absl::StatusOr<core::Slice> bytes = co_await ReadHalf(**entry, /*last_time=*/false);
     if (!bytes.ok()) co_return Refuse(ResponseCode::kSystemError, std::string(bytes.status().message()));
     const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes->bytes());
     const Half half(*std::move(bytes), *record);
@@ -231,7 +232,7 @@ core::Task<void> Transactions::CheckLoop() {
     core::Sleep pause(next, stop);
     if (co_await pause == core::WaitResult::kStopped) co_return;
     const absl::Status status = co_await CheckRound();
-    if (!status.ok()) core::LogError("pending transactions could not be looked through: ", core::ToStd(status.message()));
+    if (!status.ok()) core::LogError("not all pending transactions could be asked for: ", core::ToStd(status.message()));
     // Counted from the last time, not from now: how often one was asked follows from its age.
     next = std::max(next + config_.transaction_check_interval, core::Reactor::Current().now());
   }
@@ -239,6 +240,7 @@ core::Task<void> Transactions::CheckLoop() {
 
 core::Task<absl::Status> Transactions::CheckRound() {
   const core::WallMillis now = Now();
+  unreadable_ = absl::OkStatus();
   store::DueScan scan{.below = log_.Span().next, .found = {}};
   while (!scan.done) {
     if (stopping_) co_return absl::OkStatus();
@@ -257,19 +259,27 @@ core::Task<absl::Status> Transactions::CheckRound() {
     co_await core::Yield();
   }
   ++rounds_;
-  co_return absl::OkStatus();
+  co_return unreadable_;
 }
 
 core::Task<absl::Status> Transactions::CheckOne(const store::DueEntry& entry, core::WallMillis now) {
-  absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
-  if (!bytes.ok()) {
+  if (entry.position() < log_.Span().begin) {
+    // It was put aside before its segment went, and a crash has made the index forget that.
     const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
-    const absl::StatusOr<std::optional<store::DueEntry>> pending = co_await FindPending(entry.position());
-    if (pending.ok() && pending->has_value()) (void)co_await ReadHalf(entry);
-    co_return absl::OkStatus();  // one that can't be read must not keep the others from being asked for
+    index_->TakeBack(entry);
+    co_return absl::OkStatus();
   }
-  const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes->bytes());
-  if (!record.ok()) co_return absl::OkStatus();
+  absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
+  absl::StatusOr<store::RecordView> record = absl::DataLossError("");
+  if (bytes.ok())
+    record = store::ParseRecord(bytes->bytes());
+  else
+    record = bytes.status();
+  if (!record.ok()) {
+    // It must not keep the others from being asked for, and the disk may read it another time.
+    unreadable_ = record.status();
+    co_return absl::OkStatus();
+  }
   const Half half(*std::move(bytes), *record);
   const int64_t asked_after = absl::ToInt64Milliseconds(half.message.Immunity(config_.transaction_time_out));
   const int64_t waited = now - half.record.store_timestamp - asked_after;
@@ -280,7 +290,7 @@ core::Task<absl::Status> Transactions::CheckOne(const store::DueEntry& entry, co
   if (times >= config_.transaction_check_max) {
     core::LogWarning("a transaction of ", half.message.group, " for ", half.message.topic, ", message ", half.message.uniq_key,
                      ", was asked for ", times, " times: it is put aside in ", kAsideTopic);
-    co_return co_await PutAside(entry.position());
+    co_return co_await PutAside(entry.position(), /*last_time=*/false);
   }
 
   TransactionCheck check;
@@ -304,13 +314,13 @@ core::Task<absl::Status> Transactions::CheckOne(const store::DueEntry& entry, co
   co_return absl::OkStatus();
 }
 
-core::Task<absl::Status> Transactions::PutAside(uint64_t position) {
+core::Task<absl::Status> Transactions::PutAside(uint64_t position, bool last_time) {
   CO_RETURN_IF_ERROR(co_await options_.make_aside_topic());
   const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
   CO_ASSIGN_OR_RETURN(const std::optional<store::DueEntry> entry, co_await FindPending(position));
   if (!entry.has_value()) co_return absl::OkStatus();  // ended just now
-  const absl::StatusOr<core::Slice> bytes = co_await ReadHalf(*entry);
-  if (absl::IsDataLoss(bytes.status()) || absl::IsNotFound(bytes.status())) co_return absl::OkStatus();  // given up
+  const absl::StatusOr<core::Slice> bytes = co_await ReadHalf(*entry, last_time);
+  if ((last_time && absl::IsDataLoss(bytes.status())) || absl::IsNotFound(bytes.status())) co_return absl::OkStatus();  // given up
   CO_RETURN_IF_ERROR(bytes.status());
   CO_ASSIGN_OR_RETURN(const store::RecordView record, store::ParseRecord(bytes->bytes()));
   store::MessageDraft draft = DraftOf(record);
@@ -347,7 +357,7 @@ core::Task<bool> Transactions::LetGo(uint64_t end) {
     core::LogWarning(pending.size(), " transactions that nobody has ended are put aside in ", kAsideTopic, ", as their segment has expired");
   }
   for (const uint64_t position : pending) {
-    if (const absl::Status status = co_await PutAside(position); !status.ok()) {
+    if (const absl::Status status = co_await PutAside(position, /*last_time=*/true); !status.ok()) {
       core::LogWarning("a segment that has expired stays, as a transaction in it can't be put aside: ", core::ToStd(status.message()));
       co_return false;
     }

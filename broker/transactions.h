@@ -34,7 +34,7 @@ struct TransactionStats {
   uint64_t unasked = 0;     // checks for which no producer of the group was connected
   uint64_t put_aside = 0;   // asked for as often as transactionCheckMax allows, or their segment had expired
   uint64_t discarded = 0;   // committed, but their topic was deleted meanwhile
-  uint64_t damaged = 0;     // could not be read, and never will
+  uint64_t damaged = 0;     // could not be read as long as their segment was there
 };
 
 /// How a producer says that its transaction has ended. Source: RocketMQ 5.3.3 EndTransactionRequestHeader.
@@ -108,12 +108,12 @@ class Transactions final : public store::SegmentKeeper {
   core::Task<void> CheckLoop();
   /// The half message at `position` if it is pending; its turn is held.
   core::Task<absl::StatusOr<std::optional<store::DueEntry>>> FindPending(uint64_t position);
-  /// Reads and checks the record of `entry`; a damaged one is given up (kDataLoss).
-  core::Task<absl::StatusOr<core::Slice>> ReadHalf(const store::DueEntry& entry);
+  /// Reads and checks the record of `entry`. One that is damaged stays pending, as the disk may read it another time, but for the `last_time`: then it is given up.
+  core::Task<absl::StatusOr<core::Slice>> ReadHalf(const store::DueEntry& entry, bool last_time);
   core::Task<absl::StatusOr<store::BegunAppend>> BeginCommit(const store::DueEntry& entry, const Half& half);
   core::Task<absl::StatusOr<store::BegunAppend>> BeginRollback(const store::DueEntry& entry, const Half& half);
   core::Task<absl::Status> CheckOne(const store::DueEntry& entry, core::WallMillis now);
-  core::Task<absl::Status> PutAside(uint64_t position);
+  core::Task<absl::Status> PutAside(uint64_t position, bool last_time);
 
   const TransactionsOptions options_;
   const BrokerConfig& config_;
@@ -122,7 +122,8 @@ class Transactions final : public store::SegmentKeeper {
   std::unique_ptr<store::DueIndex> index_;
   std::optional<IndexUpkeep> upkeep_;
   TransactionStats stats_;
-  int64_t rounds_ = 0;  // of check-backs that have ended
+  int64_t rounds_ = 0;       // of check-backs that have ended
+  absl::Status unreadable_;  // why one of this round was left out, if one was
   bool stopping_ = false;
   core::Scope scope_;
 };

@@ -56,13 +56,19 @@ void PrintLog(const LogOverview& log) {
                 HumanBytes(segment.bytes).c_str(), segment.sealed ? "sealed" : "open",
                 TimeText(segment.time_min).c_str(), TimeText(segment.time_max).c_str());
   }
+  for (const store::tools::DueRunOverview& run : log.due_runs) {
+    std::printf("  waiting messages: file %s/%020lu.due of %s, %s entries, %s of them done with%s\n", run.folder.c_str(), run.number,
+                HumanBytes(run.bytes).c_str(), Grouped(run.entries).c_str(), Grouped(run.done).c_str(),
+                run.named ? "" : "; of no use, goes at the next start");
+  }
 }
 
 void PrintText(const std::string& directory, const Overview& overview) {
   std::printf("%s: store %s, %u logs, segments of %s\n", directory.c_str(), StoreIdText(overview).c_str(),
               overview.manifest.logs, HumanBytes(overview.manifest.segment_bytes).c_str());
-  std::printf("disk: %s in segments, %s in indexes, %s in metadata\n", HumanBytes(overview.log_bytes).c_str(),
-              HumanBytes(overview.index_bytes).c_str(), HumanBytes(overview.meta_bytes).c_str());
+  std::printf("disk: %s in segments, %s in indexes, %s in indexes of waiting messages, %s in metadata\n",
+              HumanBytes(overview.log_bytes).c_str(), HumanBytes(overview.index_bytes).c_str(),
+              HumanBytes(overview.due_bytes).c_str(), HumanBytes(overview.meta_bytes).c_str());
   if (overview.damages > 0) {
     std::printf("DAMAGE was met %s times: see ringmq store verify %s\n", Grouped(overview.damages).c_str(),
                 directory.c_str());
@@ -102,6 +108,17 @@ void WriteLog(const LogOverview& log, net::JsonWriter& json) {
         .Member("lastStoreTime", segment.time_max)
         .EndObject();
   }
+  json.EndArray().Key("waitingIndexFiles").BeginArray();
+  for (const store::tools::DueRunOverview& run : log.due_runs) {
+    json.BeginObject()
+        .Member("folder", run.folder)
+        .Member("number", static_cast<int64_t>(run.number))
+        .Member("bytes", static_cast<int64_t>(run.bytes))
+        .Member("entries", static_cast<int64_t>(run.entries))
+        .Member("done", static_cast<int64_t>(run.done))
+        .Member("inUse", run.named)
+        .EndObject();
+  }
   json.EndArray().EndObject();
 }
 
@@ -112,6 +129,7 @@ void PrintJson(const Overview& overview) {
       .Member("segmentBytes", static_cast<int64_t>(overview.manifest.segment_bytes))
       .Member("logBytes", static_cast<int64_t>(overview.log_bytes))
       .Member("indexBytes", static_cast<int64_t>(overview.index_bytes))
+      .Member("waitingIndexBytes", static_cast<int64_t>(overview.due_bytes))
       .Member("metadataBytes", static_cast<int64_t>(overview.meta_bytes))
       .Member("damages", static_cast<int64_t>(overview.damages));
   json.Key("logs").BeginArray();

@@ -20,11 +20,24 @@ namespace {
 constexpr size_t kMergeRuns = 4;
 constexpr uint64_t kSmallestClassEntries = 4096;
 
+/// Of what fails in a checkpoint only the reading of runs tells that one is damaged: an error of a write has the same code.
+absl::Status NotOfReading(absl::Status status) {
+  return absl::IsDataLoss(status) ? absl::UnavailableError(status.message()) : std::move(status);
+}
+
 int SizeClass(uint64_t entries) { return static_cast<int>((std::bit_width(entries / kSmallestClassEntries) + 1) / 2); }
 
 }  // namespace
 
 core::Task<absl::Status> DueIndex::Checkpoint() {
+  if (unread_from_.has_value() && core::Reactor::Current().now() >= read_again_at_) CO_RETURN_IF_ERROR(co_await ReadAgain());
+  if (unread_from_.has_value()) {
+    if (CheckRoom().ok()) co_return absl::OkStatus();
+    // Rather than refuse new ones it is taken for damage as any other.
+    core::LogError("what can't be read of log ", options_.log.log_number,
+                   " is given up: messages that wait there are not delivered");
+    unread_from_.reset();
+  }
   // While there are dead ones in the runs the log that says so must be read again after a crash. They go soon: all of them are due.
   if (NextDue() > dead_until_) dead_.clear();
   if (!dead_.empty()) co_return absl::OkStatus();
@@ -38,9 +51,7 @@ core::Task<absl::Status> DueIndex::Checkpoint() {
   const bool merged = status.ok();
   if (merged) status = co_await Commit(span);
   if (!status.ok()) changed_ = true;
-  // Of what fails here only the reading of runs tells that one is damaged.
-  if (absl::IsDataLoss(status) && (!spilled || merged)) status = absl::UnavailableError(status.message());
-  co_return status;
+  co_return !spilled || merged ? NotOfReading(std::move(status)) : status;
 }
 
 core::Task<absl::Status> DueIndex::SpillMemory() {
@@ -108,8 +119,10 @@ core::Task<absl::Status> DueIndex::Merge(std::vector<DueRunCursor*> sources) {
     source->last_popped.reset();
   }
   const uint64_t number = next_number_++;
-  CO_ASSIGN_OR_RETURN(const std::unique_ptr<DueRunWriter> writer,
-                      co_await DueRunWriter::Create(options_.directory, options_.log, number));
+  absl::StatusOr<std::unique_ptr<DueRunWriter>> created =
+      co_await DueRunWriter::Create(options_.directory, options_.log, number);
+  if (!created.ok()) co_return NotOfReading(created.status());
+  const std::unique_ptr<DueRunWriter> writer = *std::move(created);
   absl::Status status;
   std::optional<DueEntry> last;  // the message looked at, to be written unless it is taken back
   bool done = false;
@@ -130,13 +143,13 @@ core::Task<absl::Status> DueIndex::Merge(std::vector<DueRunCursor*> sources) {
       if (done) break;
       merge.Advance();
     }
-    if (status.ok() && writer->full()) status = co_await writer->Write();
+    if (status.ok() && writer->full()) status = NotOfReading(co_await writer->Write());
     co_await core::Yield();
   }
   std::unique_ptr<DueRun> run;
   if (status.ok() && writer->entries() > 0) {
     absl::StatusOr<std::unique_ptr<DueRun>> finished = co_await writer->Finish();
-    status = finished.status();
+    status = NotOfReading(finished.status());
     if (finished.ok()) run = *std::move(finished);
   } else {
     co_await writer->Abandon();
@@ -177,11 +190,11 @@ core::Task<absl::Status> DueIndex::Merge(std::vector<DueRunCursor*> sources) {
 }
 
 std::string DueIndex::Describe(const LogSpan& span) const {
-  std::string text = core::StrCat(kDueCheckpointVersion, " ", span.batch, " ", span.next, " ", next_number_);
-  for (const std::unique_ptr<DueRunCursor>& cursor : runs_) {
-    absl::StrAppend(&text, " ", cursor->run->header().number, " ", cursor->next, " ", cursor->taken_back_left);
-  }
-  return text;
+  DueCheckpoint checkpoint{
+      .replay_from = span.batch, .entered_below = span.next, .next_number = next_number_, .runs = {}};
+  for (const std::unique_ptr<DueRunCursor>& cursor : runs_)
+    checkpoint.runs.push_back({cursor->run->header().number, cursor->next, cursor->taken_back_left});
+  return EncodeDueCheckpoint(checkpoint);
 }
 
 core::Task<absl::Status> DueIndex::Commit(LogSpan span) {

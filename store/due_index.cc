@@ -284,6 +284,7 @@ bool DueIndex::WantsNote() const { return changed_ || waiting() > 0; }
 
 bool DueIndex::WantsCheckpoint() const {
   if (memory_.size() >= options_.memory_entries) return true;
+  if (unread_from_.has_value()) return core::Reactor::Current().now() >= read_again_at_;
   return WantsNote() && log_.Span().batch >= replay_from_ + options_.replay_bytes;
 }
 

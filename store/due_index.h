@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/container/btree_set.h"
@@ -14,23 +13,18 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "core/sync.h"
 #include "core/task.h"
 #include "core/time.h"
 #include "store/due_entry.h"
 #include "store/due_record.h"
+#include "store/due_row.h"
 #include "store/due_run.h"
 #include "store/meta_store.h"
 #include "store/shard_store.h"
 
 namespace store {
-
-/// The row of MetaTable::kDue: "VERSION REPLAY-FROM ENTERED-BELOW NEXT-NUMBER" and for each run " NUMBER NEXT TAKEN-BACK-LEFT", all decimal: the log position
-/// from which the log has to be read, that below which all that waits or takes back is in the runs, the number of the next run, and of each run how many entries
-/// are done with and how many of those left take back.
-inline constexpr std::string_view kDueCheckpointKey = "checkpoint";
-inline constexpr std::string_view kHalfCheckpointKey = "transactions";  // of half messages (store/half_record.h)
-inline constexpr uint64_t kDueCheckpointVersion = 1;
 
 struct DueIndexOptions {
   std::string directory;  // where its runs lie; of this index alone
@@ -113,8 +107,11 @@ class DueIndex {
   uint64_t waiting() const;
   size_t runs() const { return runs_.size(); }
   uint64_t memory_entries() const { return memory_.size() + frozen_.size() - frozen_next_; }
+  /// How often all of it was read from the log, since Open and with it, because the checkpoint or a run was damaged.
+  uint64_t made_anew() const { return made_anew_; }
   bool WantsCheckpoint() const;
   /// Writes what is in memory as a run, merges runs, and notes how far all is, so that a start need not read the log before now. One at a time; without the turn.
+  /// Where the disk has refused a part of the log, reads it again first, now and then.
   core::Task<absl::Status> Checkpoint();
   /// Everything anew from the log. With the turn held.
   core::Task<absl::Status> Rebuild();
@@ -127,6 +124,7 @@ class DueIndex {
   core::Task<absl::Status> Load();
   core::Task<absl::Status> LoadRuns(const std::string& checkpoint);
   core::Task<absl::Status> ReadLog(uint64_t from);
+  core::Task<absl::Status> ReadAgain();
   core::Task<uint64_t> FirstRecordFrom(uint64_t position);
   core::Task<absl::Status> RemoveStrayRuns();
   core::Task<void> DropRuns();
@@ -160,6 +158,11 @@ class DueIndex {
   uint64_t replay_from_ = 0;    // as the last checkpoint says
   uint64_t entered_below_ = 0;  // the same; for the start
   bool changed_ = false;        // since the last checkpoint
+  uint64_t made_anew_ = 0;
+  /// The log from here on was read, except what the disk refused: nothing is noted then, so that the next start reads it again.
+  std::optional<uint64_t> unread_from_;
+  core::MonoTime read_again_at_;
+  absl::Duration read_again_pause_;
   /// Delivered before the crash, as the log behind the checkpoint says, and still in the runs. All of them are due by dead_until_.
   absl::flat_hash_set<uint64_t> dead_;
   core::WallMillis dead_until_ = 0;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 
@@ -17,23 +16,9 @@
 namespace store {
 namespace {
 
-/// Takes the numbers of a checkpoint one by one.
-class Numbers {
- public:
-  explicit Numbers(std::string_view text) : rest_(text) {}
-  bool AtEnd() const { return rest_.empty(); }
-  bool Next(uint64_t& number) {
-    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), number);
-    if (error != std::errc()) return false;
-    rest_.remove_prefix(static_cast<size_t>(end - rest_.data()));
-    if (!rest_.empty() && rest_.front() != ' ') return false;
-    if (!rest_.empty()) rest_.remove_prefix(1);
-    return true;
-  }
-
- private:
-  std::string_view rest_;
-};
+/// Between two readings of a log of which the disk refuses a part: a bad sector may stay bad, and delivery stands still meanwhile.
+constexpr absl::Duration kReadAgainPauseMin = absl::Seconds(2);
+constexpr absl::Duration kReadAgainPauseMax = absl::Minutes(30);
 
 }  // namespace
 
@@ -55,6 +40,7 @@ core::Task<absl::Status> DueIndex::Load() {
   if (!status.ok()) {
     core::LogError("the index of waiting messages in ", options_.topic, " of log ", options_.log.log_number,
                    " is made anew from the log: ", status.ToString());
+    ++made_anew_;
     co_await DropRuns();
   }
   CO_RETURN_IF_ERROR(co_await RemoveStrayRuns());
@@ -63,20 +49,16 @@ core::Task<absl::Status> DueIndex::Load() {
 }
 
 core::Task<absl::Status> DueIndex::LoadRuns(const std::string& checkpoint) {
-  Numbers numbers(checkpoint);
-  uint64_t version = 0;
-  if (!numbers.Next(version) || version != kDueCheckpointVersion || !numbers.Next(replay_from_) ||
-      !numbers.Next(entered_below_) || !numbers.Next(next_number_)) {
-    co_return absl::DataLossError("its checkpoint can't be read");
-  }
+  CO_ASSIGN_OR_RETURN(const DueCheckpoint noted, ParseDueCheckpoint(checkpoint));
+  replay_from_ = noted.replay_from;
+  entered_below_ = noted.entered_below;
+  next_number_ = noted.next_number;
   if (replay_from_ > log_.Span().batch) co_return absl::DataLossError("its checkpoint lies behind the end of the log");
-  while (!numbers.AtEnd()) {
-    uint64_t number = 0;
+  for (const DueCheckpoint::Run& run : noted.runs) {
     auto cursor = std::make_unique<DueRunCursor>();
-    if (!numbers.Next(number) || !numbers.Next(cursor->next) || !numbers.Next(cursor->taken_back_left)) {
-      co_return absl::DataLossError("its checkpoint can't be read");
-    }
-    CO_ASSIGN_OR_RETURN(cursor->run, co_await DueRun::Open(options_.directory, options_.log, number));
+    cursor->next = run.next;
+    cursor->taken_back_left = run.taken_back_left;
+    CO_ASSIGN_OR_RETURN(cursor->run, co_await DueRun::Open(options_.directory, options_.log, run.number));
     const bool fits =
         cursor->next <= cursor->run->header().entries && cursor->taken_back_left <= cursor->run->header().taken_back;
     runs_.push_back(std::move(cursor));
@@ -112,6 +94,8 @@ core::Task<absl::Status> DueIndex::RemoveStrayRuns() {
 
 /// Where the first record of the queue of waiting messages lies at or behind `position`; the end of the log when none does.
 core::Task<uint64_t> DueIndex::FirstRecordFrom(uint64_t position) {
+  // The queue does not know what lies in ranges that recovery had to skip.
+  if (log_.Stats().damaged_bytes > 0) co_return position;
   const core::QueueKey queue{std::string(options_.topic), options_.queue_id};
   uint64_t first = log_.Span().batch;
   int64_t low = log_.MinOffset(queue).value();
@@ -125,11 +109,12 @@ core::Task<uint64_t> DueIndex::FirstRecordFrom(uint64_t position) {
     const FetchResult found = co_await log_.Fetch(std::move(request));
     const absl::StatusOr<RecordView> record =
         found.parts.empty() ? absl::NotFoundError("damaged") : ParseRecord(found.parts.front().bytes());
-    // A damaged one says nothing: the earlier half is right in any case, as it only means to read more.
-    const uint64_t at = record.ok() ? LogPositionOf(record->position) : UINT64_MAX;
+    // One that can't be read says nothing, and may be readable when the log is looked through: all of it, then.
+    if (!record.ok() || record->queue_offset.value() != middle) co_return position;
+    const uint64_t at = LogPositionOf(record->position);
     if (at >= position) {
       // Replay takes a whole block for the begin of a batch.
-      if (record.ok()) first = std::min(first, at % kBlock == 0 ? at - 1 : at);
+      first = std::min(first, at % kBlock == 0 ? at - 1 : at);
       high = middle;
     } else {
       low = middle + 1;
@@ -168,9 +153,21 @@ core::Task<absl::Status> DueIndex::ReadLog(uint64_t from) {
         break;
     }
   };
-  CO_ASSIGN_OR_RETURN(const uint64_t end, co_await log_.Replay(from, look_at));
-  // The next start need not read that much again.
-  if (end > from + options_.replay_bytes) changed_ = true;
+  const absl::StatusOr<uint64_t> end = co_await log_.Replay(from, look_at);
+  if (end.ok()) {
+    // The next start need not read that much again.
+    if (*end > from + options_.replay_bytes) changed_ = true;
+    unread_from_.reset();
+    read_again_pause_ = absl::ZeroDuration();
+  } else if (absl::IsUnavailable(end.status())) {
+    unread_from_ = from;
+    read_again_pause_ = std::clamp(2 * read_again_pause_, kReadAgainPauseMin, kReadAgainPauseMax);
+    read_again_at_ = core::Reactor::Current().now() + read_again_pause_;
+    core::LogError("messages that wait in log ", options_.log.log_number,
+                   " where it can't be read are not delivered before it can: ", core::ToStd(end.status().message()));
+  } else {
+    co_return end.status();
+  }
   // The clock may have stepped back meanwhile.
   if (!dead_.empty()) dead_until_ = std::max(dead_until_, core::Reactor::Current().wall_now());
   constexpr size_t kSlice = 4096;
@@ -182,7 +179,15 @@ core::Task<absl::Status> DueIndex::ReadLog(uint64_t from) {
   co_return absl::OkStatus();
 }
 
+/// What was delivered, came in or was taken back since the log was read the first time is known already: it is in the log as well, or enters itself.
+core::Task<absl::Status> DueIndex::ReadAgain() {
+  const core::Semaphore::Hold turn = co_await turn_.Take(1);
+  CO_RETURN_IF_ERROR(co_await log_.Flush());
+  co_return co_await ReadLog(*unread_from_);
+}
+
 core::Task<absl::Status> DueIndex::Rebuild() {
+  ++made_anew_;
   co_await DropRuns();
   memory_.clear();
   memory_taken_back_ = 0;

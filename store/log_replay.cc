@@ -34,6 +34,14 @@ core::Task<std::optional<FoundBatch>> FindBatch(LogReader& reader, Segment& segm
   co_return std::nullopt;
 }
 
+/// Null when there is none.
+Segment* FirstEndingBehind(const SegmentList& segments, uint64_t position) {
+  for (size_t i = 0; i < segments.size(); ++i) {
+    if (segments.at(i).limit() > position) return &segments.at(i);
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 LogSpan ShardStoreImpl::Span() const {
@@ -71,8 +79,9 @@ core::Task<absl::StatusOr<uint64_t>> ShardStoreImpl::Replay(uint64_t from,
   const uint64_t log_end = log_->written_end();
   uint64_t at = std::max(from, segments_.front().data_begin());
   while (at < log_end) {
-    Segment* const segment = segments_.Find(at);
-    if (segment == nullptr) co_return absl::NotFoundError(core::StrCat("the log at ", at, " is gone"));
+    Segment* const segment = FirstEndingBehind(segments_, at);  // not always what holds it: a file in between may be missing
+    if (segment == nullptr) break;
+    at = std::max(at, segment->position);
     const uint64_t next_segment = segment->limit();
     const uint64_t end = std::min(log_end, segment == &log_->active() ? next_segment : segment->end);
     if (at % kBlock != 0) at = segment->data_begin();  // a record: its batch begins somewhere before it
@@ -99,6 +108,8 @@ core::Task<absl::StatusOr<uint64_t>> ShardStoreImpl::Replay(uint64_t from,
     segment->Unpin();
     at = end == log_end ? log_end : next_segment;
   }
+  if (const uint64_t refused = reader.UnreadableBelow(log_end); refused > 0)
+    co_return absl::UnavailableError(core::StrCat("the disk refused ", refused, " bytes of the log"));
   co_return log_end;
 }
 

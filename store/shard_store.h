@@ -141,8 +141,8 @@ class ShardStore {
   virtual LogSpan Span() const = 0;
   /// Makes all that was appended so far durable.
   virtual core::Task<absl::Status> Flush() = 0;
-  /// Shows every record at or above `from` that is written by now, in the order of the log, also those of deleted topics; what is damaged is left out. Yields now and then. `from`: LogSpan::batch
-  /// of any time, or the position of a record. The end of what was shown is a LogSpan::batch, too.
+  /// Shows every record at or above `from` that is written by now, in the order of the log, also those of deleted topics; what is damaged or gone is left out. Yields now and then. `from`: LogSpan::batch
+  /// of any time, or the position of a record. The end of what was shown is a LogSpan::batch, too. kUnavailable: so is what the disk has refused to read, and might read another time.
   virtual core::Task<absl::StatusOr<uint64_t>> Replay(uint64_t from, std::function<void(const ReplayedRecord&)> show) = 0;
   /// Segments go when all keepers agree, and not before as many were added as StoreOptions::keepers says. They outlive the store; whoever is asked just now is
   /// waited for by Close.

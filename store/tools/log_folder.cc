@@ -7,6 +7,7 @@
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "store/due_run.h"
 #include "store/mark_file.h"
 #include "store/sealed_index.h"
 
@@ -60,6 +61,8 @@ core::Task<absl::Status> LogFolder::OpenAll(std::vector<Finding>& findings) {
       positions.push_back(*position);
     } else if (const std::optional<uint64_t> index = PositionOfSegmentName(entry.name, kIndexSuffix)) {
       indexes.push_back(*index);
+    } else if (PositionOfSegmentName(entry.name, kDueRunSuffix).has_value()) {
+      continue;  // due_check.h
     } else if (PositionOfSegmentName(entry.name, kSpareSuffix).has_value()) {
       findings.push_back({.severity = Severity::kNote,
                           .file = name_ + "/" + entry.name,

@@ -10,6 +10,7 @@
 #include "core/time.h"
 #include "core/types.h"
 #include "store/manifest.h"
+#include "store/tools/due_check.h"
 #include "store/tools/finding.h"
 #include "store/tools/meta_reader.h"
 
@@ -30,6 +31,7 @@ struct LogOverview {
   bool closed = false;  // in order
   uint32_t epoch = 0;   // of the last batch: it grows with each opening
   std::vector<SegmentOverview> segments;
+  std::vector<DueRunOverview> due_runs;  // of the index of waiting messages
 };
 
 struct QueueOverview {
@@ -50,6 +52,7 @@ struct Overview {
   std::vector<MetaContent> meta;  // one a log: topics, groups, consumer offsets
   uint64_t log_bytes = 0;         // that the segment files take
   uint64_t index_bytes = 0;
+  uint64_t due_bytes = 0;         // the files of the indexes of waiting messages
   uint64_t meta_bytes = 0;
   uint64_t damages = 0;  // that were met on the way; verify says more
 };

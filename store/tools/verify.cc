@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "store/tools/due_check.h"
 #include "store/tools/log_folder.h"
 #include "store/tools/log_verifier.h"
 #include "store/tools/meta_reader.h"
@@ -120,6 +121,10 @@ core::Task<absl::StatusOr<VerifyReport>> VerifyFolder(std::string directory) {
     {
       LogVerifier verifier(folder, meta, report);
       co_await verifier.Run();
+    }
+    for (const DueRunOverview& run : co_await CheckDueRuns(directory, identity, meta, report.findings)) {
+      ++report.due_runs;
+      report.bytes += run.bytes_read;
     }
     co_await folder.Close();
   }

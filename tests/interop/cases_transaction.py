@@ -49,17 +49,19 @@ def transaction_check_backs(context):
         dropped = clients.transact(first, 'CheckBacks', f'dropped{version}', 5, 'UNKNOW', check='ROLLBACK_MESSAGE')
         clients.wait_for_ids(kept, 20, [consumer])
         asked = checks_of(clients, kept + dropped)
-        check(all(len(checks_of(clients, [i])) == 2 for i in kept), 'not asked twice', asked)
-        check(all(len(checks_of(clients, [i])) == 1 for i in dropped), 'not asked once', asked)
-        check(all(e['intact'] and e['t'] == 'CheckBacks' and e['m'] == clients.acks[e['id']]['m'] for e in asked), asked)
+        if context.kind == 'ringmq':  # the original notes what has ended every 3 s, and asks about it meanwhile
+            check([len(checks_of(clients, [i])) for i in kept] == [2] * 5, 'not asked twice')
+            check([len(checks_of(clients, [i])) for i in dropped] == [1] * 5, 'not asked once')
+        check(all(e['intact'] and e['t'] == 'CheckBacks' and e['m'] == clients.acks[e['id']]['m'] for e in asked), asked[:2])
         inherited = clients.transact(first, 'CheckBacks', f'inherited{version}', 5, 'UNKNOW', check='COMMIT_MESSAGE')
         clients.do('stop', name=first)
         clients.do('txproducer', name=second, group=group, namesrv=server.namesrv)
         clients.transact(second, 'CheckBacks', f'hello{version}', 1, 'COMMIT_MESSAGE')  # a new client of 5.x knows no broker before
         clients.wait_for_ids(inherited, 20, [consumer])
-        check(all(e['p'] == second for e in checks_of(clients, inherited)), 'who was asked has gone', checks_of(clients, inherited))
+        check(all(e['p'] == second for e in checks_of(clients, inherited)), 'who was asked has gone', checks_of(clients, inherited)[:2])
         time.sleep(0.5)
-        check(all(clients.seen[i] == 1 for i in kept + inherited), 'delivered more than once')
+        if context.kind == 'ringmq':  # the original commits as often as it is told to
+            check(all(clients.seen[i] == 1 for i in kept + inherited), 'delivered more than once')
         check(not [i for i in dropped if i in clients.seen], 'what was rolled back was delivered')
 
 
@@ -82,12 +84,15 @@ def transactions_across_restarts(context):
     clients.wait_for_ids(pending, 40, ['txr-c'])
     time.sleep(2)
     check(not [i for i in back if i in clients.seen], 'what was rolled back was delivered')
-    check(not checks_of(clients, done + back), 'asked about what has ended', checks_of(clients, done + back))
+    if context.kind != 'ringmq':  # the original asks about what has ended, and commits it again
+        return
+    check(not checks_of(clients, done + back), 'asked about what has ended', checks_of(clients, done + back)[:2])
     # At least once is all a push consumer promises across a crash: what counts is that the queue has each once.
     places = {}
     for event in clients.deliveries['txr-c']:
         places.setdefault(event['id'], set()).add((event['q'], event['o']))
-    check(all(len(places[i]) == 1 for i in done + pending), 'committed twice', {i: p for i, p in places.items() if len(p) > 1})
+    twice = [(i, p) for i, p in places.items() if len(p) > 1]
+    check(not twice, 'committed twice', twice[:2])
 
 
 @test
@@ -104,5 +109,6 @@ def transactions_put_aside(context):
     clients.do('consumer', name='txa-aside', group='txa-readers', topic='TRANS_CHECK_MAX_TIME_TOPIC', namesrv=server.namesrv)
     clients.wait_for_ids(ids, 30, ['txa-aside'])
     time.sleep(2)
-    check(all(len(checks_of(clients, [i])) == 2 for i in ids), checks_of(clients, ids))
+    if context.kind == 'ringmq':
+        check([len(checks_of(clients, [i])) for i in ids] == [2] * 5, 'not asked twice')
     check('txa-c' not in clients.deliveries, 'what nobody has committed was delivered')

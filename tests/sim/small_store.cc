@@ -40,8 +40,6 @@ absl::Status TakeRecords(const FetchResult& result, const std::string& topic, Se
 
 constexpr const char* kTags[] = {"TagA", "TagB", "TagC"};
 
-const char* TagOf(std::string_view body) { return kTags[sim::HashText(body) % std::size(kTags)]; }
-
 /// Takes the queue from `min` to `max` as a consumer of `filter` does.
 core::Task<absl::Status> ReadQueue(ShardStore& store, std::string topic, int64_t min, int64_t max, TagFilter filter,
                                    Seen* seen) {
@@ -77,6 +75,8 @@ core::Task<absl::Status> CheckTag(ShardStore& store, std::string topic, const ch
 
 uint64_t StateCount() { return FromEnvironment("RINGMQ_SIM_STATES", FromEnvironment("RINGMQ_SIM_SEEDS", 1000)); }
 uint64_t FirstState() { return FromEnvironment("RINGMQ_SIM_FIRST", 1); }
+
+const char* TagOf(std::string_view body) { return kTags[sim::HashText(body) % std::size(kTags)]; }
 
 StoreOptions SmallStoreOptions(Durability durability) {
   StoreOptions options;

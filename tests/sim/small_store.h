@@ -4,8 +4,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,6 +38,15 @@ struct Told {
   std::map<Place, Message> acknowledged;
   std::set<std::string> sent;     // every body that was handed over
   std::set<std::string> refused;  // their senders were told that they are not stored and never will be
+
+  /// A message that was stored to wait for its time (small_schedule.h).
+  struct Later {
+    Place place;                      // of its waiting record, which was acknowledged
+    bool taking_back = false;         // that was asked for, so it may be gone
+    std::optional<Place> taken_back;  // the record that does it, acknowledged as well
+  };
+  std::map<std::string, Later> later;  // by the body of the waiting record
+  std::set<uint64_t> given_up;         // log positions of waiting records that could not be read at their time
 };
 
 /// What a store shows.
@@ -57,15 +68,18 @@ struct SmallStore {
 StoreOptions SmallStoreOptions(Durability durability);
 /// A run that reads what is there and, if it is to, writes afterwards.
 struct Reopening {
-  const Told* told;
+  Told* told;  // what is delivered in this run comes to it
   Durability durability;
   bool write;
   Seen seen = {};
+  uint64_t made_anew = 0;  // the index of what waits
 };
 /// With segments of 256 KiB and `data` as the folder.
 core::Task<absl::StatusOr<SmallStore>> OpenSmall(StoreOptions options, uint32_t log_number = 0, uint32_t logs = 1);
 core::Task<absl::Status> CloseSmall(SmallStore& opened);
 
+/// The tag of a message with this body.
+const char* TagOf(std::string_view body);
 /// Sends one message to queue 0 of `topic`, with a tag that its body decides, and notes the answer.
 core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, std::string body,
                               Durability durability);

@@ -14,6 +14,7 @@
 
 #include "core/file.h"
 #include "core/sim/world.h"
+#include "core/sync.h"
 #include "store/due_record.h"
 #include "tests/unit/store/store_fixture.h"
 
@@ -242,6 +243,61 @@ core::Task<absl::Status> DamageMain(sim::Node*) {
   co_return absl::OkStatus();
 }
 TEST(DueIndexTest, TheLogMakesUpForDamagedRuns) { InWorld(DamageMain); }
+
+// Catches messages that are forgotten because the disk refused to read the log once: at a start, and when the index is made anew.
+core::Task<absl::Status> RefusedMain(sim::Node* node) {
+  for (const bool restart : {false, true}) {
+    for (const bool anew : {false, true}) {
+      CO_ASSIGN_OR_RETURN(Opened opened, co_await OpenIndex());
+      const uint64_t waiting = opened.index->waiting() + 20;
+      for (int i = 0; i < 20; ++i) CO_RETURN_IF_ERROR((co_await Wait(opened, 1000 + i, absl::StrCat("m", i))).status());
+      if (anew) CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+      CO_RETURN_IF_ERROR(co_await CloseIndex(opened));
+      CO_ASSIGN_OR_RETURN(opened.files, co_await OpenIn("data", SmallOptions()));
+      node->disk().Inject({.op = sim::DiskOp::kRead, .path_contains = ".log", .times = UINT64_MAX});
+      if (anew) node->disk().Inject({.op = sim::DiskOp::kRead, .path_contains = ".due", .times = UINT64_MAX});
+      CO_ASSIGN_OR_RETURN(opened.index, co_await DueIndex::Open(SmallIndex(), *opened.files.meta, *opened.files.store));
+      EXPECT_LT(opened.index->waiting(), waiting);
+      CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+      if (restart) {
+        CO_RETURN_IF_ERROR(co_await CloseIndex(opened));
+        node->disk().ClearFaults();
+        CO_ASSIGN_OR_RETURN(opened, co_await OpenIndex());
+      } else {
+        node->disk().ClearFaults();
+        (void)co_await core::Sleep(absl::Seconds(3));
+        EXPECT_TRUE(opened.index->WantsCheckpoint());
+        CO_RETURN_IF_ERROR(co_await opened.index->Checkpoint());
+      }
+      EXPECT_EQ(opened.index->waiting(), waiting);
+      CO_RETURN_IF_ERROR(co_await CloseIndex(opened));
+    }
+  }
+  CO_ASSIGN_OR_RETURN(Opened opened, co_await OpenIndex());
+  CO_ASSIGN_OR_RETURN(const std::vector<core::WallMillis> times, co_await DeliverDue(opened, 10'000));
+  EXPECT_EQ(times.size(), 80U);
+  co_return co_await CloseIndex(opened);
+}
+TEST(DueIndexTest, WhatTheDiskRefusedIsReadAgain) { InWorld(RefusedMain); }
+
+// Catches a file of the log that is missing and keeps the index from what lies behind it.
+core::Task<absl::Status> HoleMain(sim::Node*) {
+  CO_ASSIGN_OR_RETURN(Opened opened, co_await OpenIndex());
+  std::vector<uint64_t> positions;
+  for (int i = 0; i < 200; ++i) {
+    CO_ASSIGN_OR_RETURN(const DueEntry entry, co_await Wait(opened, 1000 + i, std::string(4000, 'm')));
+    positions.push_back(entry.position());
+  }
+  CO_RETURN_IF_ERROR(co_await CloseIndex(opened));
+  CO_RETURN_IF_ERROR(co_await core::fs::Remove(SegmentPath("data/log", kSegmentBytesMin)));
+  CO_ASSIGN_OR_RETURN(opened, co_await OpenIndex());
+  const auto gone = std::count_if(positions.begin(), positions.end(),
+                                  [](uint64_t position) { return position / kSegmentBytesMin == 1; });
+  EXPECT_GT(gone, 10);
+  EXPECT_EQ(opened.index->waiting(), 200U - static_cast<uint64_t>(gone));
+  co_return co_await CloseIndex(opened);
+}
+TEST(DueIndexTest, AMissingFileOfTheLogCostsWhatItHeld) { InWorld(HoleMain); }
 
 // Catches a start that reads a log from which nothing waits, and one that does not find the first that waits behind the checkpoint.
 core::Task<absl::Status> IdleMain(sim::Node*) {

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace store {
+
+/// The row of MetaTable::kDue: "VERSION REPLAY-FROM ENTERED-BELOW NEXT-NUMBER" and for each run " NUMBER NEXT TAKEN-BACK-LEFT", all decimal: the log position
+/// from which the log has to be read, that below which all that waits or takes back is in the runs, the number of the next run, and of each run how many entries
+/// are done with and how many of those left take back.
+inline constexpr std::string_view kDueCheckpointKey = "checkpoint";
+inline constexpr std::string_view kHalfCheckpointKey = "transactions";  // of half messages (store/half_record.h)
+inline constexpr uint64_t kDueCheckpointVersion = 1;
+
+struct DueCheckpoint {
+  uint64_t replay_from = 0;
+  uint64_t entered_below = 0;
+  uint64_t next_number = 0;
+  struct Run {
+    uint64_t number = 0;
+    uint64_t next = 0;
+    uint64_t taken_back_left = 0;
+  };
+  std::vector<Run> runs;
+};
+std::string EncodeDueCheckpoint(const DueCheckpoint& checkpoint);
+/// kDataLoss: it is none, or one of another version. Total.
+absl::StatusOr<DueCheckpoint> ParseDueCheckpoint(std::string_view text);
+
+}  // namespace store

@@ -1,0 +1,161 @@
+// Goal: what befalls a schedule's disk costs no message that waits: a read that fails for a while. Each comes once, none before its time.
+// Method: one log and its schedule on a simulated machine.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/message_properties.h"
+#include "broker/schedule.h"
+#include "core/sim/world.h"
+#include "core/sync.h"
+#include "store/due_record.h"
+#include "tests/unit/store/store_fixture.h"
+
+namespace broker {
+namespace {
+
+constexpr std::string_view kTopic = "T";
+
+struct Machine {
+  store::OpenStore files;
+  std::unique_ptr<Schedule> schedule;
+};
+
+store::StoreOptions LogOptions() {
+  store::StoreOptions options = store::SmallOptions();
+  options.durability = store::Durability::kSynced;
+  options.append_buffer_bytes = size_t{1} << 20;
+  options.keepers = 1;
+  options.reserved_time = absl::Milliseconds(20);
+  options.delete_when_hours = {};  // only when asked
+  return options;
+}
+
+core::Task<absl::StatusOr<Machine>> OpenMachine() {
+  Machine machine;
+  CO_ASSIGN_OR_RETURN(machine.files, co_await store::OpenIn("data", LogOptions()));
+  ScheduleOptions options;
+  options.index.directory = "data/log";
+  options.index.memory_entries = 40;
+  options.index.replay_bytes = 128 << 10;
+  options.topic_exists = [](std::string_view topic) { return topic == kTopic; };
+  options.on_delivered = [](const store::MessageDraft&) {};
+  CO_ASSIGN_OR_RETURN(machine.schedule,
+                      co_await Schedule::Open(std::move(options), *machine.files.meta, *machine.files.store));
+  machine.schedule->Start();
+  co_return machine;
+}
+
+core::Task<absl::Status> CloseMachine(Machine& machine) {
+  absl::Status status = co_await machine.schedule->Stop();
+  status.Update(co_await store::CloseBoth(machine.files));
+  co_return status;
+}
+
+core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
+
+/// Stores a message that is due in `after`; its body says when.
+core::Task<absl::Status> StoreForLater(Machine& machine, std::string name, absl::Duration after, size_t bytes = 200) {
+  const core::WallMillis due = Now() + absl::ToInt64Milliseconds(after);
+  std::string body = absl::StrCat(due, " ", name, " ");
+  body.resize(std::max(body.size(), bytes), '.');
+  std::string properties;
+  AppendProperty(properties, kPropertyRealTopic, kTopic);
+  AppendProperty(properties, kPropertyRealQueue, "0");
+  AppendProperty(properties, kPropertyUniqKey, name);
+  AppendProperty(properties, store::kPropertyDueTime, absl::StrCat(due));
+  store::MessageDraft draft = store::DraftOf(kTopic, 0, body);
+  draft.properties = properties;
+  absl::StatusOr<store::AppendResult> stored = co_await machine.schedule->Append(draft, due, std::nullopt);
+  // More wait than memory takes, until the next file of the index is begun.
+  for (int i = 0; i < 50 && absl::IsResourceExhausted(stored.status()); ++i) {
+    (void)co_await core::Sleep(absl::Milliseconds(20));
+    stored = co_await machine.schedule->Append(draft, due, std::nullopt);
+  }
+  co_return stored.status();
+}
+
+/// The names of what came, each with how often; one that came before its time is a failure.
+core::Task<std::map<std::string, int>> Came(Machine& machine) {
+  std::map<std::string, int> came;
+  store::ShardStore& log = *machine.files.store;
+  const int64_t end = log.MaxOffset({std::string(kTopic), 0}).value();
+  for (int64_t next = log.MinOffset({std::string(kTopic), 0}).value(); next < end;) {
+    const store::FetchResult result = co_await store::FetchFrom(log, std::string(kTopic), 0, next);
+    next = result.next.value();
+    for (const core::Slice& part : result.parts) {
+      for (std::span<const std::byte> rest = part.bytes(); !rest.empty();) {
+        const absl::StatusOr<store::RecordView> record = store::ParseRecord(rest);
+        EXPECT_TRUE(record.ok());
+        if (!record.ok()) co_return came;
+        const std::string body(reinterpret_cast<const char*>(record->body.data()), record->body.size());
+        EXPECT_GE(record->store_timestamp, std::stoll(body)) << body;
+        const size_t name = body.find(' ') + 1;
+        ++came[body.substr(name, body.find(' ', name) - name)];
+        rest = rest.subspan(record->bytes);
+      }
+    }
+  }
+  co_return came;
+}
+
+void ExpectEachOnce(const std::map<std::string, int>& came, int first, int end) {
+  for (int i = first; i < end; ++i) {
+    const auto found = came.find(absl::StrCat("m", i));
+    EXPECT_EQ(found == came.end() ? 0 : found->second, 1) << "m" << i;
+  }
+  EXPECT_EQ(came.size(), static_cast<size_t>(end - first));
+}
+
+void InWorld(core::Task<absl::Status> (*main)(sim::Node*)) {
+  sim::World world(11);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start([main, &node] { return main(&node); });
+  const absl::Status status = world.RunToEnd(node);
+  EXPECT_TRUE(status.ok()) << status << world.Describe();
+}
+
+/// Messages m0 and m1 that wait for a minute, and no part of their log in memory.
+core::Task<absl::StatusOr<Machine>> TwoOnDisk() {
+  CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine());
+  for (int i = 0; i < 2; ++i)
+    CO_RETURN_IF_ERROR(co_await StoreForLater(machine, absl::StrCat("m", i), absl::Minutes(1)));
+  CO_RETURN_IF_ERROR(co_await CloseMachine(machine));
+  co_return co_await OpenMachine();
+}
+
+// Catches a message that is given up because the disk could not read it once.
+core::Task<absl::Status> ReadErrorMain(sim::Node* node) {
+  CO_ASSIGN_OR_RETURN(Machine machine, co_await TwoOnDisk());
+  node->disk().Inject({.op = sim::DiskOp::kRead, .path_contains = ".log", .times = UINT64_MAX});
+  (void)co_await core::Sleep(absl::Seconds(61));
+  EXPECT_EQ(machine.schedule->stats().delivered, 0U);
+  EXPECT_EQ(machine.schedule->stats().damaged, 0U);
+  node->disk().ClearFaults();
+  (void)co_await core::Sleep(absl::Seconds(1));
+  EXPECT_EQ(machine.schedule->stats().damaged, 0U);
+  ExpectEachOnce(co_await Came(machine), 0, 2);
+  co_return co_await CloseMachine(machine);
+}
+TEST(ScheduleFaultsTest, AReadThatFailsForAWhileCostsNothing) { InWorld(ReadErrorMain); }
+
+// Catches one that holds up all others for ever, or each for as long as the one before.
+core::Task<absl::Status> ReadDamageMain(sim::Node* node) {
+  CO_ASSIGN_OR_RETURN(Machine machine, co_await TwoOnDisk());
+  node->disk().Inject({.op = sim::DiskOp::kRead, .path_contains = ".log", .times = UINT64_MAX});
+  (void)co_await core::Sleep(absl::Seconds(64));
+  EXPECT_EQ(machine.schedule->stats().damaged, 2U);
+  CO_RETURN_IF_ERROR(co_await StoreForLater(machine, "m2", absl::Milliseconds(50)));
+  (void)co_await core::Sleep(absl::Milliseconds(200));
+  EXPECT_EQ(machine.schedule->stats().delivered, 1U);
+  EXPECT_EQ(machine.schedule->stats().waiting, 0U);
+  node->disk().ClearFaults();
+  co_return co_await CloseMachine(machine);
+}
+TEST(ScheduleFaultsTest, WhatCanNeverBeReadIsGivenUpAfterSeconds) { InWorld(ReadDamageMain); }
+
+}  // namespace
+}  // namespace broker
