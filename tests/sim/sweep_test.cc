@@ -180,7 +180,7 @@ bool RunOnce(const Kind& kind, Durability durability, bool power, uint64_t numbe
         world.RunUntil([&] { return !node.running() || std::exchange(course.killable, false); }, absl::Minutes(50));
     how += core::StrCat(" ", course.last, ",");
     if (!ended) {
-      ADD_FAILURE() << how << " and hangs\n" << world.Describe();
+      ADD_FAILURE() << how << " and hangs\n" << AgainState(number) << world.Describe();
       return false;
     }
     if (!node.running()) continue;
@@ -190,14 +190,14 @@ bool RunOnce(const Kind& kind, Durability durability, bool power, uint64_t numbe
       node.Kill();
   }
   const bool happened = disk.faults_happened() > 0;
-  if (!happened && course.last != "the end") ADD_FAILURE() << "nothing failed and yet: " << *node.result() << how;
+  if (!happened && course.last != "the end") ADD_FAILURE() << "nothing failed and yet: " << *node.result() << how << "\n" << AgainState(number);
   disk.ClearFaults();
   if (power) node.CutPower();
   Reading reading{.course = &course};
   node.Start([&reading] { return CheckMain(&reading); });
   const absl::Status status = world.RunToEnd(node);
   const std::string wrong = Judge(course, reading, power);
-  if (!status.ok() || !wrong.empty()) ADD_FAILURE() << how << "\n" << status << "\n" << wrong << world.Describe();
+  if (!status.ok() || !wrong.empty()) ADD_FAILURE() << how << "\n" << status << "\n" << wrong << AgainState(number) << world.Describe();
   return happened;
 }
 
