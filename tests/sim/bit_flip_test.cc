@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -183,6 +184,15 @@ bool IsNamed(sim::World& world, sim::Node& node, const std::string& path, uint64
   return named;
 }
 
+/// Whether `message` has `path` in it, not as the beginning of a longer name.
+bool NamesFile(std::string_view message, std::string_view path) {
+  path.remove_prefix(path.starts_with('/') ? 1 : 0);  // the disk's paths are absolute
+  const size_t at = message.find(path);
+  if (at == std::string_view::npos) return false;
+  const std::string_view rest = message.substr(at + path.size());
+  return rest.empty() || std::string_view(" :,;").find(rest.front()) != std::string_view::npos;
+}
+
 /// What is wrong after the bit has turned, or nothing.
 std::string Judge(sim::World& world, sim::Node& node, const Base& base, Durability durability, const std::string& path,
                   Totals& totals) {
@@ -197,9 +207,7 @@ std::string Judge(sim::World& world, sim::Node& node, const Base& base, Durabili
     if (absl::IsDataLoss(status) && run == 0 &&
         (path.find("meta") != std::string::npos || path.find("manifest") != std::string::npos)) {
       ++totals.refused;  // an operator has to put a good copy there, as the message says
-      return status.message().find("data") == std::string::npos
-                 ? "the refusal does not name the file: " + status.ToString()
-                 : "";
+      return NamesFile(core::ToStd(status.message()), path) ? "" : "the refusal does not name " + path + ": " + status.ToString();
     }
     if (!status.ok()) return core::StrCat("run ", run, ": ", status.ToString(), "\n");
     size_t reused = 0;
@@ -243,7 +251,7 @@ TEST(BitFlipTest, CostsOneMessageAtMost) {
     ++total.flips;
     if (path.ends_with(kDueRunSuffix)) ASSERT_TRUE(IsNamed(world, node, path, at)) << "state " << state << ": " << path << " at " << at;
     const std::string wrong = Judge(world, node, base, durability, path, total);
-    ASSERT_EQ(wrong, "") << "state " << state << ": " << base.what << ", " << path << " at " << at << world.Describe();
+    ASSERT_EQ(wrong, "") << AgainState(state) << base.what << ", " << path << " at " << at << world.Describe();
   }
   Print(totals);
 }
@@ -274,14 +282,14 @@ TEST(BitFlipTest, InWhatWasJustWrittenBeforeAKillIsNotServed) {
     if (!status.ok()) {
       ++total.refused;
       ASSERT_TRUE(absl::IsDataLoss(status))
-          << status << "\nstate " << state << ": " << base.what << ", " << path << " at " << at << world.Describe();
+          << status << "\n" << AgainState(state) << base.what << ", " << path << " at " << at << world.Describe();
       continue;
     }
     const size_t missing = MissingFrom(known, reading.seen).size();
     total.missing += missing;
     total.most = std::max<uint64_t>(total.most, missing);
     ASSERT_EQ(Lines(Contradictions(known, reading.seen)), "")
-        << "state " << state << ": " << base.what << ", " << path << " at " << at << world.Describe();
+        << AgainState(state) << base.what << ", " << path << " at " << at << world.Describe();
   }
   Print(totals);
 }

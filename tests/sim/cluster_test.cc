@@ -21,16 +21,11 @@
 #include "core/sim/world.h"
 #include "core/strings.h"
 #include "tests/sim/cluster.h"
-#include "tests/sim/commit.h"
 #include "tests/sim/nemesis.h"
+#include "tests/sim/seeds.h"
 
 namespace sim {
 namespace {
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 struct Outcome {
   uint64_t hash = 0;
@@ -140,10 +135,9 @@ class Scenario {
                     world_.now(),  cluster_.recorder().Verdict(), ""};
     if (outcome.problems.empty()) return outcome;
     outcome.description = core::StrCat(
-        "built from ", kCommit, "; ", plan_.cluster.flush == broker::FlushDiskType::kSyncFlush ? "SYNC" : "ASYNC",
+        plan_.cluster.flush == broker::FlushDiskType::kSyncFlush ? "SYNC" : "ASYNC",
         "_FLUSH, ", plan_.cluster.brokers, " brokers, ", plan_.cluster.nameservers,
-        " nameservers; troubles: ", plan_.troubles.Text(), "\nagain: RINGMQ_SIM_FIRST=", world_.seed(),
-        " RINGMQ_SIM_SEEDS=1 build/release/tests/sim_test --gtest_filter='ClusterTest.What*'\n", world_.Describe());
+        " nameservers; troubles: ", plan_.troubles.Text(), "\n", Again(world_.seed()), world_.Describe());
     return outcome;
   }
 
@@ -225,8 +219,8 @@ Part StartPart(uint64_t first, uint64_t end, uint64_t step) {
 
 // One world at a time in a process, so the seeds are dealt out to as many processes as there are cores, or RINGMQ_SIM_PROCESSES.
 TEST(ClusterTest, WhatWasAcknowledgedIsThereOnceAndInItsPlace) {
-  const uint64_t first = FromEnvironment("RINGMQ_SIM_FIRST", 1);
-  const uint64_t count = FromEnvironment("RINGMQ_SIM_SEEDS", 2000);
+  const uint64_t first = FirstSeed();
+  const uint64_t count = SeedCount(2000);
   const uint64_t cores = std::max<uint64_t>(1, std::thread::hardware_concurrency());
   const uint64_t processes = std::min(count, FromEnvironment("RINGMQ_SIM_PROCESSES", cores));
   const auto begun = std::chrono::steady_clock::now();
@@ -259,8 +253,8 @@ TEST(ClusterTest, WhatWasAcknowledgedIsThereOnceAndInItsPlace) {
 
 // Catches everything in broker, store, net and nameserver that depends on an address, on real time or on what ran before in the process.
 TEST(ClusterTest, TheSameSeedIsTheSameHistory) {
-  const uint64_t first = FromEnvironment("RINGMQ_SIM_FIRST", 1);
-  const uint64_t count = std::min<uint64_t>(100, FromEnvironment("RINGMQ_SIM_SEEDS", 100));
+  const uint64_t first = FirstSeed();
+  const uint64_t count = std::min<uint64_t>(100, SeedCount(100));
   for (uint64_t seed = first; seed < first + count; ++seed) {
     const uint64_t once = RunSeed(seed).hash;
     const uint64_t again = RunSeed(seed).hash;

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <string>
 #include <utility>
@@ -14,14 +13,10 @@
 #include "core/sim/world.h"
 #include "core/strings.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/seeds.h"
 
 namespace sim {
 namespace {
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 absl::Duration Millis(World& world, int64_t least, int64_t most) {
   return absl::Microseconds(world.random().Between(least * 1000, most * 1000));
@@ -76,15 +71,15 @@ void Start(World& world, Cluster& cluster) {
 /// Runs `course` for each seed; a problem ends it.
 template <typename Course>
 void ForSeeds(Course course) {
-  const uint64_t first = FromEnvironment("RINGMQ_SIM_FIRST", 1);
-  const uint64_t count = std::max<uint64_t>(30, FromEnvironment("RINGMQ_SIM_SEEDS", 1000) / 10);
+  const uint64_t first = FirstSeed();
+  const uint64_t count = std::max<uint64_t>(30, SeedCount(1000) / 10);
   for (uint64_t seed = first; seed < first + count && !testing::Test::HasFailure(); ++seed) {
     World world(seed);
     const std::vector<std::string> problems = course(world);
     std::string all;
     for (size_t i = 0; i < problems.size() && i < 10; ++i) all += problems[i] + "\n";
     EXPECT_TRUE(problems.empty()) << problems.size() << " problems with seed " << seed << ":\n"
-                                  << all << world.Describe();
+                                  << all << Again(seed) << world.Describe();
   }
 }
 

@@ -4,7 +4,6 @@
 // moment, again and again; at the end all times have come and every queue is read.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
 #include <set>
 #include <string>
@@ -17,6 +16,7 @@
 #include "core/sim/world.h"
 #include "core/sync.h"
 #include "store/due_record.h"
+#include "tests/sim/seeds.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace broker {
@@ -26,11 +26,6 @@ using store::Durability;
 
 constexpr int kQueues = 3;
 constexpr absl::Duration kAsyncWindow = absl::Milliseconds(50);
-
-uint64_t SeedCount(uint64_t fallback) {
-  const char* text = std::getenv("RINGMQ_SIM_SEEDS");
-  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
-}
 
 struct Sent {
   core::WallMillis due = 0;
@@ -225,7 +220,7 @@ core::Task<absl::Status> EndMain(History* history) {
 enum class Death { kKill, kPowerCut };
 
 void RunSeed(uint64_t seed, Death death, Durability durability, History& history) {
-  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  SCOPED_TRACE(sim::Again(seed));
   sim::World world(seed);
   sim::Node& node = world.AddNode("broker", 1);
   history.seed = seed;
@@ -251,11 +246,11 @@ void RunSeed(uint64_t seed, Death death, Durability durability, History& history
 }
 
 void RunSeeds(Death death, Durability durability) {
-  const uint64_t seeds = SeedCount(60);
+  const uint64_t first = sim::FirstSeed(), seeds = sim::SeedCount(60);
   uint64_t runs_seen = 0;
   uint64_t copied_on = 0;
   int64_t late = 0;
-  for (uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) {
+  for (uint64_t seed = first; seed < first + seeds && !testing::Test::HasFailure(); ++seed) {
     History history;
     RunSeed(seed, death, durability, history);
     runs_seen = std::max(runs_seen, history.runs_seen);

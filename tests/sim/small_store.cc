@@ -1,6 +1,5 @@
 #include "tests/sim/small_store.h"
 
-#include <cstdlib>
 #include <iterator>
 #include <span>
 #include <string_view>
@@ -10,14 +9,10 @@
 #include "store/record.h"
 #include "store/segment.h"
 #include "store/tags_code.h"
+#include "tests/sim/seeds.h"
 
 namespace store {
 namespace {
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 /// The records of an answer; kInternal when a byte of it is none.
 absl::Status TakeRecords(const FetchResult& result, const std::string& topic, Seen& seen) {
@@ -73,8 +68,9 @@ core::Task<absl::Status> CheckTag(ShardStore& store, std::string topic, const ch
 
 }  // namespace
 
-uint64_t StateCount() { return FromEnvironment("RINGMQ_SIM_STATES", FromEnvironment("RINGMQ_SIM_SEEDS", 1000)); }
-uint64_t FirstState() { return FromEnvironment("RINGMQ_SIM_FIRST", 1); }
+uint64_t StateCount() { return sim::FromEnvironment("RINGMQ_SIM_STATES", sim::SeedCount(1000)); }
+uint64_t FirstState() { return sim::FirstSeed(); }
+std::string AgainState(uint64_t state) { return sim::Again(state, "RINGMQ_SIM_STATES"); }
 
 const char* TagOf(std::string_view body) { return kTags[sim::HashText(body) % std::size(kTags)]; }
 

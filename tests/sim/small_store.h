@@ -24,6 +24,8 @@ namespace store {
 uint64_t StateCount();
 /// The first of them: RINGMQ_SIM_FIRST, else 1.
 uint64_t FirstState();
+/// What belongs to a failure in this state: the commit, and the command that looks at it again.
+std::string AgainState(uint64_t state);
 
 using Place = std::pair<std::string, int64_t>;  // topic (of one queue), queue offset
 

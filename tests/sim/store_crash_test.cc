@@ -4,7 +4,6 @@
 // recovers, then everything is read back and compared with what was acknowledged.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
 #include <string>
 #include <vector>
@@ -12,17 +11,13 @@
 #include "core/scope.h"
 #include "core/sim/world.h"
 #include "core/sync.h"
+#include "tests/sim/seeds.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace store {
 namespace {
 
 constexpr int kQueues = 5;
-
-uint64_t SeedCount(uint64_t fallback) {
-  const char* text = std::getenv("RINGMQ_SIM_SEEDS");
-  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
-}
 
 struct Acknowledged {
   std::string body;
@@ -139,7 +134,7 @@ enum class Death { kKill, kPowerCut };
 
 /// Returns how many segments were made of the files of expired ones.
 uint64_t RunSeed(uint64_t seed, Death death, Durability durability) {
-  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  SCOPED_TRACE(sim::Again(seed));
   sim::World world(seed);
   sim::Node& node = world.AddNode("broker", 1);
   History history;
@@ -179,16 +174,16 @@ uint64_t RunSeed(uint64_t seed, Death death, Durability durability) {
 }
 
 void RunSeeds(Death death, Durability durability) {
-  const uint64_t seeds = SeedCount(60);
+  const uint64_t first = sim::FirstSeed(), seeds = sim::SeedCount(60);
   uint64_t reused = 0;
-  for (uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) reused += RunSeed(seed, death, durability);
+  for (uint64_t seed = first; seed < first + seeds && !testing::Test::HasFailure(); ++seed) reused += RunSeed(seed, death, durability);
   if (seeds >= 20) EXPECT_GT(reused, seeds / 10) << "no seed shows what reused files hold";
 }
 
 /// A flush that fails leaves what it should have saved readable, and a later flush that succeeds does not save it either. What a start has read it must
 /// not take for saved: it is seen by consumers, and the next power cut must not take it.
 void RunSeedWithFailedFlush(uint64_t seed, Durability durability) {
-  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  SCOPED_TRACE(sim::Again(seed));
   sim::World world(seed);
   sim::Node& node = world.AddNode("broker", 1);
   History history;
@@ -212,8 +207,8 @@ void RunSeedWithFailedFlush(uint64_t seed, Durability durability) {
 }
 
 void RunSeedsWithFailedFlush(Durability durability) {
-  const uint64_t seeds = SeedCount(60);
-  for (uint64_t seed = 1; seed <= seeds && !testing::Test::HasFailure(); ++seed) RunSeedWithFailedFlush(seed, durability);
+  const uint64_t first = sim::FirstSeed(), seeds = sim::SeedCount(60);
+  for (uint64_t seed = first; seed < first + seeds && !testing::Test::HasFailure(); ++seed) RunSeedWithFailedFlush(seed, durability);
 }
 
 TEST(StoreCrashTest, WhatIsReadAfterAFailedFlushStaysAsync) { RunSeedsWithFailedFlush(Durability::kAsync); }

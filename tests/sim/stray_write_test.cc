@@ -183,7 +183,7 @@ TEST(StrayWriteTest, IsFoundOut) {
                         .skip = random.Below(writes),
                         .kind = lost ? sim::FaultKind::kLost : sim::FaultKind::kMisdirected});
     node.Start([&course] { return WriteMain(&course); });
-    ASSERT_TRUE(world.RunUntil([&] { return course.ready || !node.running(); }, absl::Minutes(1))) << world.Describe();
+    ASSERT_TRUE(world.RunUntil([&] { return course.ready || !node.running(); }, absl::Minutes(1))) << AgainState(state) << world.Describe();
     // What went astray may be noticed at once, and the store fails then.
     if (course.closed && node.running()) (void)world.RunToEnd(node);
     node.Kill();
@@ -195,7 +195,7 @@ TEST(StrayWriteTest, IsFoundOut) {
                                         name.find_first_of("0123456789") == 0 ? name.substr(name.rfind('.')) : name)];
     ++total.writes;
     const std::string wrong = Judge(world, node, course, astray, total);
-    ASSERT_EQ(wrong, "") << "state " << state << ": " << (course.durability == Durability::kSynced ? "SYNC" : "ASYNC")
+    ASSERT_EQ(wrong, "") << AgainState(state) << (course.durability == Durability::kSynced ? "SYNC" : "ASYNC")
                          << "_FLUSH, " << (course.closed ? "closed" : "killed") << ", a write of " << astray.bytes
                          << " bytes to " << astray.path << " at " << astray.offset
                          << (astray.instead.has_value() ? core::StrCat(" went to ", *astray.instead) : " was lost")

@@ -258,7 +258,7 @@ bool RunOnce(const Kind& kind, const Script& script, Durability durability, bool
         world.RunUntil([&] { return !node.running() || std::exchange(course.killable, false); }, absl::Minutes(50));
     how += core::StrCat(" ", course.last, ",");
     if (!ended) {
-      ADD_FAILURE() << how << " and hangs\n" << world.Describe();
+      ADD_FAILURE() << how << " and hangs\n" << AgainState(number) << world.Describe();
       return false;
     }
     if (!node.running()) continue;
@@ -268,7 +268,7 @@ bool RunOnce(const Kind& kind, const Script& script, Durability durability, bool
       node.Kill();
   }
   const bool happened = disk.faults_happened() > 0;
-  if (!happened && course.last != "the end") ADD_FAILURE() << "nothing failed and yet: " << *node.result() << how;
+  if (!happened && course.last != "the end") ADD_FAILURE() << "nothing failed and yet: " << *node.result() << how << "\n" << AgainState(number);
   disk.ClearFaults();
   if (power) node.CutPower();
   node.JumpWallClock(script.between);
@@ -276,7 +276,7 @@ bool RunOnce(const Kind& kind, const Script& script, Durability durability, bool
   node.Start([&reading] { return CheckMain(&reading); });
   const absl::Status status = world.RunToEnd(node);
   const std::string wrong = Judge(course, reading, power);
-  if (!status.ok() || !wrong.empty()) ADD_FAILURE() << how << "\n" << status << "\n" << wrong << world.Describe();
+  if (!status.ok() || !wrong.empty()) ADD_FAILURE() << how << "\n" << status << "\n" << wrong << AgainState(number) << world.Describe();
   return happened;
 }
 

@@ -212,7 +212,7 @@ TEST(TornTailTest, AnyMixtureOfSectorsEndsAtTheLastWholeBatch) {
       node.disk().Load(base.before);
       WriteSectors(node.disk(), base.file, base.begin, after, written);
       const std::string wrong = Judge(world, node, base.told, 0);
-      ASSERT_EQ(wrong, "") << "state " << state << ", tail " << tail << ", sectors " << testing::PrintToString(written)
+      ASSERT_EQ(wrong, "") << AgainState(state) << "tail " << tail << ", sectors " << testing::PrintToString(written)
                            << world.Describe();
     }
   }
@@ -262,7 +262,7 @@ TEST(TornTailTest, WhatLayInAFileBeforeDoesNotComeBack) {
         WriteSectors(node.disk(), base.file, base.begin, after, SectorsOf(state, (base.end - base.begin) / kSector));
       }
       const std::string wrong = Judge(world, node, base.told, 0);
-      ASSERT_EQ(wrong, "") << "state " << state << ", tail " << tail << world.Describe();
+      ASSERT_EQ(wrong, "") << AgainState(state) << "tail " << tail << world.Describe();
     }
   }
   std::printf("%zu files with old blocks, %zu of them with a torn tail on top\n", recycled, torn);

@@ -5,7 +5,6 @@
 // a random moment, again and again; at the end every queue is read, and what is pending must be what the history leaves open.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <set>
@@ -21,6 +20,7 @@
 #include "core/sim/world.h"
 #include "core/sync.h"
 #include "store/half_record.h"
+#include "tests/sim/seeds.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace broker {
@@ -31,11 +31,6 @@ using store::Durability;
 constexpr int kQueues = 3;
 constexpr absl::Duration kAsyncWindow = absl::Milliseconds(50);
 constexpr std::string_view kGroup = "producers";
-
-uint64_t FromEnvironment(const char* name, uint64_t fallback) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
-}
 
 enum class Ended { kNo, kCommitted, kRolledBack };
 
@@ -286,7 +281,7 @@ core::Task<absl::Status> EndMain(History* history) {
 enum class Death { kKill, kPowerCut };
 
 void RunSeed(uint64_t seed, Death death, Durability durability, History& history) {
-  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  SCOPED_TRACE(sim::Again(seed));
   sim::World world(seed);
   sim::Node& node = world.AddNode("broker", 1);
   history.seed = seed;
@@ -313,8 +308,7 @@ void RunSeed(uint64_t seed, Death death, Durability durability, History& history
 }
 
 void RunSeeds(Death death, Durability durability) {
-  const uint64_t first = FromEnvironment("RINGMQ_SIM_FIRST", 1);
-  const uint64_t seeds = FromEnvironment("RINGMQ_SIM_SEEDS", 60);
+  const uint64_t first = sim::FirstSeed(), seeds = sim::SeedCount(60);
   uint64_t spilled = 0;
   uint64_t put_aside = 0;
   for (uint64_t seed = first; seed < first + seeds && !testing::Test::HasFailure(); ++seed) {
