@@ -13,6 +13,8 @@
 
 #include "store/batch.h"
 #include "store/crc.h"
+#include "store/due_row.h"
+#include "store/due_run.h"
 #include "store/index_page.h"
 #include "store/manifest.h"
 #include "store/mark_file.h"
@@ -113,9 +115,41 @@ void CheckText(std::span<const std::byte> bytes) {
       abort();
     }
   }
+  const absl::StatusOr<store::DueCheckpoint> due = store::ParseDueCheckpoint(TextOf(bytes));
+  if (due.ok()) {
+    const std::string text = store::EncodeDueCheckpoint(*due);
+    const absl::StatusOr<store::DueCheckpoint> again = store::ParseDueCheckpoint(text);
+    if (!again.ok() || store::EncodeDueCheckpoint(*again) != text) abort();
+  }
   std::string group;
   core::QueueKey queue;
   (void)store::tools::ParseOffsetKey(TextOf(bytes), group, queue);
+}
+
+void CheckDueHeader(std::span<const std::byte> bytes) {
+  const Bytes block = Block(bytes);
+  const uint64_t number = store::LoadLittle<uint64_t>(block.data() + 32);
+  const absl::StatusOr<store::DueRunHeader> header = store::ParseDueRunHeader(block, kLog, number);
+  if (store::ParseDueRunHeader(block, kLog, number + 1).ok()) abort();
+  if (!header.ok()) return;
+  Bytes again(store::kBlock);
+  store::EncodeDueRunHeader(kLog, *header, again);
+  // Nothing behind the checksum is looked at.
+  if (!std::equal(again.begin(), again.begin() + 68, block.begin())) abort();
+}
+
+void CheckDuePage(std::span<const std::byte> bytes) {
+  const Bytes block = Block(bytes);
+  const uint32_t page = store::LoadLittle<uint32_t>(block.data() + 8);
+  const uint64_t number = store::LoadLittle<uint32_t>(block.data() + 12);
+  std::vector<store::DueEntry> entries;
+  if (store::ParseDuePage(block, number, page + 1, entries).ok() || !entries.empty()) abort();
+  if (!store::ParseDuePage(block, number, page, entries).ok()) return;
+  if (entries.size() > store::kDuePageEntries) abort();
+  Bytes again(store::kBlock);
+  store::EncodeDuePage(number, page, entries, again);
+  const auto used = static_cast<ptrdiff_t>(store::kDuePageHeaderBytes + entries.size() * store::kDueEntryBytes);
+  if (!std::equal(again.begin() + 4, again.begin() + used, block.begin() + 4)) abort();
 }
 
 struct Kind {
@@ -141,6 +175,8 @@ constexpr Kind kKinds[] = {
     {CheckMark, fuzz::MendMark},
     {CheckMeta, fuzz::MendMeta},
     {CheckText, MendManifest},
+    {CheckDueHeader, fuzz::MendDueHeader},
+    {CheckDuePage, fuzz::MendDuePage},
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Any bytes are a record or none, whatever a message is made of comes back from its record, and any properties, tag expression or attribute
-// change is read or refused.
+// Any bytes are a record or none, whatever a message is made of comes back from its record, and any properties, tag expression, attribute
+// change, list of delays or recall handle is read or refused.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -9,9 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/escaping.h"
+#include "broker/delay.h"
 #include "broker/message_properties.h"
 #include "broker/subscription_data.h"
 #include "broker/topic_attributes.h"
+#include "store/due_record.h"
 #include "store/record.h"
 
 namespace {
@@ -34,6 +37,9 @@ void CheckRecord(std::span<const std::byte> bytes) {
     abort();
   }
   (void)record->BodyIntact();
+  const store::DueEvent event = store::ReadDueEvent(*record);
+  const bool has_link = store::IsDueLink(record->prepared_transaction_offset);
+  if (!has_link && event.kind != store::DueEvent::Kind::kNone) abort();
 }
 
 /// The bytes as a message: lengths of topic and properties, then those two, then the body.
@@ -83,6 +89,30 @@ void CheckExpression(std::string_view text) {
   if (subscription->tags.size() != subscription->codes.size()) abort();
 }
 
+/// A handle that was taken says the same after it was written again; what clients send is in base 64, which the fuzzer will not find out.
+void CheckRecallHandle(std::string_view text) {
+  std::string encoded;
+  absl::WebSafeBase64Escape(absl::string_view(text.data(), text.size()), &encoded);
+  for (const std::string_view handle : {text, std::string_view(encoded)}) {
+    const absl::StatusOr<broker::RecallHandle> decoded = broker::RecallHandle::Decode(handle);
+    if (!decoded.ok()) continue;
+    const absl::StatusOr<broker::RecallHandle> again = broker::RecallHandle::Decode(decoded->Encode());
+    if (!again.ok() || again->topic != decoded->topic || again->broker_name != decoded->broker_name ||
+        again->due != decoded->due || again->uniq_key != decoded->uniq_key) {
+      abort();
+    }
+  }
+}
+
+void CheckDelayLevels(std::string_view text) {
+  const absl::StatusOr<std::vector<int64_t>> levels = broker::DelayLevelsMs(text);
+  if (!levels.ok()) return;
+  if (levels->empty()) abort();
+  for (const int64_t level : *levels) {
+    if (level <= 0) abort();
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -92,6 +122,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CheckDraft(text);
   CheckProperties(text);
   CheckExpression(text);
+  CheckRecallHandle(text);
+  CheckDelayLevels(text);
   const absl::StatusOr<broker::TopicAttributes> changes = broker::ParseAttributeChanges(std::string(text));
   if (changes.ok()) (void)broker::AlterAttributes({}, *changes, /*creating=*/true);
   return 0;

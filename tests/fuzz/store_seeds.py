@@ -19,7 +19,7 @@ from peers import ringmq, rocketmq  # noqa: E402
 
 BLOCK, TOPIC = 4096, 'Seeds'
 STORE_ID, LOG = struct.pack('<QQ', 0x1111111111111111, 0x2222222222222222), struct.pack('<I', 3)  # what blocks_fuzz.cc expects
-BATCH, SEGMENT_HEADER, INDEX_HEADER, INDEX_PAGE, ROWS, MARK, META, TEXT = range(8)  # the kinds of blocks_fuzz.cc
+BATCH, SEGMENT_HEADER, INDEX_HEADER, INDEX_PAGE, ROWS, MARK, META, TEXT, DUE_HEADER, DUE_PAGE = range(10)  # the kinds of blocks_fuzz.cc
 INPUT_BYTES_MAX = 3 * BLOCK
 
 
@@ -66,6 +66,9 @@ def blocks(folder, out):
                 kind, _, offset, size = struct.unpack_from('<IIQQ', header, 88 + 24 * i)
                 if kind == 2:
                     add(ROWS, data[offset:offset + size])
+        elif path.name.endswith('.due'):
+            add(DUE_HEADER, of(data[:BLOCK], (12, 16), (LOG, STORE_ID)))
+            add(DUE_PAGE, data[BLOCK:2 * BLOCK])
         elif path.name == 'flushed':
             add(MARK, of(data[:BLOCK], (8, 24), (STORE_ID, LOG)))
         elif path.name == 'meta.log':
@@ -79,6 +82,7 @@ def blocks(folder, out):
         elif path.name == 'manifest':
             add(TEXT, data)
     add(TEXT, b'group\0topic\x003')
+    add(TEXT, b'1 135168 140000 9 7 0 0 8 171 2')  # the checkpoint of an index of waiting messages
 
 
 def imports(folder, out):
@@ -106,6 +110,8 @@ def main():
         server.start()
         fill(server, 150, 120_000)  # more than a segment
         with rawmq.Connection(server.address) as connection:
+            for i in range(200):  # wait beyond the end, when they are written as a run
+                connection.send(TOPIC, 0, b'%d' % i, TIMER_DELAY_MS=str(3_600_000 + i * 977 % 5000))
             connection.pull(TOPIC, 0, 0, group='g')  # makes the group
             connection.must(rawmq.UPDATE_CONSUMER_OFFSET, {'consumerGroup': 'g', 'topic': TOPIC, 'queueId': 0, 'commitOffset': 3})
         time.sleep(1)  # full segments are sealed

@@ -1,5 +1,6 @@
-// Goal: what befalls a schedule's disk costs no message that waits: a read that fails for a while. Each comes once, none before its time.
-// Method: one log and its schedule on a simulated machine.
+// Goal: what befalls a schedule's disk costs no message that waits: a read that fails for a while, a damaged index, a segment that expires just before a power cut,
+// a full disk. Each comes once, none before its time.
+// Method: one log and its schedule on a simulated machine, with an index so small that it has files.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -156,6 +157,91 @@ core::Task<absl::Status> ReadDamageMain(sim::Node* node) {
   co_return co_await CloseMachine(machine);
 }
 TEST(ScheduleFaultsTest, WhatCanNeverBeReadIsGivenUpAfterSeconds) { InWorld(ReadDamageMain); }
+
+// Catches messages that are lost or doubled while a damaged index is made anew, in the midst of storing and delivering.
+core::Task<absl::Status> RebuildMain(sim::Node* node) {
+  CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine());
+  int flipped = 0;
+  for (int i = 0; i < 600; ++i) {
+    const auto after = static_cast<int64_t>(core::Reactor::Current().RandomBits() % 20'000);
+    CO_RETURN_IF_ERROR(co_await StoreForLater(machine, absl::StrCat("m", i), absl::Milliseconds(after)));
+    if (i % 5 == 0) (void)co_await core::Sleep(absl::Milliseconds(20));
+    if (i != 250) continue;
+    for (const std::string& path : node->disk().Files()) {
+      if (!path.ends_with(store::kDueRunSuffix)) continue;
+      node->disk().FlipBit(path, store::kBlock + 30, 3);
+      ++flipped;
+    }
+    // Whoever looks for one finds out.
+    const absl::StatusOr<bool> taken = co_await machine.schedule->TakeBack(std::string(kTopic), "m0", Now() + 9000);
+    EXPECT_TRUE(absl::IsDataLoss(taken.status())) << taken.status();
+  }
+  EXPECT_GT(flipped, 0);
+  (void)co_await core::Sleep(absl::Seconds(30));
+  EXPECT_GT(machine.schedule->stats().made_anew, 0U);
+  EXPECT_EQ(machine.schedule->stats().waiting, 0U);
+  ExpectEachOnce(co_await Came(machine), 0, 600);
+  co_return co_await CloseMachine(machine);
+}
+TEST(ScheduleFaultsTest, ADamagedIndexIsMadeAnewWhileMessagesWait) { InWorld(RebuildMain); }
+
+// Catches a segment that goes before what has come in the place of its messages is on stable storage.
+core::Task<absl::Status> ExpireMain(bool* gone) {
+  CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine());
+  for (int i = 0; i < 50; ++i)
+    CO_RETURN_IF_ERROR(co_await StoreForLater(machine, absl::StrCat("m", i), absl::Minutes(10)));
+  for (int i = 0; i < 100; ++i)
+    CO_RETURN_IF_ERROR((co_await store::AppendOne(*machine.files.store, "U", 0, std::string(4000, '.'))).status());
+  (void)co_await core::Sleep(absl::Seconds(1));
+  CO_RETURN_IF_ERROR(co_await machine.files.store->DeleteExpired());
+  *gone = machine.files.store->Span().begin > store::kSegmentBytesMin;
+  EXPECT_TRUE(*gone);
+  EXPECT_GE(machine.schedule->stats().copied_on, 50U);  // copies may expire as well
+  (void)co_await core::Sleep(absl::Hours(1));
+  co_return absl::OkStatus();
+}
+core::Task<absl::Status> AfterExpiryMain() {
+  CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine());
+  EXPECT_EQ(machine.schedule->stats().waiting, 50U);
+  (void)co_await core::Sleep(absl::Minutes(11));
+  ExpectEachOnce(co_await Came(machine), 0, 50);
+  co_return co_await CloseMachine(machine);
+}
+TEST(ScheduleFaultsTest, APowerCutAfterASegmentWentCostsNothing) {
+  for (uint64_t seed = 1; seed <= 20 && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    sim::World world(seed);
+    sim::Node& node = world.AddNode("node", 1);
+    bool gone = false;
+    node.Start([&gone] { return ExpireMain(&gone); });
+    ASSERT_TRUE(world.RunUntil([&] { return gone; }, absl::Minutes(1))) << world.Describe();
+    node.CutPower();
+    node.Start(AfterExpiryMain);
+    const absl::Status status = world.RunToEnd(node);
+    EXPECT_TRUE(status.ok()) << status << world.Describe();
+  }
+}
+
+// Catches a message that is lost, or comes twice, because there was no room for it at its time.
+core::Task<absl::Status> FullMain(sim::Node* node) {
+  CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine());
+  for (int i = 0; i < 100; ++i)
+    CO_RETURN_IF_ERROR(co_await StoreForLater(machine, absl::StrCat("m", i), absl::Minutes(1), 8000));
+  node->disk().set_capacity(node->disk().used_bytes());
+  absl::Status full;
+  for (int i = 0; i < 500 && full.ok(); ++i)
+    full = (co_await store::AppendOne(*machine.files.store, "U", 0, std::string(4000, '.'))).status();
+  EXPECT_FALSE(full.ok());
+  (void)co_await core::Sleep(absl::Minutes(2));
+  EXPECT_LT(machine.schedule->stats().delivered, 100U);
+  EXPECT_GT(machine.schedule->stats().waiting, 0U);
+  node->disk().set_capacity(uint64_t{1} << 30);
+  (void)co_await core::Sleep(absl::Minutes(1));
+  EXPECT_EQ(machine.schedule->stats().waiting, 0U);
+  ExpectEachOnce(co_await Came(machine), 0, 100);
+  co_return co_await CloseMachine(machine);
+}
+TEST(ScheduleFaultsTest, AFullDiskHoldsUpAndLosesNothing) { InWorld(FullMain); }
 
 }  // namespace
 }  // namespace broker

@@ -299,6 +299,35 @@ core::Task<absl::Status> HoleMain(sim::Node*) {
 }
 TEST(DueIndexTest, AMissingFileOfTheLogCostsWhatItHeld) { InWorld(HoleMain); }
 
+// Catches the first message that waits, at the begin of a block, being taken for the begin of a batch, and with it all behind it being passed by.
+core::Task<absl::Status> AlignedMain(sim::Node*) {
+  CO_ASSIGN_OR_RETURN(Opened opened, co_await OpenIndex());
+  ShardStore& log = *opened.files.store;
+  // Both in one batch, which begins with its header; the first one fills its block.
+  const MessageDraft small = DraftOf("T", 0, "");
+  const std::string body(2 * kBlock - kBatchHeaderBytes - RecordBytes(small), '.');
+  const MessageDraft filler = DraftOf("T", 0, body);
+  CO_ASSIGN_OR_RETURN(BegunAppend first, co_await log.BeginAppendInTurn(filler));
+  const std::string properties = DueText(1000);
+  MessageDraft draft = DraftOf(kDueTopic, kQueue, "aligned");
+  draft.properties = properties;
+  draft.prepared_transaction_offset = MakeDueLink(0);
+  CO_ASSIGN_OR_RETURN(BegunAppend begun, co_await log.BeginAppendInTurn(draft));
+  EXPECT_EQ(begun.record.position % kBlock, 0U);
+  opened.index->Insert({1000, begun.record.position, begun.record.bytes, begun.record.crc});
+  if (first.pending != nullptr) CO_RETURN_IF_ERROR(co_await log.EndAppend(std::move(first)));
+  if (begun.pending != nullptr) CO_RETURN_IF_ERROR(co_await log.EndAppend(std::move(begun)));
+  CO_RETURN_IF_ERROR((co_await Wait(opened, 2000, "behind it")).status());
+  CO_RETURN_IF_ERROR(co_await CloseIndex(opened));
+  CO_ASSIGN_OR_RETURN(opened, co_await OpenIndex());
+  EXPECT_EQ(opened.index->waiting(), 2U);
+  EXPECT_EQ(opened.index->NextDue(), 1000);
+  CO_ASSIGN_OR_RETURN(const std::vector<core::WallMillis> times, co_await DeliverDue(opened, 10'000));
+  EXPECT_EQ(times.size(), 2U);
+  co_return co_await CloseIndex(opened);
+}
+TEST(DueIndexTest, TheFirstThatWaitsMayBeginABlock) { InWorld(AlignedMain); }
+
 // Catches a start that reads a log from which nothing waits, and one that does not find the first that waits behind the checkpoint.
 core::Task<absl::Status> IdleMain(sim::Node*) {
   CO_ASSIGN_OR_RETURN(Opened opened, co_await OpenIndex());
