@@ -28,7 +28,11 @@ enum class MetaTable : uint8_t {
   kLostRanges = 9,       // log position (decimal) -> records lost there whose queues nobody knows, which all floors take into account
   kDue = 10,             // "checkpoint" -> how far the index of waiting messages is on disk (due_index.h); with the log's shard
   kRetention = 11,       // "clock" -> how long ago the log had grown to where (retention_clock.h); with the log's shard
+  kLogBegin = 12,        // "position" -> log position before which segments may be gone (decimal); with the log's shard
 };
+
+/// The key of MetaTable::kLogBegin.
+inline constexpr std::string_view kLogBeginKey = "position";
 
 struct MetaChange {
   MetaTable table;

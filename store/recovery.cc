@@ -49,6 +49,10 @@ core::Task<absl::Status> Recovery::Run() {
     if (!number.has_value()) co_return absl::DataLossError(core::StrCat("dropped topic ", topic, " has the position '", position, "'"));
     dropped_[topic] = *number;
   }
+  if (const std::string* const begin = meta_.Find(MetaTable::kLogBegin, kLogBeginKey)) {
+    begin_ = ParseNumber<uint64_t>(*begin);
+    if (!begin_.has_value()) co_return absl::DataLossError(core::StrCat("the log begins at '", *begin, "'"));
+  }
   CO_RETURN_IF_ERROR(co_await OpenSegments());
   if (!segments_.empty()) {
     CO_ASSIGN_OR_RETURN(remains_, co_await AppendRemains::Load(options_.directory, identity_));
@@ -80,6 +84,7 @@ core::Task<absl::Status> Recovery::Run() {
       if (!co_await Scan(i)) break;
     }
     CO_RETURN_IF_ERROR(failure_);
+    if (gone_before_ > 0) NoteLost(segments_.front().position, gone_before_ / kRecordBytesMin);
     CO_RETURN_IF_ERROR(co_await CutAfter(last));
   }
   if (taken_over_ > 0) core::LogInfo("recovery: log ", identity_.log_number, ": ", taken_over_, " batches come from the append buffer");
@@ -114,14 +119,16 @@ core::Task<absl::Status> Recovery::OpenSegments() {
       if (segment.ok() && *segment == nullptr) continue;
     }
     if (!segment.ok()) co_return segment.status();
-    if (!segments_.empty() && segments_.back().limit() != position) {
-      if (position < segments_.back().limit()) {
+    const uint64_t expected = segments_.empty() ? std::min(begin_.value_or(position), position) : segments_.back().limit();
+    if (expected != position) {
+      if (position < expected) {
         const absl::Status overlap = absl::DataLossError(core::StrCat((*segment)->log.path(), " overlaps the one before it"));
         (void)co_await (*segment)->log.Close();
         co_return overlap;
       }
-      core::LogError("recovery: the log has a hole from ", segments_.back().limit(), " to ", position, ": a segment file is missing");
-      damaged_bytes_ += position - segments_.back().limit();
+      core::LogError("recovery: log ", identity_.log_number, " has a hole from ", expected, " to ", position, ": a segment file is missing");
+      damaged_bytes_ += position - expected;
+      if (segments_.empty()) gone_before_ = position - expected;
     }
     segments_.PushBack(std::move(segment).value());
   }
@@ -154,6 +161,7 @@ core::Task<absl::StatusOr<std::unique_ptr<Segment>>> Recovery::OpenWithoutHeader
 }
 
 void Recovery::LoadSealed(Segment& segment, const std::vector<SealedRow>& rows) {
+  gone_before_ = 0;  // segments are sealed in their order, and with it the floors of their queues noted
   for (const SealedRow& row : rows) {
     const auto dropped = dropped_.find(row.topic);
     if (dropped != dropped_.end() && row.position < dropped->second) continue;
@@ -357,6 +365,9 @@ void Recovery::NoteLost(uint64_t position, uint64_t records) {
 
 void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {
   const BatchHeader& header = batch.header();
+  if (const uint64_t gone = std::exchange(gone_before_, 0); gone > 0) {
+    NoteLost(segments_.front().position, std::min<uint64_t>(gone / kRecordBytesMin, header.records_before));
+  }
   uint32_t known = 0;
   batch.ForEach(
       [&](const TableEntry& row, std::span<const std::byte> record, size_t offset) {
@@ -481,6 +492,7 @@ core::Task<absl::Status> Recovery::SettleFloors() {
     if (noted == floors.end() || next > std::max(floor, queue.next)) changes.push_back({MetaTable::kQueueFloors, QueueFloorKey(queue.key), absl::StrCat(next)});
     queue.next = next;
   });
+  if (!begin_.has_value()) changes.push_back({MetaTable::kLogBegin, std::string(kLogBeginKey), absl::StrCat(segments_.front().position)});
   if (changes.empty()) co_return absl::OkStatus();
   std::sort(changes.begin(), changes.end(),
             [](const MetaChange& a, const MetaChange& b) { return std::tie(a.table, a.key) < std::tie(b.table, b.key); });

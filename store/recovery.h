@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,8 @@ class Recovery {
   QueueTable& queues_;
   MarkFile& mark_file_;
   uint64_t mark_;
+  std::optional<uint64_t> begin_;  // as the metadata say: below it segments may be gone. Folders of earlier versions do not
+  uint64_t gone_before_ = 0;       // so many bytes from there to the oldest segment, whose messages no floor takes into account yet
   const uint64_t clean_end_;  // where a log that was closed in order ends: nothing was ever written behind it
   std::map<std::string, uint64_t, std::less<>> dropped_;  // topic -> log position
   LogTail tail_;

@@ -145,7 +145,9 @@ core::Task<absl::Status> ShardStoreImpl::LetGoOfOldest() {
       RaiseFloor(key, rest->first, floors);
     }
   }
-  if (!floors.empty()) CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(floors)));
+  // Or recovery would take a file that is missing for one that was let go.
+  floors.push_back({MetaTable::kLogBegin, std::string(kLogBeginKey), absl::StrCat(oldest.limit())});
+  CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(floors)));
   // Meanwhile its readers find part of the messages, and keep the files open.
   size_t let_go = 0;
   for (const core::QueueKey& key : keys) {

@@ -372,6 +372,80 @@ TEST(DamageTest, ALogWhoseNewestFileIsGoneIsRefused) {
   }
 }
 
+constexpr int kNearlyASegment = 130;
+
+core::Task<absl::Status> FillNearlyASegmentMain() {
+  StoreOptions options = SmallOptions();
+  options.durability = Durability::kAsync;  // kSynced leaves its first segment early
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
+  for (int i = 0; i < kNearlyASegment; ++i) {
+    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat(i, std::string(1500, '.')))).status());
+  }
+  core::Sleep pause(absl::Hours(1));
+  (void)co_await pause;
+  co_return co_await CloseBoth(opened);
+}
+
+core::Task<absl::Status> StatsMain(StoreStats* stats, int64_t* end) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  *stats = opened.store->Stats();
+  *end = opened.store->MaxOffset({"T", 0}).value();
+  co_return co_await CloseBoth(opened);
+}
+
+std::string OldestFile(sim::Node& node) {
+  for (const std::string& file : node.disk().Files()) {
+    if (file.find("/log/0") != std::string::npos && file.ends_with(".log")) return file.substr(1);
+  }
+  return "";
+}
+
+// Catches a log that takes its oldest file for expired, and is empty without a word, when it is gone: nothing but a segment made in advance is left.
+TEST(DamageTest, ALogWhoseOldestFileIsGoneSaysSoAndGivesOutNoOffsetAgain) {
+  sim::World world(12);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start(FillNearlyASegmentMain);
+  world.RunFor(absl::Seconds(10));
+  node.Kill();
+  const std::string oldest = OldestFile(node);
+  node.Start([&oldest] { return RemoveMain(oldest); });
+  ASSERT_TRUE(world.RunToEnd(node).ok());
+  ASSERT_NE(OldestFile(node), "");
+  int64_t first_end = 0;
+  for (const bool again : {false, true}) {
+    StoreStats stats;
+    int64_t end = 0;
+    node.Start([&stats, &end] { return StatsMain(&stats, &end); });
+    const absl::Status status = world.RunToEnd(node);
+    ASSERT_TRUE(status.ok()) << status << world.Describe();
+    EXPECT_GE(stats.damaged_bytes, uint64_t{256} << 10);
+    EXPECT_GE(end, kNearlyASegment);
+    if (again) EXPECT_EQ(end, first_end);
+    first_end = end;
+  }
+}
+
+// The same beside others, of which the records before them are known.
+TEST(DamageTest, AnOldestFileThatIsGoneLeavesNoMoreOffsetsOutThanItHad) {
+  sim::World world(11);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start(FillManyMain);
+  world.RunFor(absl::Milliseconds(500));
+  node.Kill();
+  const std::string oldest = OldestFile(node);
+  node.Start([&oldest] { return RemoveMain(oldest); });
+  ASSERT_TRUE(world.RunToEnd(node).ok());
+  for (int i = 0; i < 2; ++i) {
+    StoreStats stats;
+    int64_t end = 0;
+    node.Start([&stats, &end] { return StatsMain(&stats, &end); });
+    const absl::Status status = world.RunToEnd(node);
+    ASSERT_TRUE(status.ok()) << status << world.Describe();
+    EXPECT_GT(stats.damaged_bytes, 0U);
+    EXPECT_EQ(end, 1000);
+  }
+}
+
 core::Task<absl::Status> FenceMain(sim::Node* node, sim::DiskOp op, Durability durability) {
   StoreOptions options = SmallOptions();
   options.durability = durability;

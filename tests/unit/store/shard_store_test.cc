@@ -341,6 +341,7 @@ core::Task<absl::Status> RetentionMain() {
   CO_ASSIGN_OR_RETURN(OpenStore again, co_await OpenIn("data", options));
   EXPECT_EQ(again.store->MinOffset({"topic-0", 0}).value(), min);
   EXPECT_EQ(again.store->MaxOffset({"topic-0", 0}).value(), 600);
+  EXPECT_EQ(again.store->Stats().damaged_bytes, 0U);  // what has expired is not missing
   // A queue whose messages are all gone goes on where it was.
   CO_ASSIGN_OR_RETURN(const AppendResult next, co_await AppendOne(*again.store, "early", 0, "again"));
   EXPECT_EQ(next.first_queue_offset.value(), 1);
