@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "broker/broker_stats.h"
-#include "broker/catalog_writer.h"
 #include "broker/config.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
@@ -11,6 +10,7 @@
 #include "broker/schedule.h"
 #include "broker/server_limits.h"
 #include "broker/shard_metrics.h"
+#include "broker/system_topics.h"
 #include "broker/transaction_check.h"
 #include "broker/transactions.h"
 #include "core/assert.h"
@@ -127,16 +127,10 @@ core::Task<absl::Status> BrokerShard::OpenTransactions(const store::ManifestCont
   options.index.log = {folder.store_id, id_.value()};
   options.index.queue_id = placement_.QueueOn(id_, store::kHalfTopic);
   options.end_queue = placement_.QueueOn(id_, store::kHalfEndTopic);
-  options.aside_queue = placement_.QueueOn(id_, Transactions::kAsideTopic);
+  options.aside_queue = placement_.QueueOn(id_, kPutAsideTopic);
   options.topic_exists = [this](std::string_view topic) { return catalog().FindTopic(topic) != nullptr; };
   options.on_stored = [this](const store::MessageDraft& draft) { stats_->OnPut(draft.topic, 1, store::RecordBytes(draft)); };
-  options.ask = [this](TransactionCheck check) { return AskProducer(*this, std::move(check)); };
-  options.make_aside_topic = [this]() -> core::Task<absl::Status> {
-    TopicConfig aside;
-    aside.name = std::string(Transactions::kAsideTopic);
-    aside.read_queues = aside.write_queues = static_cast<int32_t>(placement_.shards());  // every shard has its own
-    co_return (co_await catalog_writer_.EnsureTopic(std::move(aside))).status();
-  };
+  options.ask = [this](const TransactionCheck* check) { return AskProducer(*this, check); };
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options.index.directory));
   CO_ASSIGN_OR_RETURN(transactions_, co_await Transactions::Open(std::move(options), config_, *meta_, *store_, *schedule_));
   co_return absl::OkStatus();

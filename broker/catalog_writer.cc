@@ -11,7 +11,6 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "net/name_rules.h"
-#include "store/half_record.h"
 
 namespace broker {
 namespace {
@@ -74,8 +73,8 @@ core::Task<absl::Status> CatalogWriter::Start(store::MetaStore& meta) {
   for (TopicConfig& topic : SystemTopics(options_)) {
     const TopicConfig* const present = current_->FindTopic(topic.name);
     // A folder from before messages could wait for their time or their commit has one queue of them, whatever its number of logs.
-    const bool grows = HoldsWaitingMessages(topic.name) || topic.name == store::kHalfEndTopic;
-    if (present == nullptr || (grows && present->queues() < topic.queues())) draft.PutTopic(std::move(topic));
+    const bool grows = present != nullptr && HasQueueInEachLog(topic.name) && present->queues() < topic.queues();
+    if (present == nullptr || grows) draft.PutTopic(std::move(topic));
   }
   for (GroupConfig& group : SystemGroups()) {
     if (current_->FindGroup(group.name) == nullptr) draft.PutGroup(std::move(group));

@@ -1,5 +1,6 @@
 #include "broker/half_message.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 
@@ -52,7 +53,8 @@ absl::Duration HalfMessage::Immunity(absl::Duration timeout) const {
   int64_t seconds = -1;
   const auto [end, error] = std::from_chars(immunity.data(), immunity.data() + immunity.size(), seconds);
   if (error != std::errc() || end != immunity.data() + immunity.size() || seconds < 0) return timeout;
-  return absl::Seconds(seconds);
+  constexpr int64_t kLongest = int64_t{10} * 365 * 24 * 3600;
+  return absl::Seconds(std::min(seconds, kLongest));
 }
 
 }  // namespace broker

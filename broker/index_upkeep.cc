@@ -52,6 +52,7 @@ core::Task<absl::Status> IndexUpkeep::Close() {
     const absl::Status noted = co_await index_.Checkpoint();
     if (!noted.ok()) core::LogWarning("the next start has more of the log to read for ", of_, ": ", core::ToStd(noted.message()));
   }
+  const core::Semaphore::Hold turn = co_await index_.turn().Take(1);
   co_return co_await index_.Close();
 }
 

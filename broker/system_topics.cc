@@ -65,6 +65,7 @@ std::vector<TopicConfig> SystemTopics(const CatalogOptions& options) {
   topics.push_back(Make(std::string(store::kHalfTopic), options.logs));
   topics.push_back(Make(std::string(store::kHalfEndTopic), options.logs));
   topics.push_back(Make(std::string(store::kDueTopic), options.logs));
+  topics.push_back(Make(std::string(kPutAsideTopic), options.logs));
   return topics;
 }
 
@@ -92,6 +93,10 @@ bool IsSystemTopic(std::string_view name) {
 }
 
 bool HoldsWaitingMessages(std::string_view name) { return name == store::kDueTopic || name == store::kHalfTopic; }
+
+bool HasQueueInEachLog(std::string_view name) {
+  return HoldsWaitingMessages(name) || name == store::kHalfEndTopic || name == kPutAsideTopic;
+}
 
 bool IsForbiddenToSend(std::string_view name) {
   return std::find(kForbiddenToSend.begin(), kForbiddenToSend.end(), name) != kForbiddenToSend.end();

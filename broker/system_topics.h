@@ -28,6 +28,10 @@ std::span<const std::string_view> FixedSystemTopics();
 bool IsForbiddenToSend(std::string_view name);
 /// Whether what is stored there belongs to other topics, and is nobody's yet.
 bool HoldsWaitingMessages(std::string_view name);
+/// Whether the topic has a queue in each log.
+bool HasQueueInEachLog(std::string_view name);
+/// Where half messages go that nobody has ended.
+inline constexpr std::string_view kPutAsideTopic = "TRANS_CHECK_MAX_TIME_TOPIC";
 /// Groups with this prefix exist without being made.
 inline constexpr std::string_view kSystemGroupPrefix = "CID_RMQ_SYS_";
 

@@ -6,8 +6,8 @@
 
 namespace broker {
 
-/// Asks one producer of the group what has become of its transaction (CHECK_TRANSACTION_STATE, oneway): another one each time, on whichever shard it is connected. False: nobody
-/// of the group could be asked. Source: RocketMQ 5.3.3 AbstractTransactionalMessageCheckListener.sendCheckMessage.
-core::Task<bool> AskProducer(BrokerShard& shard, TransactionCheck check);
+/// Asks one producer of the group what has become of its transaction (CHECK_TRANSACTION_STATE, oneway): another one each time, on whichever shard it is connected. Source: RocketMQ 5.3.3 AbstractTransactionalMessageCheckListener.sendCheckMessage.
+/// `check` is borrowed until it returns.
+core::Task<AskResult> AskProducer(BrokerShard& shard, const TransactionCheck* check);
 
 }  // namespace broker

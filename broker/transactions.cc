@@ -11,6 +11,7 @@
 #include "broker/message_properties.h"
 #include "broker/record_draft.h"
 #include "broker/schedule.h"
+#include "broker/system_topics.h"
 #include "broker/wire_status.h"
 #include "core/log.h"
 #include "core/reactor.h"
@@ -24,6 +25,12 @@ namespace broker {
 namespace {
 
 using net::ResponseCode;
+
+/// A producer that takes nothing is waited for, and then this round does without it.
+constexpr absl::Duration kAskPause = absl::Milliseconds(10);
+constexpr absl::Duration kAskPatience = absl::Seconds(5);
+/// A half message that can't be read keeps its segment for so long.
+constexpr absl::Duration kReadPatience = absl::Minutes(1);
 
 core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
@@ -105,7 +112,7 @@ core::Task<absl::StatusOr<store::AppendResult>> Transactions::Prepare(store::Mes
 core::Task<absl::StatusOr<std::optional<store::DueEntry>>> Transactions::FindPending(uint64_t position) {
   if (upkeep_->damaged()) co_return absl::UnavailableError("the index of pending transactions is being made anew: say it again later");
   const auto at = static_cast<core::WallMillis>(position);
-  if (position < log_.Span().begin) co_return std::nullopt;
+  if (const store::LogSpan span = log_.Span(); position < span.begin || position >= span.next) co_return std::nullopt;
   // Nearly all are ended soon after they were begun.
   if (std::optional<store::DueEntry> found = index_->FindInMemory({.due = at, .place = position}); found.has_value()) co_return found;
   const absl::StatusOr<std::vector<store::DueEntry>> found = co_await index_->Find(at);
@@ -239,9 +246,8 @@ core::Task<void> Transactions::CheckLoop() {
 }
 
 core::Task<absl::Status> Transactions::CheckRound() {
-  const core::WallMillis now = Now();
-  unreadable_ = absl::OkStatus();
-  store::DueScan scan{.below = log_.Span().next, .found = {}};
+  Round round{.now = Now(), .below = log_.Span().next, .unreadable = {}};
+  store::DueScan scan{.below = round.below, .found = {}};
   while (!scan.done) {
     if (stopping_) co_return absl::OkStatus();
     {
@@ -254,19 +260,28 @@ core::Task<absl::Status> Transactions::CheckRound() {
     }
     for (const store::DueEntry& entry : scan.found) {
       if (stopping_) co_return absl::OkStatus();
-      CO_RETURN_IF_ERROR(co_await CheckOne(entry, now));
+      CO_RETURN_IF_ERROR(co_await CheckOne(entry, round));
     }
     co_await core::Yield();
   }
-  ++rounds_;
-  co_return unreadable_;
+  const absl::Status unreadable = round.unreadable;
+  if (round.complete) rounds_.push_back(std::move(round));
+  while (rounds_.size() > static_cast<size_t>(config_.transaction_check_max)) rounds_.pop_front();
+  co_return unreadable;
 }
 
-core::Task<absl::Status> Transactions::CheckOne(const store::DueEntry& entry, core::WallMillis now) {
+int64_t Transactions::TimesAsked(uint64_t position, core::WallMillis stored, int64_t asked_after) const {
+  return std::count_if(rounds_.begin(), rounds_.end(), [&](const Round& round) {
+    return position < round.below && stored < round.now && round.now - stored >= asked_after;
+  });
+}
+
+core::Task<absl::Status> Transactions::CheckOne(const store::DueEntry& entry, Round& round) {
   if (entry.position() < log_.Span().begin) {
     // It was put aside before its segment went, and a crash has made the index forget that.
     const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
-    index_->TakeBack(entry);
+    const absl::StatusOr<std::vector<store::DueEntry>> still = co_await index_->Find(entry.due);
+    if (still.ok() && !still->empty()) index_->TakeBack(entry);
     co_return absl::OkStatus();
   }
   absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
@@ -277,20 +292,20 @@ core::Task<absl::Status> Transactions::CheckOne(const store::DueEntry& entry, co
     record = bytes.status();
   if (!record.ok()) {
     // It must not keep the others from being asked for, and the disk may read it another time.
-    unreadable_ = record.status();
+    round.unreadable = record.status();
     co_return absl::OkStatus();
   }
   const Half half(*std::move(bytes), *record);
+  const core::WallMillis stored = half.record.store_timestamp;
   const int64_t asked_after = absl::ToInt64Milliseconds(half.message.Immunity(config_.transaction_time_out));
-  const int64_t waited = now - half.record.store_timestamp - asked_after;
-  if (waited < 0 || half.record.store_timestamp >= now) co_return absl::OkStatus();
-  // How often it was asked for is not stored: it follows from how long it could have been, and from how long this broker has been asking.
-  const int64_t interval = std::max<int64_t>(1, absl::ToInt64Milliseconds(config_.transaction_check_interval));
-  const int64_t times = std::min(waited / interval, rounds_);
+  if (stored >= round.now || round.now - stored < asked_after) co_return absl::OkStatus();
+  // How often it was asked for is not stored: it follows from the rounds that this process has made.
+  const int64_t times = TimesAsked(entry.position(), stored, asked_after);
   if (times >= config_.transaction_check_max) {
     core::LogWarning("a transaction of ", half.message.group, " for ", half.message.topic, ", message ", half.message.uniq_key,
-                     ", was asked for ", times, " times: it is put aside in ", kAsideTopic);
-    co_return co_await PutAside(entry.position(), /*last_time=*/false);
+                     ", was asked for ", times, " times: it is put aside in ", kPutAsideTopic);
+    if (const absl::Status status = co_await PutAside(entry.position(), /*last_time=*/false); !status.ok()) round.unreadable = status;
+    co_return absl::OkStatus();
   }
 
   TransactionCheck check;
@@ -310,12 +325,18 @@ core::Task<absl::Status> Transactions::CheckOne(const store::DueEntry& entry, co
   store::EncodeRecord(draft, {half.record.queue_offset, half.record.position, half.record.store_timestamp},
                       reinterpret_cast<std::byte*>(check.record.data()));
   ++stats_.checks;
-  if (!co_await options_.ask(std::move(check))) ++stats_.unasked;
+  AskResult result = co_await options_.ask(&check);
+  const core::MonoTime patience = core::Reactor::Current().now() + kAskPatience;
+  while (result == AskResult::kFull && !stopping_ && core::Reactor::Current().now() < patience) {
+    (void)co_await core::Sleep(kAskPause, scope_.stop_token());
+    result = co_await options_.ask(&check);
+  }
+  if (result == AskResult::kNobody) ++stats_.unasked;
+  if (result == AskResult::kFull) round.complete = false;  // this round does not count
   co_return absl::OkStatus();
 }
 
 core::Task<absl::Status> Transactions::PutAside(uint64_t position, bool last_time) {
-  CO_RETURN_IF_ERROR(co_await options_.make_aside_topic());
   const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
   CO_ASSIGN_OR_RETURN(const std::optional<store::DueEntry> entry, co_await FindPending(position));
   if (!entry.has_value()) co_return absl::OkStatus();  // ended just now
@@ -324,7 +345,7 @@ core::Task<absl::Status> Transactions::PutAside(uint64_t position, bool last_tim
   CO_RETURN_IF_ERROR(bytes.status());
   CO_ASSIGN_OR_RETURN(const store::RecordView record, store::ParseRecord(bytes->bytes()));
   store::MessageDraft draft = DraftOf(record);
-  draft.topic = kAsideTopic;
+  draft.topic = kPutAsideTopic;
   draft.queue_id = options_.aside_queue;
   draft.tags_code = TagsCode(HalfMessage(record).tags);
   draft.prepared_transaction_offset = store::MakeHalfLink(position);
@@ -338,32 +359,35 @@ core::Task<absl::Status> Transactions::PutAside(uint64_t position, bool last_tim
 }
 
 core::Task<bool> Transactions::LetGo(uint64_t end) {
+  const core::Semaphore::Hold upkeep = co_await upkeep_->turn().Take(1);
   std::vector<uint64_t> pending;
-  {
-    const core::Semaphore::Hold upkeep = co_await upkeep_->turn().Take(1);
-    store::DueScan scan{.below = end, .found = {}};
-    while (!scan.done) {
-      if (stopping_ || upkeep_->damaged()) co_return false;
-      const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
-      const absl::Status status = co_await index_->ScanOn(scan);
-      upkeep_->Note(status);
-      if (!status.ok()) co_return false;
-      for (const store::DueEntry& entry : scan.found) pending.push_back(entry.position());
-      // They come in the order of the log.
-      if (scan.lowest != UINT64_MAX) break;
-    }
+  store::DueScan scan{.below = end, .found = {}};
+  while (!scan.done) {
+    if (stopping_ || upkeep_->damaged()) co_return false;
+    const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
+    const absl::Status status = co_await index_->ScanOn(scan);
+    upkeep_->Note(status);
+    if (!status.ok()) co_return false;
+    for (const store::DueEntry& entry : scan.found) pending.push_back(entry.position());
+    // They come in the order of the log.
+    if (scan.lowest != UINT64_MAX) break;
   }
   if (!pending.empty()) {
-    core::LogWarning(pending.size(), " transactions that nobody has ended are put aside in ", kAsideTopic, ", as their segment has expired");
+    core::LogWarning(pending.size(), " transactions that nobody has ended are put aside in ", kPutAsideTopic, ", as their segment has expired");
   }
   for (const uint64_t position : pending) {
-    if (const absl::Status status = co_await PutAside(position, /*last_time=*/true); !status.ok()) {
+    if (stopping_) co_return false;
+    const core::MonoTime now = core::Reactor::Current().now();
+    const bool last_time = now - unreadable_since_.try_emplace(position, now).first->second >= kReadPatience;
+    if (const absl::Status status = co_await PutAside(position, last_time); !status.ok()) {
       core::LogWarning("a segment that has expired stays, as a transaction in it can't be put aside: ", core::ToStd(status.message()));
       co_return false;
     }
+    unreadable_since_.erase(position);
   }
   // The segment goes for good: what has come in the place of its half messages must be there after a power cut.
-  co_return (co_await log_.Flush()).ok();
+  const bool flushed = (co_await log_.Flush()).ok();
+  co_return flushed && !stopping_;
 }
 
 }  // namespace broker

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "broker/index_upkeep.h"
@@ -57,27 +59,27 @@ struct TransactionCheck {
   std::string record;  // the half message as one of its own topic and queue
 };
 
+enum class AskResult {
+  kAsked,
+  kNobody,  // of the group is connected
+  kFull,    // those that are take nothing now
+};
+
 struct TransactionsOptions {
   store::DueIndexOptions index;  // MakeHalfIndex has filled in what is particular to half messages
   int32_t end_queue = 0;         // of store::kHalfEndTopic and
-  int32_t aside_queue = 0;       // of kAsideTopic: those that this shard owns
+  int32_t aside_queue = 0;       // of kPutAsideTopic: those that this shard owns
   /// Whether there is such a topic. A committed message whose topic is gone is discarded.
   std::function<bool(std::string_view topic)> topic_exists;
   /// Told of each message that got into its queue, as it was stored there.
   std::function<void(const store::MessageDraft&)> on_stored;
-  /// False: nobody of the group is connected.
-  std::function<core::Task<bool>(TransactionCheck)> ask;
-  /// Makes kAsideTopic, if it is not there.
-  std::function<core::Task<absl::Status>()> make_aside_topic;
+  std::function<core::Task<AskResult>(const TransactionCheck*)> ask;  // borrowed until it returns
 };
 
 /// Transaction messages of the queues that this shard owns. A half message is stored and nobody's until it is ended: committed it enters its queue (or waits
 /// for its time), once; rolled back it never does. Who does not end it is asked again and again; in the end it is put aside (docs/ARCHITECTURE.md). One shard.
 class Transactions final : public store::SegmentKeeper {
  public:
-  /// Where messages go that nobody has ended. RocketMQ's name.
-  static constexpr std::string_view kAsideTopic = "TRANS_CHECK_MAX_TIME_TOPIC";
-
   /// `index` for half messages; directory, log and queue are the caller's.
   static void MakeHalfIndex(store::DueIndexOptions& index);
   /// Finds what is pending. `config` may change while this lives. All of them outlive it. Asks nobody before Start.
@@ -112,7 +114,16 @@ class Transactions final : public store::SegmentKeeper {
   core::Task<absl::StatusOr<core::Slice>> ReadHalf(const store::DueEntry& entry, bool last_time);
   core::Task<absl::StatusOr<store::BegunAppend>> BeginCommit(const store::DueEntry& entry, const Half& half);
   core::Task<absl::StatusOr<store::BegunAppend>> BeginRollback(const store::DueEntry& entry, const Half& half);
-  core::Task<absl::Status> CheckOne(const store::DueEntry& entry, core::WallMillis now);
+  /// What one round of check-backs looked at, and what went wrong with single ones.
+  struct Round {
+    core::WallMillis now = 0;
+    uint64_t below = 0;  // log position
+    absl::Status unreadable;
+    bool complete = true;  // all that were to be asked for were
+  };
+  core::Task<absl::Status> CheckOne(const store::DueEntry& entry, Round& round);
+  /// In how many rounds a half message at that place, which is asked for after `asked_after` ms, was asked for.
+  int64_t TimesAsked(uint64_t position, core::WallMillis stored, int64_t asked_after) const;
   core::Task<absl::Status> PutAside(uint64_t position, bool last_time);
 
   const TransactionsOptions options_;
@@ -122,8 +133,8 @@ class Transactions final : public store::SegmentKeeper {
   std::unique_ptr<store::DueIndex> index_;
   std::optional<IndexUpkeep> upkeep_;
   TransactionStats stats_;
-  int64_t rounds_ = 0;       // of check-backs that have ended
-  absl::Status unreadable_;  // why one of this round was left out, if one was
+  std::deque<Round> rounds_;  // the last ones that were complete, as many as count
+  absl::flat_hash_map<uint64_t, core::MonoTime> unreadable_since_;  // half messages that keep a segment, by their log position
   bool stopping_ = false;
   core::Scope scope_;
 };

@@ -190,8 +190,10 @@ void KeepWaiting(std::vector<DueEntry>& entries, const absl::flat_hash_set<uint6
 
 std::optional<DueEntry> DueIndex::FindInMemory(const DueEntry& of) const {
   const auto found = memory_.lower_bound(of);
-  // What is taken back while it is in memory leaves it; a mark for one elsewhere stands alone.
   if (found == memory_.end() || !found->SameMessage(of) || found->taken_back()) return std::nullopt;
+  // It was being written when it was taken back, and came back here as that failed: the mark is next to it.
+  const auto next = std::next(found);
+  if (next != memory_.end() && next->SameMessage(of)) return std::nullopt;
   return *found;
 }
 
@@ -280,7 +282,7 @@ core::Task<absl::Status> DueIndex::ScanOn(DueScan& scan) {
   co_return absl::OkStatus();
 }
 
-bool DueIndex::WantsNote() const { return changed_ || waiting() > 0; }
+bool DueIndex::WantsNote() const { return changed_ || waiting() > 0 || !runs_.empty(); }
 
 bool DueIndex::WantsCheckpoint() const {
   if (memory_.size() >= options_.memory_entries) return true;

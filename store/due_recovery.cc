@@ -126,7 +126,13 @@ core::Task<uint64_t> DueIndex::FirstRecordFrom(uint64_t position) {
 core::Task<absl::Status> DueIndex::ReadLog(uint64_t from) {
   absl::flat_hash_map<uint64_t, DueEntry> waiting;  // by position
   const auto end_of_waiting = [&](uint64_t position, std::optional<core::WallMillis> due) {
-    if (position == 0 || waiting.erase(position) > 0 || runs_.empty()) return;
+    if (position == 0) return;
+    if (const auto ended = waiting.find(position); ended != waiting.end()) {
+      memory_.erase(ended->second);  // an earlier reading did not come to what ends it
+      waiting.erase(ended);
+      return;
+    }
+    if (runs_.empty()) return;
     if (due.has_value())
       TakeBack({.due = *due, .place = position});
     else

@@ -6,6 +6,7 @@
 
 #include "core/status.h"
 #include "core/strings.h"
+#include "store/half_record.h"
 #include "store/record.h"
 #include "store/tools/record_stream.h"
 #include "store/tools/rocketmq_log_writer.h"
@@ -72,6 +73,8 @@ class Exporter {
   }
 
   core::Task<absl::Status> Write(const StreamedRecord& one) {
+    // RocketMQ would ask about all of them, also those that have ended, and commit them once more.
+    if (one.record.topic == kHalfTopic || one.record.topic == kHalfEndTopic) co_return absl::OkStatus();
     const core::QueueKey key{std::string(one.record.topic), one.record.queue_id};
     const auto [entry, is_new] = result.queues.try_emplace(key);
     ExportResult::Range& range = entry->second;

@@ -8,6 +8,7 @@
 
 #include "broker/half_message.h"
 #include "broker/schedule.h"
+#include "broker/system_topics.h"
 #include "net/remoting_util.h"
 #include "net/requests/to_client.h"
 #include "net/requests/topic_admin.h"
@@ -316,7 +317,7 @@ core::Task<void> NeverEnded(Broker& broker, net::Client& client) {
   EXPECT_EQ(stats.pending, 0u);
   Texts aside;
   for (int32_t queue = 0; queue < 2; ++queue) {
-    for (std::string& body : co_await Bodies(client, queue, std::string(Transactions::kAsideTopic))) aside.push_back(std::move(body));
+    for (std::string& body : co_await Bodies(client, queue, std::string(kPutAsideTopic))) aside.push_back(std::move(body));
   }
   EXPECT_EQ(aside, Texts{"body of FORGOTTEN"});
   EXPECT_EQ((co_await Ask(client, EndOf(begun, net::kCommitTransaction))).code, 1);
