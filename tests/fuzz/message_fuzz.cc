@@ -37,7 +37,7 @@ void CheckRecord(std::span<const std::byte> bytes) {
     abort();
   }
   (void)record->BodyIntact();
-  const store::DueEvent event = store::ReadDueEvent(*record);
+  const store::DueEvent event = store::ReadDueEvent({*record, {}});
   const bool has_link = store::IsDueLink(record->prepared_transaction_offset);
   if (!has_link && event.kind != store::DueEvent::Kind::kNone) abort();
 }
