@@ -17,6 +17,7 @@
 #include "core/assert.h"
 #include "core/uring/ring_worker.h"
 #include "core/uring/tags.h"
+#include "core/uring/tsan_descriptors.h"
 #include "core/uring/uring_io.h"
 
 namespace core {
@@ -102,6 +103,7 @@ void UringIo::StatFile(const std::string& path, FileInfo* info, Completion& done
 
 void UringIo::SyncDirectory(const std::string& path, Completion& done) {
   RunOn(worker_, done, [path] {
+    const UnwatchedDescriptors unwatched;
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return -errno;
     const int result = ::fsync(fd) == 0 ? 0 : -errno;
@@ -112,6 +114,7 @@ void UringIo::SyncDirectory(const std::string& path, Completion& done) {
 
 void UringIo::ListDirectory(const std::string& path, std::vector<DirectoryEntry>* entries, Completion& done) {
   RunOn(worker_, done, [path, entries] {
+    const UnwatchedDescriptors unwatched;
     DIR* directory = ::opendir(path.c_str());
     if (directory == nullptr) return -errno;
     int32_t result = 0;
