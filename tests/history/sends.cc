@@ -1,6 +1,7 @@
 #include "tests/history/sends.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/strings.h"
@@ -161,13 +162,20 @@ void Sends::ForgetExposed() {
   const Faults::Cut& cut = context_.faults.cuts().back();
   for (Queue& queue : context_.ledger.queues) {
     int64_t kept = kAbsent;
-    for (auto ack = queue.acks.rbegin(); ack != queue.acks.rend(); ++ack) {
-      const Value& value = context_.ledger.values[ack->value];
-      if (value.completed < cut.lost_from) {
-        kept = std::max(kept, ack->highest);
+    auto exposed = queue.acks.end();
+    while (exposed != queue.acks.begin()) {
+      const auto ack = std::prev(exposed);
+      if (context_.ledger.values[ack->value].completed < cut.lost_from) {
+        kept = ack->highest;
         break;
       }
+      exposed = ack;
+    }
+    // For the next cut, too, what may be gone is not what was safe before it.
+    for (; exposed != queue.acks.end(); ++exposed) {
+      const Value& value = context_.ledger.values[exposed->value];
       if (!value.asynchronous) kept = std::max(kept, value.offset);
+      exposed->highest = kept;
     }
     queue.highest_acked = kept;
   }
