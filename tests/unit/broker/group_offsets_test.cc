@@ -151,7 +151,8 @@ core::Task<void> Entries(Broker&, net::Client& client) {
     AppendProperty(properties, "TAGS", tag);
     EXPECT_EQ((co_await Ask(client, SendTo("Topic1", 1, properties), "body of " + tag)).code, 0);
   }
-  const std::vector<store::RecordView> records = RecordsOf((co_await Ask(client, PullFrom("Topic1", 1, 0))).body);
+  const Answer pulled = co_await Ask(client, PullFrom("Topic1", 1, 0));  // what the records point into
+  const std::vector<store::RecordView> records = RecordsOf(pulled.body);
   EXPECT_EQ(records.size(), 3u);
   const auto entry = [&records](size_t i, bool passes, int tag) {
     return std::string(R"({"eval":)") + (passes ? "true" : "false") + R"(,"physicOffset":)" + std::to_string(records[i].position.value()) +

@@ -72,7 +72,8 @@ core::Task<void> Unequal(Broker& broker, net::Client& client) {
   net::PullMessageRequest pull = PullFrom("Topic1", 0, 0);
   pull.sys_flag = 0;
   for (Member* member : {&first, &second}) {
-    const std::vector<store::RecordView> records = RecordsOf((co_await Ask(member->client(), pull)).body);
+    const Answer pulled = co_await Ask(member->client(), pull);  // what the records point into
+    const std::vector<store::RecordView> records = RecordsOf(pulled.body);
     EXPECT_EQ(records.size(), 1u);
     if (!records.empty()) EXPECT_EQ(BodyOf(records[0]), member == &first ? "A" : "B");
   }
