@@ -124,20 +124,22 @@ core::Task<absl::StatusOr<std::optional<store::DueEntry>>> Transactions::FindPen
   co_return found->front();
 }
 
-core::Task<absl::StatusOr<core::Slice>> Transactions::ReadHalf(const store::DueEntry& entry, bool last_time) {
-  absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
-  absl::Status status = bytes.status();
-  if (bytes.ok()) {
-    const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes->bytes());
-    if (record.ok() && HalfMessage(*record).ok()) co_return bytes;
-    status = absl::DataLossError(record.ok() ? "it does not say where it belongs" : record.status().message());
-  }
+core::Task<absl::StatusOr<Transactions::Half>> Transactions::ReadHalf(store::DueEntry entry) {
+  CO_ASSIGN_OR_RETURN(core::Slice bytes, co_await log_.ReadRecord(entry.record()));
+  CO_ASSIGN_OR_RETURN(const store::RecordView record, store::ParseRecord(bytes.bytes()));
+  co_return Half(std::move(bytes), record);
+}
+
+core::Task<absl::StatusOr<Transactions::Half>> Transactions::TakeHalf(store::DueEntry entry, bool last_time) {
+  absl::StatusOr<Half> half = co_await ReadHalf(entry);
+  if (half.ok() && !half->message.ok()) half = absl::DataLossError("it does not say where it belongs");
+  const absl::Status& status = half.status();
   if ((last_time && absl::IsDataLoss(status)) || absl::IsNotFound(status)) {
     core::LogError("the message of a pending transaction at position ", entry.position(), " is lost: ", core::ToStd(status.message()));
     ++stats_.damaged;
     index_->TakeBack(entry);
   }
-  co_return status;
+  co_return half;
 }
 
 core::Task<std::optional<SendRefusal>> Transactions::End(EndOfTransaction end) {
@@ -148,10 +150,9 @@ core::Task<std::optional<SendRefusal>> Transactions::End(EndOfTransaction end) {
     const absl::StatusOr<std::optional<store::DueEntry>> entry = co_await FindPending(end.position);
     if (!entry.ok()) co_return Refuse(ResponseCodeOf(entry.status()), std::string(entry.status().message()));
     if (!entry->has_value()) co_return NotPending(end.position);
-    absl::StatusOr<core::Slice> bytes = co_await ReadHalf(**entry, /*last_time=*/false);
-    if (!bytes.ok()) co_return Refuse(ResponseCode::kSystemError, std::string(bytes.status().message()));
-    const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes->bytes());
-    const Half half(*std::move(bytes), *record);
+    const absl::StatusOr<Half> read = co_await TakeHalf(**entry, /*last_time=*/false);
+    if (!read.ok()) co_return Refuse(ResponseCode::kSystemError, std::string(read.status().message()));
+    const Half& half = *read;
     if (half.message.group != end.group) {
       co_return Refuse(ResponseCode::kSystemError, core::StrCat("The producer group wrong: the transaction was begun by ", half.message.group,
                                                                 ", not by ", end.group));
@@ -240,13 +241,13 @@ core::Task<void> Transactions::CheckLoop() {
     if (co_await pause == core::WaitResult::kStopped) co_return;
     const absl::Status status = co_await CheckRound();
     if (!status.ok()) core::LogError("not all pending transactions could be asked for: ", core::ToStd(status.message()));
-    // Counted from the last time, not from now: how often one was asked follows from its age.
+    // Counted from the last time, not from now: a round that takes long does not put off the next one.
     next = std::max(next + config_.transaction_check_interval, core::Reactor::Current().now());
   }
 }
 
 core::Task<absl::Status> Transactions::CheckRound() {
-  Round round{.now = Now(), .below = log_.Span().next, .unreadable = {}};
+  Round round{{Now(), log_.Span().next}, {}};
   store::DueScan scan{.below = round.below, .found = {}};
   while (!scan.done) {
     if (stopping_) co_return absl::OkStatus();
@@ -264,14 +265,13 @@ core::Task<absl::Status> Transactions::CheckRound() {
     }
     co_await core::Yield();
   }
-  const absl::Status unreadable = round.unreadable;
-  if (round.complete) rounds_.push_back(std::move(round));
+  if (round.complete) rounds_.push_back({round.now, round.below});
   while (rounds_.size() > static_cast<size_t>(config_.transaction_check_max)) rounds_.pop_front();
-  co_return unreadable;
+  co_return round.unreadable;
 }
 
 int64_t Transactions::TimesAsked(uint64_t position, core::WallMillis stored, int64_t asked_after) const {
-  return std::count_if(rounds_.begin(), rounds_.end(), [&](const Round& round) {
+  return std::count_if(rounds_.begin(), rounds_.end(), [&](const Looked& round) {
     return position < round.below && stored < round.now && round.now - stored >= asked_after;
   });
 }
@@ -284,18 +284,13 @@ core::Task<absl::Status> Transactions::CheckOne(const store::DueEntry& entry, Ro
     if (still.ok() && !still->empty()) index_->TakeBack(entry);
     co_return absl::OkStatus();
   }
-  absl::StatusOr<core::Slice> bytes = co_await log_.ReadRecord(entry.record());
-  absl::StatusOr<store::RecordView> record = absl::DataLossError("");
-  if (bytes.ok())
-    record = store::ParseRecord(bytes->bytes());
-  else
-    record = bytes.status();
-  if (!record.ok()) {
+  const absl::StatusOr<Half> read = co_await ReadHalf(entry);
+  if (!read.ok()) {
     // It must not keep the others from being asked for, and the disk may read it another time.
-    round.unreadable = record.status();
+    round.unreadable = read.status();
     co_return absl::OkStatus();
   }
-  const Half half(*std::move(bytes), *record);
+  const Half& half = *read;
   const core::WallMillis stored = half.record.store_timestamp;
   const int64_t asked_after = absl::ToInt64Milliseconds(half.message.Immunity(config_.transaction_time_out));
   if (stored >= round.now || round.now - stored < asked_after) co_return absl::OkStatus();
@@ -340,14 +335,13 @@ core::Task<absl::Status> Transactions::PutAside(uint64_t position, bool last_tim
   const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
   CO_ASSIGN_OR_RETURN(const std::optional<store::DueEntry> entry, co_await FindPending(position));
   if (!entry.has_value()) co_return absl::OkStatus();  // ended just now
-  const absl::StatusOr<core::Slice> bytes = co_await ReadHalf(*entry, last_time);
-  if ((last_time && absl::IsDataLoss(bytes.status())) || absl::IsNotFound(bytes.status())) co_return absl::OkStatus();  // given up
-  CO_RETURN_IF_ERROR(bytes.status());
-  CO_ASSIGN_OR_RETURN(const store::RecordView record, store::ParseRecord(bytes->bytes()));
-  store::MessageDraft draft = DraftOf(record);
+  const absl::StatusOr<Half> half = co_await TakeHalf(*entry, last_time);
+  if ((last_time && absl::IsDataLoss(half.status())) || absl::IsNotFound(half.status())) co_return absl::OkStatus();  // given up
+  CO_RETURN_IF_ERROR(half.status());
+  store::MessageDraft draft = DraftOf(half->record);
   draft.topic = kPutAsideTopic;
   draft.queue_id = options_.aside_queue;
-  draft.tags_code = TagsCode(HalfMessage(record).tags);
+  draft.tags_code = TagsCode(half->message.tags);
   draft.prepared_transaction_offset = store::MakeHalfLink(position);
   CO_ASSIGN_OR_RETURN(store::BegunAppend begun,
                       co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));

@@ -110,14 +110,18 @@ class Transactions final : public store::SegmentKeeper {
   core::Task<void> CheckLoop();
   /// The half message at `position` if it is pending; its turn is held.
   core::Task<absl::StatusOr<std::optional<store::DueEntry>>> FindPending(uint64_t position);
-  /// Reads and checks the record of `entry`. One that is damaged stays pending, as the disk may read it another time, but for the `last_time`: then it is given up.
-  core::Task<absl::StatusOr<core::Slice>> ReadHalf(const store::DueEntry& entry, bool last_time);
+  core::Task<absl::StatusOr<Half>> ReadHalf(store::DueEntry entry);
+  /// The same for who ends it, with the turn held. One that is damaged stays pending, as the disk may read it another time, but for the `last_time`: then it is given up.
+  core::Task<absl::StatusOr<Half>> TakeHalf(store::DueEntry entry, bool last_time);
   core::Task<absl::StatusOr<store::BegunAppend>> BeginCommit(const store::DueEntry& entry, const Half& half);
   core::Task<absl::StatusOr<store::BegunAppend>> BeginRollback(const store::DueEntry& entry, const Half& half);
-  /// What one round of check-backs looked at, and what went wrong with single ones.
-  struct Round {
+  /// What one round of check-backs looked at.
+  struct Looked {
     core::WallMillis now = 0;
     uint64_t below = 0;  // log position
+  };
+  /// And what went wrong with single ones.
+  struct Round : Looked {
     absl::Status unreadable;
     bool complete = true;  // all that were to be asked for were
   };
@@ -133,7 +137,7 @@ class Transactions final : public store::SegmentKeeper {
   std::unique_ptr<store::DueIndex> index_;
   std::optional<IndexUpkeep> upkeep_;
   TransactionStats stats_;
-  std::deque<Round> rounds_;  // the last ones that were complete, as many as count
+  std::deque<Looked> rounds_;  // the last ones that were complete, as many as count
   absl::flat_hash_map<uint64_t, core::MonoTime> unreadable_since_;  // half messages that keep a segment, by their log position
   bool stopping_ = false;
   core::Scope scope_;
