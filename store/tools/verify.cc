@@ -100,6 +100,7 @@ core::Task<absl::StatusOr<VerifyReport>> VerifyFolder(std::string directory) {
     const std::string log_name = core::StrCat("log-", i);
     known.insert(meta_name);
     known.insert(log_name);
+    known.insert(core::StrCat("half-", i));  // due_check.h
     const MetaContent meta = co_await VerifyMeta(directory, meta_name, report);
     const LogIdentity identity{report.manifest.store_id, i};
     absl::StatusOr<std::unique_ptr<LogFolder>> opened =
