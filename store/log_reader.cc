@@ -33,9 +33,9 @@ bool LogReader::Unreadable(uint64_t position, uint64_t bytes) const {
                      [&](const Range& range) { return range.begin < position + bytes && range.end > position; });
 }
 
-uint64_t LogReader::UnreadableBelow(uint64_t position) const {
+uint64_t LogReader::UnreadableBytes(uint64_t begin, uint64_t end) const {
   uint64_t bytes = 0;
-  for (const Range& range : unreadable_) bytes += std::min(range.end, position) - std::min(range.begin, position);
+  for (const Range& range : unreadable_) bytes += std::clamp(range.end, begin, end) - std::clamp(range.begin, begin, end);
   return bytes;
 }
 

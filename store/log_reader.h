@@ -19,8 +19,8 @@ class LogReader {
   /// What was read may have changed.
   void Forget() { segment_ = nullptr; }
   uint64_t unreadable_bytes() const { return unreadable_bytes_; }
-  /// Those of them that lie before `position`.
-  uint64_t UnreadableBelow(uint64_t position) const;
+  /// Those of them that lie in [begin, end).
+  uint64_t UnreadableBytes(uint64_t begin, uint64_t end) const;
   /// Whether a block of [position, position + bytes) could not be read.
   bool Unreadable(uint64_t position, uint64_t bytes) const;
 

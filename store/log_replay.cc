@@ -108,7 +108,7 @@ core::Task<absl::StatusOr<uint64_t>> ShardStoreImpl::Replay(uint64_t from,
     segment->Unpin();
     at = end == log_end ? log_end : next_segment;
   }
-  if (const uint64_t refused = reader.UnreadableBelow(log_end); refused > 0)
+  if (const uint64_t refused = reader.UnreadableBytes(0, log_end); refused > 0)
     co_return absl::UnavailableError(core::StrCat("the disk refused ", refused, " bytes of the log"));
   co_return log_end;
 }

@@ -86,9 +86,14 @@ core::Task<absl::Status> Recovery::Run() {
     CO_RETURN_IF_ERROR(failure_);
     if (gone_before_ > 0) NoteLost(segments_.front().position, gone_before_ / kRecordBytesMin);
     CO_RETURN_IF_ERROR(co_await CutAfter(last));
+    for (size_t i = 0; i < segments_.size(); ++i) {
+      Segment& segment = segments_.at(i);
+      const uint64_t end = std::min(segment.limit(), tail_.position);
+      segment.partly_read = !segment.sealed && reader_.Unreadable(segment.position, end - segment.position);
+    }
   }
   if (taken_over_ > 0) core::LogInfo("recovery: log ", identity_.log_number, ": ", taken_over_, " batches come from the append buffer");
-  damaged_bytes_ += reader_.UnreadableBelow(tail_.position);
+  damaged_bytes_ += reader_.UnreadableBytes(0, tail_.position);
   CO_RETURN_IF_ERROR(co_await SyncAll());
   CO_RETURN_IF_ERROR(co_await SettleFloors());
   queues_.ForEach([](Queue& queue) { queue.visible = queue.next; });
@@ -298,7 +303,7 @@ core::Task<bool> Recovery::Scan(size_t index) {
       const uint64_t next = co_await SkipDamage(segment, position, found);
       if (found.bytes == 0) {
         core::LogError("recovery: log ", identity_.log_number, " is damaged from ", position, " to ", next);
-        damaged_bytes_ += next - position;
+        damaged_bytes_ += next - position - reader_.UnreadableBytes(position, next);  // those are counted at the end
         position = next;
         tail_.position = std::min(next, segment.limit());
         if (next >= segment.limit()) {

@@ -87,7 +87,7 @@ Segment* ShardStoreImpl::NextToSeal() const {
   for (size_t i = 0; i < segments_.size(); ++i) {
     Segment& segment = segments_.at(i);
     if (&segment == &log_->active()) return nullptr;
-    if (!segment.sealed && !segment.deleting) return &segment;
+    if (!segment.sealed && !segment.deleting && !segment.partly_read) return &segment;
   }
   return nullptr;
 }

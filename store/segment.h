@@ -48,6 +48,7 @@ struct Segment {
   core::File index;  // open once sealed
   bool sealed = false;
   bool sealing = false;
+  bool partly_read = false;  // the disk refused blocks of it at this start: it is not sealed, as a later start may find more messages in it
   bool deleting = false;  // it is not to be sealed any more
   uint64_t end = 0;          // end of the last batch, once the log has moved on to the next segment
   uint32_t last_crc = 0;     // that batch's header CRC, its epoch and the records up to here: where the chain goes on

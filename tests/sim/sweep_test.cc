@@ -69,23 +69,29 @@ core::Task<void> Pause(absl::Duration lasting) {
   (void)co_await pause;
 }
 
-core::Task<void> FirstLife(SmallStore& opened, Course& course) {
+core::Task<void> FirstLifeOf(SmallStore& opened, Course& course, bool expires) {
   co_await Store(opened.meta(), course, MetaTable::kTopics, "T", "{\"queues\":4}");
   for (int i = 0; i < 6; ++i) co_await SendTo(opened, course, i % 2 == 0 ? "T" : "U", i, 700);
   course.last = "rolling";
   for (int i = 6; i < 26; ++i) co_await SendTo(opened, course, "T", i, 15'000);
   course.last = "sealing";
-  (void)co_await opened.log().DeleteExpired();  // looks at the log: how old it is counts from here
+  if (expires) (void)co_await opened.log().DeleteExpired();  // looks at the log: how old it is counts from here
   co_await Pause(absl::Milliseconds(200));
   co_await Store(opened.meta(), course, MetaTable::kConsumerOffsets, "G T 0", "7");
   course.last = "dropping";
   course.drop_begun = true;
   course.dropped = (co_await opened.log().DropTopic("U")).ok();
   course.last = "expiring";
-  course.expiry_begun = true;
-  (void)co_await opened.log().DeleteExpired();
+  course.expiry_begun = expires;
+  if (expires) (void)co_await opened.log().DeleteExpired();
   co_await SendTo(opened, course, "T", 26, 500);
   course.last = "closing";
+}
+
+core::Task<void> FirstLife(SmallStore& opened, Course& course) { return FirstLifeOf(opened, course, true); }
+/// Its full segments are there in the lives after it.
+core::Task<void> FirstLifeThatKeepsAll(SmallStore& opened, Course& course) {
+  return FirstLifeOf(opened, course, false);
 }
 
 core::Task<void> SecondLife(SmallStore& opened, Course& course) {
@@ -240,6 +246,7 @@ struct Script {
   bool all = true;  // also a power cut in ASYNC_FLUSH, and none in SYNC_FLUSH: they promise least
 };
 constexpr Script kEverything = {{FirstLife, SecondLife, ThirdLife}};
+constexpr Script kNothingExpires = {{FirstLifeThatKeepsAll, SecondLife, ThirdLife}};
 constexpr Script kForLater = {{FirstLaterLife, SecondLaterLife, ThirdLaterLife}, kBetweenLives, false};
 
 /// Runs the course with its `number`-th operation failing. False: it has not so many.
@@ -310,6 +317,9 @@ TEST(SweepTest, NoSpaceOnce) { Sweep({"ENOSPC once", sim::FaultKind::kError, ENO
 TEST(SweepTest, NoSpaceFromOneOn) { Sweep({"ENOSPC for good", sim::FaultKind::kError, ENOSPC, UINT64_MAX}); }
 TEST(SweepTest, AllReadsFailFromOneOn) {
   Sweep({"EIO of reads for good", sim::FaultKind::kError, EIO, UINT64_MAX, sim::DiskOp::kRead});
+}
+TEST(SweepTest, OfAFullSegmentAllReadsFailFromOneOn) {
+  Sweep({"EIO of reads for good", sim::FaultKind::kError, EIO, UINT64_MAX, sim::DiskOp::kRead}, kNothingExpires);
 }
 TEST(SweepTest, AReadEndsEarly) { Sweep({"a short read", sim::FaultKind::kShort, 0, 1}); }
 

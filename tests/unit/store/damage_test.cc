@@ -24,7 +24,9 @@ constexpr int kMessages = 60;
 
 core::Task<void> AppendThird(ShardStore& store, int first, int* failed) {
   for (int i = 0; i < kMessages / 3; ++i) {
-    if (!(co_await AppendOne(store, "T", first % 2, absl::StrCat("message ", first + i * 3, std::string(700, '.')))).ok()) ++*failed;
+    if (!(co_await AppendOne(store, "T", first % 2, absl::StrCat("message ", first + i * 3, std::string(700, '.'))))
+             .ok())
+      ++*failed;
   }
 }
 
@@ -110,7 +112,8 @@ core::Task<absl::Status> FillManyMain() {
   StoreOptions options = SmallOptions();
   options.append_buffer_bytes = size_t{1} << 20;
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
-  for (int i = 0; i < 1000; ++i) CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat(i, std::string(1500, '.')))).status());
+  for (int i = 0; i < 1000; ++i)
+    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat(i, std::string(1500, '.')))).status());
   core::Sleep pause(absl::Seconds(1));
   (void)co_await pause;
   co_return co_await CloseBoth(opened);
@@ -126,7 +129,9 @@ TEST(DamageTest, FlipsInSealedSegmentsAndIndexesAreFoundWhenRead) {
     ASSERT_TRUE(world.RunToEnd(node).ok());
     files.clear();
     for (const std::string& file : node.disk().Files()) {
-      if (file.find(".idx") != std::string::npos || (seed % 2 == 0 && file.find(".log") != std::string::npos && file.find("meta") == std::string::npos)) files.push_back(file);
+      if (file.find(".idx") != std::string::npos ||
+          (seed % 2 == 0 && file.find(".log") != std::string::npos && file.find("meta") == std::string::npos))
+        files.push_back(file);
     }
     ASSERT_GT(files.size(), 3U);
     const std::string file = files[world.random().Below(files.size())];
@@ -160,7 +165,8 @@ core::Task<absl::Status> AppendAndWaitMain(bool* ready) {
   StoreOptions options = SmallOptions();
   options.durability = Durability::kSynced;
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
-  for (int i = 0; i < 5; ++i) CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat("later ", i))).status());
+  for (int i = 0; i < 5; ++i)
+    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat("later ", i))).status());
   *ready = true;
   core::Sleep pause(absl::Hours(1));
   (void)co_await pause;
@@ -204,7 +210,8 @@ std::vector<uint64_t> PlacesOfTagsCodes(const std::string& log) {
   std::vector<uint64_t> places;
   for (const BatchHeader& batch : BatchesOf(log)) {
     for (uint32_t i = 0; i < batch.record_count; ++i) {
-      places.push_back(batch.position + TableOffset(batch.payload_bytes) + (i + 1) * kTableEntryBytes - sizeof(int64_t));
+      places.push_back(batch.position + TableOffset(batch.payload_bytes) + (i + 1) * kTableEntryBytes -
+                       sizeof(int64_t));
     }
   }
   return places;
@@ -288,7 +295,9 @@ core::Task<absl::Status> FillAmidMain(int messages_after) {
   options.durability = Durability::kSynced;
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
   for (int i = 0; i < 8 + messages_after; ++i) {
-    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, i >= 5 && i < 8 ? "U" : "T", 0, absl::StrCat(i, std::string(1500, '.')))).status());
+    CO_RETURN_IF_ERROR(
+        (co_await AppendOne(*opened.store, i >= 5 && i < 8 ? "U" : "T", 0, absl::StrCat(i, std::string(1500, '.'))))
+            .status());
   }
   core::Sleep pause(absl::Seconds(1));  // what is full is sealed
   (void)co_await pause;
@@ -467,8 +476,9 @@ core::Task<absl::Status> FenceMain(sim::Node* node, sim::DiskOp op, Durability d
 }
 
 TEST(DamageTest, AFailedWriteOrFlushFencesTheLog) {
-  const std::pair<sim::DiskOp, Durability> cases[] = {
-      {sim::DiskOp::kWrite, Durability::kAsync}, {sim::DiskOp::kWrite, Durability::kSynced}, {sim::DiskOp::kSync, Durability::kAsync}};
+  const std::pair<sim::DiskOp, Durability> cases[] = {{sim::DiskOp::kWrite, Durability::kAsync},
+                                                      {sim::DiskOp::kWrite, Durability::kSynced},
+                                                      {sim::DiskOp::kSync, Durability::kAsync}};
   for (const auto& one : cases) {
     sim::World world(9);
     sim::Node& node = world.AddNode("node", 1);
@@ -496,7 +506,8 @@ core::Task<absl::Status> FullDiskMain(sim::Node* node) {
   core::Sleep pause(absl::Seconds(5));
   (void)co_await pause;
   for (int i = 0; i < 200; ++i, ++stored) {
-    CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat(stored, std::string(1500, '.')))).status());
+    CO_RETURN_IF_ERROR(
+        (co_await AppendOne(*opened.store, "T", 0, absl::StrCat(stored, std::string(1500, '.')))).status());
   }
   EXPECT_EQ(opened.store->MaxOffset({"T", 0}).value(), stored);
   Readable read;
@@ -516,7 +527,8 @@ TEST(DamageTest, AFullDiskRefusesAndRecoversByItself) {
 /// Appends until something fails; what was acknowledged goes to `acknowledged`, also across runs.
 core::Task<absl::Status> ReadWithOneFailureMain(sim::Node* node, Readable* out) {
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
-  node->disk().Inject({.op = sim::DiskOp::kRead, .path_contains = ".log"});  // the window; the block of the record is read then
+  node->disk().Inject(
+      {.op = sim::DiskOp::kRead, .path_contains = ".log"});  // the window; the block of the record is read then
   const absl::Status read = co_await ReadAll(*opened.store, out);
   const absl::Status closed = co_await CloseBoth(opened);
   co_return read.ok() ? closed : read;
@@ -533,6 +545,50 @@ TEST(DamageTest, AFailedReadOfAWindowCostsNoMessageBesideTheBadBlock) {
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(read.messages, kMessages);
   EXPECT_EQ(read.damaged, 0u);
+}
+
+core::Task<absl::Status> LeaveSegmentBehindMain(uint64_t* unreadable) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  *unreadable = opened.store->Stats().damaged_bytes;
+  for (int i = 0; i < kMessages; ++i) {
+    CO_RETURN_IF_ERROR(
+        (co_await AppendOne(*opened.store, "T", 0, absl::StrCat("more ", i, std::string(5000, '.')))).status());
+  }
+  EXPECT_GT(opened.store->Stats().segments, 1U);
+  core::Sleep sealing(absl::Seconds(1));
+  (void)co_await sealing;
+  co_return co_await CloseBoth(opened);
+}
+
+// What the disk refused at one start may be whole: catches an index of the full segment that was written without the messages in there, and hides them
+// from then on.
+TEST(DamageTest, WhatCouldNotBeReadAtOneStartIsThereAtTheNext) {
+  sim::World world(1);
+  sim::Node& node = world.AddNode("node", 1);
+  node.Start(FillMain);
+  ASSERT_TRUE(world.RunToEnd(node).ok());
+  Readable read;
+  node.Start([&read] { return ReadMain(&read); });  // the append buffer has none of it any more
+  ASSERT_TRUE(world.RunToEnd(node).ok());
+  ASSERT_EQ(std::exchange(read, {}).messages, kMessages);
+  const std::vector<BatchHeader> batches = BatchesOf(node.disk().Content("data/log/00000000000000000000.log"));
+  const auto batch =
+      std::find_if(batches.begin(), batches.end(), [](const BatchHeader& header) { return header.record_count > 0; });
+  ASSERT_NE(batch, batches.end());
+  // The header, then all that follows in one piece, then the block of that batch.
+  node.disk().Inject({.op = sim::DiskOp::kRead, .path_contains = "/log/0", .skip = 1, .times = 1});
+  node.disk().Inject(
+      {.op = sim::DiskOp::kRead, .path_contains = "/log/0", .skip = batch->position / kBlock, .times = 1});
+  uint64_t unreadable = 0;
+  node.Start([&unreadable] { return LeaveSegmentBehindMain(&unreadable); });
+  const absl::Status filled = world.RunToEnd(node);
+  ASSERT_TRUE(filled.ok()) << filled << world.Describe();
+  ASSERT_EQ(unreadable, kBlock);
+  node.Start([&read] { return ReadMain(&read); });
+  const absl::Status status = world.RunToEnd(node);
+  ASSERT_TRUE(status.ok()) << status << world.Describe();
+  EXPECT_EQ(read.messages, 2 * kMessages);
+  EXPECT_EQ(read.damaged, 0U);
 }
 
 core::Task<absl::Status> AppendUntilFaultMain(std::vector<std::string>* acknowledged, Durability durability) {
