@@ -16,6 +16,8 @@ namespace {
 
 constexpr size_t kHeaderCrcOffset = 64;
 constexpr size_t kWriteBytes = 64 * kBlock;
+/// The upper levels of a search in a run: 128 KiB of memory at most.
+constexpr size_t kFencesMax = 4096;
 
 absl::Status Damaged(const core::File& file, absl::Status status) { return core::Annotate(status, file.path()); }
 
@@ -141,9 +143,14 @@ core::Task<absl::StatusOr<uint64_t>> DueRun::LowerBound(DueEntry least) {
   std::vector<DueEntry> page;
   while (high - low > 1) {
     const uint64_t middle = low + (high - low) / 2;
-    page.clear();
-    CO_RETURN_IF_ERROR(co_await Read(middle, 1, page));
-    (page.front() < least ? low : high) = middle;
+    auto fence = fences_.find(middle);
+    if (fence == fences_.end()) {
+      page.clear();
+      CO_RETURN_IF_ERROR(co_await Read(middle, 1, page));
+      if (fences_.size() == kFencesMax) fences_.clear();
+      fence = fences_.try_emplace(middle, page.front()).first;
+    }
+    (fence->second < least ? low : high) = middle;
   }
   page.clear();
   CO_RETURN_IF_ERROR(co_await Read(low, 1, page));

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/buffer.h"
@@ -60,7 +61,7 @@ class DueRun {
   const DueRunHeader& header() const { return header_; }
   /// Appends the entries of `pages` pages from `first` on (fewer at the end).
   core::Task<absl::Status> Read(uint64_t first, size_t pages, std::vector<DueEntry>& entries);
-  /// The number of the first entry that is not below `least`.
+  /// The number of the first entry that is not below `least`. Mostly one read, however many pages there are.
   core::Task<absl::StatusOr<uint64_t>> LowerBound(DueEntry least);
 
  private:
@@ -69,6 +70,8 @@ class DueRun {
   uint64_t pages() const { return (header_.entries + kDuePageEntries - 1) / kDuePageEntries; }
   core::File file_;
   DueRunHeader header_;
+  /// First entries of the pages that searches have passed through: of those that all of them pass through.
+  absl::flat_hash_map<uint64_t, DueEntry> fences_;
 };
 
 /// Writes one: entries in ascending order, then Finish. Leaves no file behind when it fails, if it can.

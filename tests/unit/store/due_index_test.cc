@@ -386,6 +386,42 @@ TEST(DueRunTest, HeadersAndPagesProveThemselves) {
   }
 }
 
+// Catches a search that is off at the borders of pages, and one that reads its way through the file each time: whoever ends transactions that never were would keep
+// the disk busy with it.
+core::Task<absl::Status> SearchMain(sim::Node* node) {
+  constexpr uint64_t kPages = 300;
+  constexpr uint64_t kEntries = kPages * kDuePageEntries - 7;
+  CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories("data"));
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<DueRunWriter> writer, co_await DueRunWriter::Create("data", kLog, 1));
+  for (uint64_t i = 0; i < kEntries; ++i) {
+    if (writer->full()) CO_RETURN_IF_ERROR(co_await writer->Write());
+    writer->Add({.due = static_cast<core::WallMillis>(3 * i), .place = i});
+  }
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<DueRun> run, co_await writer->Finish());
+  const auto search = [&](uint64_t number) -> core::Task<absl::Status> {
+    for (const int before : {0, 1}) {
+      const auto due = static_cast<core::WallMillis>(3 * number) - before;
+      CO_ASSIGN_OR_RETURN(const uint64_t found, co_await run->LowerBound({.due = due}));
+      EXPECT_EQ(found, number) << due;
+    }
+    co_return absl::OkStatus();
+  };
+  for (uint64_t page = 0; page < kPages; ++page) {
+    CO_RETURN_IF_ERROR(co_await search(page * kDuePageEntries));
+    CO_RETURN_IF_ERROR(co_await search(std::min(page * kDuePageEntries + kDuePageEntries - 1, kEntries - 1)));
+  }
+  CO_ASSIGN_OR_RETURN(const uint64_t behind, co_await run->LowerBound({.due = 3 * kEntries}));
+  EXPECT_EQ(behind, kEntries);
+  const uint64_t before = node->disk().operations();
+  constexpr uint64_t kSearches = 50;
+  for (uint64_t i = 0; i < kSearches; ++i) {
+    CO_RETURN_IF_ERROR(co_await search(core::Reactor::Current().RandomBits() % kEntries));
+  }
+  EXPECT_LE(node->disk().operations() - before, 2 * kSearches);
+  co_return co_await run->Close();
+}
+TEST(DueRunTest, ASearchReadsOnePage) { InWorld(SearchMain); }
+
 // A link that is taken to another log points at some other record there: messages would be delivered again, or not at all.
 TEST(DueRecordTest, ALinkStaysInItsLog) {
   for (const int64_t offset : {MakeDueLink(4224), int64_t{4224}, int64_t{0}}) {
