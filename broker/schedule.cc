@@ -26,8 +26,6 @@ constexpr size_t kRoundBytes = size_t{4} << 20;
 constexpr absl::Duration kSleepMax = absl::Milliseconds(200);
 /// After a disk was full or failed.
 constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
-/// A disk that can't read a record may read it another time.
-constexpr absl::Duration kReadPatience = absl::Seconds(3);
 /// What is due that soon is not copied on: its segment waits for it.
 constexpr absl::Duration kSoon = absl::Minutes(1);
 
@@ -170,8 +168,8 @@ core::Task<absl::Status> Schedule::DeliverSome() {
   for (size_t i = 0; i < next->size(); ++i) {
     const store::DueEntry& entry = (*next)[i].entry;
     if (!absl::IsDataLoss(records[i].status()))
-      unreadable_since_.erase(entry.position());
-    else if (!GivesUp(entry))
+      patience_.Forget(entry.position());
+    else if (!patience_.IsOver(entry.position()))
       records[i] = absl::UnavailableError(records[i].status().message());
   }
   std::vector<store::BegunAppend> pending;
@@ -187,11 +185,6 @@ core::Task<absl::Status> Schedule::DeliverSome() {
   co_return status;
 }
 
-bool Schedule::GivesUp(const store::DueEntry& entry) {
-  const core::MonoTime now = core::Reactor::Current().now();
-  return now - unreadable_since_.try_emplace(entry.position(), now).first->second >= kReadPatience;
-}
-
 core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const absl::StatusOr<core::Slice>& bytes,
                                            std::vector<store::BegunAppend>& pending) {
   absl::Status readable = bytes.status();
@@ -203,7 +196,7 @@ core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const a
   if (absl::IsDataLoss(readable) || absl::IsNotFound(readable)) {
     core::LogError("a delayed message that was due at ", entry.due, " is lost: ", core::ToStd(readable.message()));
     ++stats_.damaged;
-    unreadable_since_.erase(entry.position());
+    patience_.Forget(entry.position());
     index_->Pop(entry);
     co_return absl::OkStatus();
   }
@@ -333,8 +326,8 @@ core::Task<absl::Status> Schedule::CopyOn(const store::DueEntry& entry) {
     co_return absl::OkStatus();
   }
   if (absl::IsDataLoss(bytes.status())) {
-    if (!GivesUp(entry)) co_return absl::UnavailableError(bytes.status().message());
-    unreadable_since_.erase(entry.position());
+    if (!patience_.IsOver(entry.position())) co_return absl::UnavailableError(bytes.status().message());
+    patience_.Forget(entry.position());
     core::LogError("a delayed message for ", entry.due, " is lost: ", core::ToStd(bytes.status().message()));
     ++stats_.damaged;
     index_->TakeBack(entry);

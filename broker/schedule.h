@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "broker/index_upkeep.h"
+#include "broker/read_patience.h"
 #include "core/scope.h"
 #include "core/sync.h"
 #include "core/task.h"
@@ -85,8 +85,6 @@ class Schedule final : public store::SegmentKeeper {
   core::Task<absl::Status> AppendTakeBack(const store::DueEntry& entry, const store::RecordView& record,
                                           const Waiting& waiting, std::vector<store::BegunAppend>& pending);
   core::Task<absl::Status> CopyOn(const store::DueEntry& entry);
-  /// Whether a record that can't be read has been so for long enough to count as damaged.
-  bool GivesUp(const store::DueEntry& entry);
   core::Task<void> EndAll(std::vector<store::BegunAppend> pending);
 
   const ScheduleOptions options_;
@@ -96,7 +94,7 @@ class Schedule final : public store::SegmentKeeper {
   std::optional<IndexUpkeep> upkeep_;
   bool stopping_ = false;
   uint64_t looked_through_ = 0;  // nothing waits below this log position
-  absl::flat_hash_map<uint64_t, core::MonoTime> unreadable_since_;  // records by their log position
+  ReadPatience patience_{absl::Seconds(3)};  // with records that are due
   core::Notifier earlier_;       // something is due earlier than all else, or the schedule stops
   core::Scope scope_;
 };

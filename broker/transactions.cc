@@ -29,16 +29,12 @@ using net::ResponseCode;
 /// A producer that takes nothing is waited for, and then this round does without it.
 constexpr absl::Duration kAskPause = absl::Milliseconds(10);
 constexpr absl::Duration kAskPatience = absl::Seconds(5);
-/// A half message that can't be read keeps its segment for so long.
-constexpr absl::Duration kReadPatience = absl::Minutes(1);
 
 core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
 store::DueEntry EntryOf(const store::RecordRef& record) {
   return {.due = static_cast<core::WallMillis>(record.position), .place = record.position, .bytes = record.bytes, .crc = record.crc};
 }
-
-int64_t TagsCode(std::string_view tags) { return tags.empty() ? 0 : store::JavaHash(tags); }
 
 SendRefusal Refuse(ResponseCode code, std::string remark) { return {code, std::move(remark)}; }
 
@@ -194,7 +190,7 @@ core::Task<absl::StatusOr<store::BegunAppend>> Transactions::BeginCommit(const s
   draft.topic = half.message.topic;
   draft.queue_id = half.message.queue_id;
   draft.sys_flag = (draft.sys_flag & ~kSysFlagTransaction) | kSysFlagCommitted;
-  draft.tags_code = TagsCode(half.message.tags);
+  draft.tags_code = store::JavaHash(half.message.tags);
   draft.prepared_transaction_offset = store::MakeHalfLink(entry.position());
   const ScannedProperties scanned = ScanProperties(draft.properties);
   if (AsksToWait(scanned)) {
@@ -227,7 +223,7 @@ core::Task<absl::StatusOr<store::BegunAppend>> Transactions::BeginRollback(const
   draft.prepared_transaction_offset = store::MakeHalfLink(entry.position());
   draft.body = std::as_bytes(std::span(body));
   draft.properties = properties;
-  draft.tags_code = TagsCode(kTag);
+  draft.tags_code = store::JavaHash(kTag);
   co_return co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom);
 }
 
@@ -341,7 +337,7 @@ core::Task<absl::Status> Transactions::PutAside(uint64_t position, bool last_tim
   store::MessageDraft draft = DraftOf(half->record);
   draft.topic = kPutAsideTopic;
   draft.queue_id = options_.aside_queue;
-  draft.tags_code = TagsCode(half->message.tags);
+  draft.tags_code = store::JavaHash(half->message.tags);
   draft.prepared_transaction_offset = store::MakeHalfLink(position);
   CO_ASSIGN_OR_RETURN(store::BegunAppend begun,
                       co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));
@@ -371,13 +367,11 @@ core::Task<bool> Transactions::LetGo(uint64_t end) {
   }
   for (const uint64_t position : pending) {
     if (stopping_) co_return false;
-    const core::MonoTime now = core::Reactor::Current().now();
-    const bool last_time = now - unreadable_since_.try_emplace(position, now).first->second >= kReadPatience;
-    if (const absl::Status status = co_await PutAside(position, last_time); !status.ok()) {
+    if (const absl::Status status = co_await PutAside(position, patience_.IsOver(position)); !status.ok()) {
       core::LogWarning("a segment that has expired stays, as a transaction in it can't be put aside: ", core::ToStd(status.message()));
       co_return false;
     }
-    unreadable_since_.erase(position);
+    patience_.Forget(position);
   }
   // The segment goes for good: what has come in the place of its half messages must be there after a power cut.
   const bool flushed = (co_await log_.Flush()).ok();

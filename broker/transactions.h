@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "broker/index_upkeep.h"
+#include "broker/read_patience.h"
 #include "broker/send_refusal.h"
 #include "core/scope.h"
 #include "core/sync.h"
@@ -138,7 +138,7 @@ class Transactions final : public store::SegmentKeeper {
   std::optional<IndexUpkeep> upkeep_;
   TransactionStats stats_;
   std::deque<Looked> rounds_;  // the last ones that were complete, as many as count
-  absl::flat_hash_map<uint64_t, core::MonoTime> unreadable_since_;  // half messages that keep a segment, by their log position
+  ReadPatience patience_{absl::Minutes(1)};  // with half messages that keep a segment
   bool stopping_ = false;
   core::Scope scope_;
 };

@@ -1,36 +1,20 @@
 #include "store/retention_clock.h"
 
-#include <charconv>
-
 #include "absl/strings/str_cat.h"
+#include "store/row_reader.h"
 
 namespace store {
-namespace {
 
-bool TakeNumber(std::string_view& text, uint64_t& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc()) return false;
-  text.remove_prefix(static_cast<size_t>(end - text.data()));
-  return true;
-}
-
-bool TakeChar(std::string_view& text, char wanted) {
-  if (text.empty() || text.front() != wanted) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
-}  // namespace
-
-absl::Status RetentionClock::Load(std::string_view row) {
+absl::Status RetentionClock::Load(std::string_view text) {
   const absl::Status unreadable = absl::DataLossError("the row of the retention clock can't be read: messages are kept as if they had come just now");
+  RowReader row(text);
   uint64_t version = 0;
-  if (!TakeNumber(row, version) || version != kRetentionClockVersion) return unreadable;
+  if (!row.Number(version) || version != kRetentionClockVersion) return unreadable;
   std::deque<Sample> samples;
-  while (!row.empty()) {
+  while (!row.at_end()) {
     uint64_t time = 0;
     Sample sample;
-    if (!TakeChar(row, ' ') || !TakeNumber(row, time) || !TakeChar(row, ':') || !TakeNumber(row, sample.end)) return unreadable;
+    if (!row.Char(' ') || !row.Number(time) || !row.Char(':') || !row.Number(sample.end)) return unreadable;
     if (time > static_cast<uint64_t>(INT64_MAX)) return unreadable;
     sample.time = absl::Milliseconds(static_cast<int64_t>(time));
     if (!samples.empty() && (sample.time < samples.back().time || sample.end < samples.back().end)) return unreadable;
