@@ -4,7 +4,7 @@ import time
 import rawmq
 from fault.load import id_of_record, message
 from fault.verdict import Ack, Open, QueueScan, Stored
-from interop.harness import Failure
+from interop.harness import Failure, check
 from peers.process import StartError
 
 SCAN_GROUP = 'fault-scan'
@@ -44,6 +44,18 @@ def scan_topic(address, topic, queues, first=None):
     """queue number -> QueueScan; `first`: queue number -> the offset to begin at."""
     with rawmq.Connection(address, timeout=30) as connection:
         return {queue: scan_queue(connection, topic, queue, (first or {}).get(queue, 0)) for queue in range(queues)}
+
+
+def read_bodies_once(address, topic, queues):
+    """Body -> store time of all messages; Failure for one that is there twice, or for an offset without one."""
+    found = {}
+    with rawmq.Connection(address, timeout=30) as connection:
+        for queue in range(queues):
+            for record in connection.read_queue(topic, queue, 0, connection.max_offset(topic, queue)):
+                body = record.body.decode()
+                check(body not in found, body, 'is there twice, the second time at', record.queue_offset, 'of queue', queue)
+                found[body] = record.store_ms
+    return found
 
 
 def start(server, topic, queue, name, timeout=60.0):

@@ -5,6 +5,7 @@ import threading
 import time
 
 import rawmq
+from fault.scan import read_bodies_once
 from interop.harness import check
 
 TOPIC, QUEUES, GROUP = 'TransactionTopic', 4, 'transacting'
@@ -53,17 +54,6 @@ class Ledger:
         check(not missing, len(missing), 'of', len(self.committed), 'committed messages are lost, such as', missing[:3])
 
 
-def read_all(address):
-    found = set()
-    with rawmq.Connection(address, timeout=30) as connection:
-        for queue in range(QUEUES):
-            for record in connection.read_queue(TOPIC, queue, 0, connection.max_offset(TOPIC, queue)):
-                body = record.body.decode()
-                check(body not in found, body, 'is there twice, the second time at', record.queue_offset, 'of queue', queue)
-                found.add(body)
-    return found
-
-
 def kill_in_transactions(context, kills, seed):
     """One data folder, `kills` crashes. Returns a line for the report."""
     rng = random.Random(seed)
@@ -78,8 +68,8 @@ def kill_in_transactions(context, kills, seed):
             killer.join()
         server.start()
         if kill % 10 == 9:
-            ledger.compare(read_all(server.address))
-    found = read_all(server.address)
+            ledger.compare(read_bodies_once(server.address, TOPIC, QUEUES))
+    found = read_bodies_once(server.address, TOPIC, QUEUES)
     ledger.compare(found)
     late = 0
     with rawmq.Connection(server.address) as connection:
@@ -94,6 +84,6 @@ def kill_in_transactions(context, kills, seed):
                 ledger.asked[body] = COMMIT
                 ledger.committed.add(body)
                 late += 1
-    ledger.compare(read_all(server.address))
+    ledger.compare(read_bodies_once(server.address, TOPIC, QUEUES))
     return (f'{kills} crashes, {len(ledger.halves)} transactions, {len(ledger.committed)} committed, each there once, {len(ledger.rolled_back)} rolled back, '
             f'{late} of the committed ones only after the last start; seed {seed}')
