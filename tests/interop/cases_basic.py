@@ -3,14 +3,14 @@ import statistics
 import time
 
 import rawmq
-from interop.harness import VERSIONS, check, test, test_each_client
+from interop.harness import VERSIONS, check, test, test_all_clients, test_all_clients_in_time
 
 
 def name_of(text, version):
     return f'{text}-{version.replace(".", "_")}'
 
 
-@test_each_client
+@test_all_clients
 def quickstart(context, version):
     """RocketMQ's example: the topic is created by the first send, then everything sent is consumed."""
     clients, topic = context.clients(version), 'Topic1'
@@ -37,7 +37,7 @@ def quickstart(context, version):
         check(record.offset_msg_id == ack['om'] and record.properties['KEYS'] == 'Key', record)
 
 
-@test_each_client
+@test_all_clients
 def large_and_odd_messages(context, version):
     """Bodies from a few bytes to just under 4 MiB; the client compresses the larger ones."""
     clients = context.clients(version)
@@ -53,7 +53,7 @@ def large_and_odd_messages(context, version):
     check(not any(e['id'] == 'damaged' for e in clients.messages), 'a body arrived damaged')
 
 
-@test_each_client
+@test_all_clients
 def broadcasting(context, version):
     """Each member of a broadcasting group receives everything."""
     clients = context.clients(version)
@@ -74,7 +74,7 @@ def broadcasting(context, version):
         check(len(got) == len(set(got)) == 200, consumer, 'received', len(got), 'of 200')
 
 
-@test_each_client
+@test_all_clients
 def tag_filter(context, version):
     """'A || B' receives A and B, another group C, a third everything; untagged messages match no tag."""
     clients = context.clients(version)
@@ -100,7 +100,7 @@ def tag_filter(context, version):
               len(clients.deliveries[consumer]))
 
 
-@test_each_client
+@test_all_clients_in_time
 def ordered_by_key(context, version):
     """MessageListenerOrderly: the messages of a key come in the order of sending, and never to two listeners at once,
     while a member joins and one leaves."""
@@ -145,7 +145,7 @@ def ordered_by_key(context, version):
     return f'{len(clients.messages) - begin - len(first_seen)} repeated'
 
 
-@test_each_client
+@test_all_clients
 def long_polling(context, version):
     """A consumer that waits at the end of its queues receives a message at once, not at the next poll."""
     clients = context.clients(version)

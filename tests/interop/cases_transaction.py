@@ -2,7 +2,7 @@
 import time
 
 from interop.cases_basic import name_of
-from interop.harness import check, test, test_each_client
+from interop.harness import check, test, test_all_clients
 
 # So that a test need not take the half minute of the default.
 FAST = {'transactionTimeOut': '1000', 'transactionCheckInterval': '1500'}
@@ -12,7 +12,7 @@ def checks_of(clients, ids):
     return [e for e in clients.checks if e['id'] in ids]
 
 
-@test_each_client
+@test_all_clients
 def transactions(context, version):
     """What is committed comes, once, and looks like any message; what is rolled back or left open does not."""
     clients, topic = context.clients(version), context.topic(name_of('Transactions', version))

@@ -1,6 +1,7 @@
-"""The Java side of the interop tests: builds it against a client version and drives it."""
+"""The clients of the interop tests: builds the programs that hold them against a client version, and drives them."""
 import hashlib
 import json
+import os
 import pathlib
 import queue
 import shutil
@@ -11,44 +12,71 @@ import urllib.parse
 
 from peers import rocketmq
 
-JAVA_DIR = pathlib.Path(__file__).resolve().parent / 'java'
-VERSIONS = ('4.9.7', '5.3.3')
+HERE = pathlib.Path(__file__).resolve().parent
+VERSIONS = ('4.9.7', '5.3.3')  # of the Java client, that everything is tested with
+GO = 'go'  # the Go client, in the version that go/go.mod names
+OTHER_CLIENTS = ('5.5.0', GO)  # that what most applications use is tested with, too
 
 
 class ClientError(Exception):
-    """A command to the Java side failed or took too long."""
+    """A command to the clients failed or took too long."""
 
 
-def compiled(version):
-    """Compiles the Java sources against the client `version` (once per content); returns the class path."""
-    sources = sorted(JAVA_DIR.glob('*.java'))
-    jars = rocketmq.class_path(version)
+def _built(name, sources, build):
+    """The folder that `build` has filled, once for each content of `sources`."""
     digest = hashlib.sha256(b''.join(s.name.encode() + s.read_bytes() for s in sources)).hexdigest()[:16]
-    folder = rocketmq.cache_dir() / 'interop-classes' / f'{version}-{digest}'
+    folder = rocketmq.cache_dir() / 'interop-classes' / f'{name}-{digest}'
     if not folder.exists():
         partial = folder.with_name(f'{folder.name}.{threading.get_ident()}.partial')
         partial.mkdir(parents=True)
-        subprocess.run(['javac', '-nowarn', '-d', partial, '-cp', jars, *sources], check=True, timeout=120)
+        build(partial)
         try:
             partial.rename(folder)
         except OSError:  # another run was faster
             shutil.rmtree(partial)
+    return folder
+
+
+def compiled(version):
+    """Compiles the Java sources against the client `version`; returns the class path."""
+    sources = sorted((HERE / 'java').glob('*.java'))
+    jars = rocketmq.class_path(version)
+    folder = _built(version, sources, lambda into: subprocess.run(
+        ['javac', '-nowarn', '-d', into, '-cp', jars, *sources], check=True, timeout=120))
     return f'{folder}:{jars}'
 
 
+def compiled_go():
+    """Builds the Go sources; returns the program. The first time it fetches the client."""
+    sources = sorted(p for p in (HERE / 'go').iterdir() if p.suffix in ('.go', '.mod', '.sum'))
+    return _built(GO, sources, lambda into: subprocess.run(
+        ['go', 'build', '-o', into / 'peer', '.'], cwd=HERE / 'go', check=True, timeout=600)) / 'peer'
+
+
+def prepare(version):
+    """What of a client has to be fetched is there afterwards, and its absence no test's failure."""
+    if version == GO:
+        compiled_go()
+    else:
+        rocketmq.setup(version)
+
+
 class Clients:
-    """One JVM that holds any number of producers and consumers of one client version."""
+    """One process that holds any number of producers and consumers of one client version."""
 
     def __init__(self, version, folder, namesrv, java_options=()):
         self.version, self.namesrv = version, namesrv
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.errors = open(self.folder / 'stderr', 'ab')
-        self.process = subprocess.Popen(
-            ['java', *rocketmq.JAVA_SMALL, *java_options, f'-Duser.home={self.folder}',
-             f'-Drocketmq.client.localOffsetStoreDir={self.folder}/offsets', '-Drocketmq.client.logLevel=WARN',
-             '-cp', compiled(version), 'Peer'],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, bufsize=1, text=True)
+        if version == GO:
+            command = [compiled_go()]
+        else:
+            command = ['java', *rocketmq.JAVA_SMALL, *java_options, f'-Duser.home={self.folder}',
+                       f'-Drocketmq.client.localOffsetStoreDir={self.folder}/offsets', '-Drocketmq.client.logLevel=WARN',
+                       '-cp', compiled(version), 'Peer']
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, bufsize=1,
+                                        text=True, cwd=self.folder, env={**os.environ, 'HOME': str(self.folder)})
         self.calls, self.results = 0, {}
         self.lock = threading.Lock()
         self.acks, self.fails, self.oneways = {}, {}, set()  # id -> event
@@ -58,7 +86,7 @@ class Clients:
         self.seen = {}  # id -> number of deliveries, over all consumers
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        self.wait(lambda: 'ready' in self.results, 60, 'the JVM to start')
+        self.wait(lambda: 'ready' in self.results, 60, 'the process to start')
 
     def _read(self):
         for line in self.process.stdout:
@@ -110,7 +138,7 @@ class Clients:
                 if condition():
                     return
             if self.process.poll() is not None:
-                raise ClientError(f'{self.version}: the JVM ended with code {self.process.returncode}, see '
+                raise ClientError(f'{self.version}: the process ended with code {self.process.returncode}, see '
                                   f'{self.folder}/stderr')
             if time.monotonic() > deadline:
                 raise ClientError(f'{self.version}: waited {timeout:.0f} s for {what}')

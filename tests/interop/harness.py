@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import rawmq  # noqa: E402
 from peers import ringmq, rocketmq  # noqa: E402
 from peers.process import StartError  # noqa: E402
-from interop.clients import VERSIONS, Admin, ClientError, Clients  # noqa: E402,F401
+from interop.clients import OTHER_CLIENTS, VERSIONS, Admin, ClientError, Clients, prepare  # noqa: E402,F401
 
 
 class Failure(Exception):
@@ -36,10 +36,31 @@ def test(function):
 
 
 def test_each_client(function):
-    """Registers a test that runs once for each client version."""
+    """Registers a test that runs once for each of the Java clients that everything is tested with."""
     for version in VERSIONS:
-        TESTS.append((f'{function.__name__}[{version}]', lambda context, version=version: function(context, version)))
+        _add(function, version)
     return function
+
+
+def test_all_clients(function):
+    """The same, also with the other clients."""
+    for version in (*VERSIONS, *OTHER_CLIENTS):
+        _add(function, version)
+    return function
+
+
+def test_all_clients_in_time(function):
+    """The same; with the other clients only when there is time (--all), as they take half a minute for it by themselves."""
+    for version in (*VERSIONS, *OTHER_CLIENTS):
+        _add(function, version, slow=version in OTHER_CLIENTS)
+    return function
+
+
+def _add(function, version, slow=False):
+    def run(context):
+        return function(context, version)
+    run.slow = slow
+    TESTS.append((f'{function.__name__}[{version}]', run))
 
 
 class Context:
@@ -91,7 +112,7 @@ class Context:
         return self.run(self.peer.Standalone(self.fresh_folder(name), **properties))
 
     def clients(self, version):
-        """The JVM with clients of `version`; give each client a name and, unless it is to use the shared server, the
+        """The process with clients of `version`; give each client a name and, unless it is to use the shared server, the
         address of its nameserver."""
         key = ('clients', version)
         if key in self.shared and self.shared[key].process.poll() is not None:

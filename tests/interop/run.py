@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs real RocketMQ clients and tools against the server under test.
 
-  run.py [--server ringmq|rocketmq] [--binary PATH] [--only TEXT]... [--list] [--keep] [-v]
+  run.py [--server ringmq|rocketmq] [--binary PATH] [--only TEXT]... [--all] [--list] [--keep] [-v]
 
 --server rocketmq runs the same tests against the real Apache RocketMQ 5.3.3, which checks the tests themselves.
-Needs Python 3.9, a JDK 11 or newer and Maven (for RocketMQ's jars, fetched once).
+--all runs the slow tests as well.
+Needs Python 3.9, a JDK 11 or newer and Maven (for RocketMQ's jars, fetched once), and Go 1.19 or newer (for its client).
 """
 import argparse
 import pathlib
@@ -14,7 +15,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from interop import (cases_admin, cases_basic, cases_bench, cases_delay, cases_filter, cases_mixed, cases_offsets,  # noqa: E402,F401
                      cases_protocol, cases_store, cases_transaction, cases_volume, harness)
-from peers import ringmq, rocketmq  # noqa: E402
+from peers import ringmq  # noqa: E402
 
 
 def main():
@@ -22,11 +23,14 @@ def main():
     parser.add_argument('--server', choices=('ringmq', 'rocketmq'), default='ringmq')
     parser.add_argument('--binary', type=pathlib.Path, default=ringmq.binary, help='the ringmq to test')
     parser.add_argument('--only', action='append', default=[], help='only tests whose name contains this')
+    parser.add_argument('--all', action='store_true', help='the slow tests as well')
     parser.add_argument('--list', action='store_true')
     parser.add_argument('--keep', action='store_true', help='leave the data and logs in place')
     parser.add_argument('-v', '--verbose', action='store_true')
     options = parser.parse_args()
     tests = [t for t in harness.TESTS if not options.only or any(o in t[0] for o in options.only)]
+    if not options.all:
+        tests = [t for t in tests if not getattr(t[1], 'slow', False)]
     if options.list:
         print('\n'.join(name for name, _ in tests))
         return 0
@@ -35,8 +39,8 @@ def main():
     ringmq.binary = options.binary.resolve()
     if options.server == 'ringmq' and not ringmq.binary.exists():
         parser.error(f'{ringmq.binary} is not there: ./dev build')
-    for version in (*harness.VERSIONS, '5.3.3'):
-        rocketmq.setup(version)
+    for version in (*harness.VERSIONS, *harness.OTHER_CLIENTS):
+        harness.prepare(version)
     folder = tempfile.mkdtemp(prefix='ringmq-interop-')
     return 1 if harness.run_all(harness.Context(options.server, folder), tests, options.verbose, options.keep)[0] else 0
 
