@@ -48,6 +48,8 @@ constexpr Feature kFeatures[] = {
     {"View a message by its offset id", "works"},
     {"Query by key or unique key", "not yet"},
     {"Request and reply", "works"},
+    {"Namespaces of the client", "works"},
+    {"Light message queues (LMQ), multi-dispatch", "not yet"},
     {"Retry and dead letters (send back)", "works"},
     {"Delay levels, timer messages and their recall", "works"},
     {"Transactions: commit, rollback, check-back", "works"},

@@ -42,7 +42,7 @@ def compiled(version):
     sources = sorted((HERE / 'java').glob('*.java'))
     jars = rocketmq.class_path(version)
     folder = _built(version, sources, lambda into: subprocess.run(
-        ['javac', '-nowarn', '-d', into, '-cp', jars, *sources], check=True, timeout=120))
+        ['javac', '-nowarn', '-XDsuppressNotes', '-d', into, '-cp', jars, *sources], check=True, timeout=120))
     return f'{folder}:{jars}'
 
 
@@ -113,7 +113,7 @@ class Clients:
     def start(self, verb, **arguments):
         """Gives a command and returns its number at once."""
         self.calls += 1
-        if verb in ('producer', 'txproducer', 'consumer', 'litepull'):
+        if verb in ('producer', 'txproducer', 'consumer', 'litepull', 'replier'):
             arguments.setdefault('namesrv', self.namesrv)
         words = ' '.join(f'{k}={urllib.parse.quote_plus(str(v))}' for k, v in arguments.items())
         self.process.stdin.write(f'{verb} call={self.calls} {words}\n')

@@ -35,32 +35,21 @@ def test(function):
     return function
 
 
-def test_each_client(function):
-    """Registers a test that runs once for each of the Java clients that everything is tested with."""
-    for version in VERSIONS:
-        _add(function, version)
-    return function
+def test_with(*versions, slow=()):
+    """Registers a test that runs once for each of these clients, with those of `slow` only when there is time (--all)."""
+    def register(function):
+        for version in versions:
+            def run(context, version=version):
+                return function(context, version)
+            run.slow = version in slow
+            TESTS.append((f'{function.__name__}[{version}]', run))
+        return function
+    return register
 
 
-def test_all_clients(function):
-    """The same, also with the other clients."""
-    for version in (*VERSIONS, *OTHER_CLIENTS):
-        _add(function, version)
-    return function
-
-
-def test_all_clients_in_time(function):
-    """The same; with the other clients only when there is time (--all), as they take half a minute for it by themselves."""
-    for version in (*VERSIONS, *OTHER_CLIENTS):
-        _add(function, version, slow=version in OTHER_CLIENTS)
-    return function
-
-
-def _add(function, version, slow=False):
-    def run(context):
-        return function(context, version)
-    run.slow = slow
-    TESTS.append((f'{function.__name__}[{version}]', run))
+test_each_client = test_with(*VERSIONS)
+test_all_clients = test_with(*VERSIONS, *OTHER_CLIENTS)
+test_all_clients_in_time = test_with(*VERSIONS, *OTHER_CLIENTS, slow=OTHER_CLIENTS)  # which take half a minute for it by themselves
 
 
 class Context:

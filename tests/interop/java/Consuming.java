@@ -34,6 +34,9 @@ final class Consuming {
         failures = arguments.number("failures", 0);
         retryLevel = arguments.number("retry_level", 0);
         consumer = new DefaultMQPushConsumer(arguments.text("group"));
+        if (!arguments.text("namespace", "").isEmpty()) {
+            consumer.setNamespace(arguments.text("namespace"));
+        }
         consumer.setNamesrvAddr(arguments.text("namesrv"));
         consumer.setInstanceName(name);
         consumer.setConsumeFromWhere(ConsumeFromWhere.valueOf(
@@ -41,8 +44,8 @@ final class Consuming {
         int threads = arguments.number("threads", 1);
         consumer.setConsumeThreadMin(threads);
         consumer.setConsumeThreadMax(threads);
-        consumer.setPollNameServerInterval(2000);
-        consumer.setHeartbeatBrokerInterval(5000);
+        consumer.setPollNameServerInterval(arguments.number("poll", 2000));
+        consumer.setHeartbeatBrokerInterval(arguments.number("heartbeat", 5000));
         consumer.setPullBatchSize(arguments.number("pull_batch", 32));
         consumer.setMaxReconsumeTimes(arguments.number("max_tries", -1));
         if (arguments.text("model", "CLUSTERING").equals("BROADCASTING")) {

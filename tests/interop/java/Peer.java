@@ -8,13 +8,16 @@ import java.util.concurrent.ConcurrentHashMap;
  * Many RocketMQ clients in one JVM, told what to do line by line on standard input: a verb and key=value words.
  *
  * <pre>
- *   producer name= namesrv= group= [timeout= retries= queues=]
- *   consumer name= namesrv= group= topic= [expression= sql= listener=concurrent|orderly model= threads= from= sleep_us=]
+ *   producer name= namesrv= group= [timeout= retries= queues= namespace=]
+ *   consumer name= namesrv= group= topic= [expression= sql= listener=concurrent|orderly model= threads= from= sleep_us=
+ *            namespace=]
  *   litepull name= namesrv= group= topic= [sql=]
  *   send     name= topic= run= worker= mode=sync|async|oneway|batch|cycle
  *            [from= count= size= tags= keys= number= batch= pause_us=]
  *   txproducer name= namesrv= group=
  *   transact name= topic= run= worker= local=COMMIT_MESSAGE|ROLLBACK_MESSAGE|UNKNOW [check=...,... count= tags= immunity=]
+ *   replier  name= namesrv= group= topic=
+ *   request  name= topic= id= body= [wait=]     of a producer; the reply is an "ack" event
  *   pause    name=     ends a running send
  *   stop     name=     shuts the client down
  * </pre>
@@ -27,6 +30,7 @@ public final class Peer {
     private static final Map<String, Consuming> CONSUMERS = new ConcurrentHashMap<>();
     private static final Map<String, Transacting> TRANSACTING = new ConcurrentHashMap<>();
     private static final Map<String, LitePulling> LITE_PULLERS = new ConcurrentHashMap<>();
+    private static final Map<String, Replying> REPLIERS = new ConcurrentHashMap<>();
 
     private Peer() {
     }
@@ -71,6 +75,12 @@ public final class Peer {
             case "recall":
                 PRODUCERS.get(name).recall(arguments);
                 return;
+            case "replier":
+                REPLIERS.put(name, new Replying(arguments));
+                return;
+            case "request":
+                PRODUCERS.get(name).request(arguments);
+                return;
             case "txproducer":
                 TRANSACTING.put(name, new Transacting(arguments));
                 return;
@@ -87,6 +97,8 @@ public final class Peer {
                     TRANSACTING.remove(name).stop();
                 } else if (LITE_PULLERS.containsKey(name)) {
                     LITE_PULLERS.remove(name).stop();
+                } else if (REPLIERS.containsKey(name)) {
+                    REPLIERS.remove(name).stop();
                 } else {
                     CONSUMERS.remove(name).stop();
                 }

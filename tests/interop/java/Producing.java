@@ -1,3 +1,4 @@
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Semaphore;
@@ -19,6 +20,9 @@ final class Producing {
 
     Producing(Arguments arguments) throws Exception {
         producer = new DefaultMQProducer(arguments.text("group"));
+        if (!arguments.text("namespace", "").isEmpty()) {
+            producer.setNamespace(arguments.text("namespace"));
+        }
         producer.setNamesrvAddr(arguments.text("namesrv"));
         producer.setInstanceName(arguments.text("name"));
         producer.setSendMsgTimeout(arguments.number("timeout", 3000));
@@ -101,6 +105,20 @@ final class Producing {
         Object id = producer.getClass().getMethod("recallMessage", String.class, String.class)
             .invoke(producer, arguments.text("topic"), arguments.text("handle"));
         Events.emit("e", "ack", "id", arguments.text("as"), "m", id);
+    }
+
+    /** Asks and waits for the reply. */
+    void request(Arguments arguments) throws Exception {
+        String id = arguments.text("id");
+        Message message = new Message(arguments.text("topic"), arguments.text("body").getBytes(StandardCharsets.UTF_8));
+        long begin = System.nanoTime();
+        try {
+            Message reply = producer.request(message, arguments.number("wait", 3000));
+            Events.emit("e", "ack", "id", id, "mode", "request", "reply", new String(reply.getBody(), StandardCharsets.UTF_8),
+                "us", (System.nanoTime() - begin) / 1000);
+        } catch (Exception e) {
+            failed(id, "request", e);
+        }
     }
 
     private static String recallHandle(SendResult result) {
