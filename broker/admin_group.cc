@@ -23,12 +23,21 @@ net::Reply NotJson(const absl::Status& status) {
   return {ResponseCode::kSystemError, std::string(core::ToStd(status.message()))};
 }
 
+constexpr int32_t kForbiddenRead = 4;  // the bits of a forbidden permission. Source: RocketMQ 5.3.3 PermName.PERM_READ
+
 /// Source: RocketMQ 5.3.3 SubscriptionGroupWrapper.
 std::string AllGroupsJson(const Catalog& catalog) {
   net::JsonWriter json;
   json.BeginObject().Key("dataVersion");
   catalog.groups_version().WriteJson(json);
-  json.Key("forbiddenTable").BeginObject().EndObject();
+  json.Key("forbiddenTable").BeginObject();
+  for (const std::shared_ptr<const GroupConfig>& group : catalog.Groups()) {
+    if (group->forbidden_topics.empty()) continue;
+    json.Key(group->name).BeginObject();
+    for (const std::string& topic : group->forbidden_topics) json.Member(topic, kForbiddenRead);
+    json.EndObject();
+  }
+  json.EndObject();
   json.Key("subscriptionGroupTable").BeginObject();
   for (const std::shared_ptr<const GroupConfig>& group : catalog.Groups()) {
     json.Key(group->name);

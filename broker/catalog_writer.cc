@@ -376,7 +376,28 @@ core::Task<absl::Status> CatalogWriter::PutGroups(std::vector<GroupConfig> group
       RETURN_IF_ERROR(CheckRoomForGroup(after, group, options_.limits));
       after.PutGroup(group);
     }
-    for (const GroupConfig& group : groups) draft.PutGroup(group);
+    for (GroupConfig group : groups) {
+      // What is forbidden to it is not part of what the tools know as its configuration.
+      const GroupConfig* const before = draft.catalog().FindGroup(group.name);
+      group.forbidden_topics = before == nullptr ? decltype(group.forbidden_topics)() : before->forbidden_topics;
+      draft.PutGroup(std::move(group));
+    }
+    return absl::OkStatus();
+  };
+  co_return co_await Submit(std::move(apply));
+}
+
+core::Task<absl::Status> CatalogWriter::ForbidTopic(std::string group, std::string topic, bool forbidden) {
+  Apply apply = [group = std::move(group), topic = std::move(topic), forbidden](CatalogDraft& draft) -> absl::Status {
+    const GroupConfig* const before = draft.catalog().FindGroup(group);
+    if (before == nullptr) return absl::NotFoundError(core::StrCat("Group ", group, " does not exist"));
+    GroupConfig after = *before;
+    if (forbidden) {
+      after.forbidden_topics.insert(topic);
+    } else {
+      after.forbidden_topics.erase(topic);
+    }
+    draft.PutGroup(std::move(after));
     return absl::OkStatus();
   };
   co_return co_await Submit(std::move(apply));

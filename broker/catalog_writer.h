@@ -88,7 +88,10 @@ class CatalogWriter {
   /// Reserves the name in the same way for who drops what no topic owns; kAlreadyExists when there is a topic.
   core::Task<absl::Status> ReserveTopic(std::string topic);
   core::Task<void> ReleaseTopic(std::string topic);
+  /// What is forbidden to a group that is there stays as it is.
   core::Task<absl::Status> PutGroups(std::vector<GroupConfig> groups);
+  /// Forbids the group to pull the topic, or allows it again. kNotFound: no such group.
+  core::Task<absl::Status> ForbidTopic(std::string group, std::string topic, bool forbidden);
   core::Task<absl::Status> DeleteGroup(std::string group);
 
   const CatalogOptions& options() const { return options_; }

@@ -15,6 +15,7 @@ void GroupConfig::WriteJson(net::JsonWriter& json) const {
   json.Member("brokerId", broker_id).Member("consumeBroadcastEnable", consume_broadcast_enable);
   json.Member("consumeEnable", consume_enable).Member("consumeFromMinEnable", consume_from_min_enable);
   json.Member("consumeMessageOrderly", consume_message_orderly).Member("consumeTimeoutMinute", consume_timeout_minutes);
+  if (!forbidden_topics.empty()) json.StringsMember("forbiddenTopics", forbidden_topics);
   json.Member("groupName", name).Key("groupRetryPolicy").Raw(retry_policy_json);
   json.Member("groupSysFlag", sys_flag).Member("notifyConsumerIdsChangedEnable", notify_consumer_ids_changed_enable);
   json.Member("retryMaxTimes", retry_max_times).Member("retryQueueNums", retry_queues);
@@ -49,6 +50,7 @@ absl::StatusOr<GroupConfig> GroupConfig::FromJson(const net::JsonValue& json) {
     CopyJson(policy, copy);
     config.retry_policy_json = copy.Take();
   }
+  for (const net::JsonValue& topic : json["forbiddenTopics"].items()) config.forbidden_topics.emplace(topic.text());
   for (const net::JsonMember& member : json["attributes"].members()) {
     config.attributes.insert_or_assign(std::string(member.name()), std::string(member.value.text()));
   }

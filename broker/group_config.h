@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -28,8 +30,10 @@ struct GroupConfig {
   int32_t sys_flag = 0;
   int32_t consume_timeout_minutes = 15;
   std::map<std::string, std::string> attributes;
+  /// Topics that the group may not pull (UPDATE_AND_GET_GROUP_FORBIDDEN). RocketMQ keeps them in a table beside.
+  std::set<std::string, std::less<>> forbidden_topics;
 
-  /// JSON with the fields of RocketMQ 5.3.3 SubscriptionGroupConfig.
+  /// JSON with the fields of RocketMQ 5.3.3 SubscriptionGroupConfig, and our own where topics are forbidden.
   std::string ToJson() const;
   void WriteJson(net::JsonWriter& json) const;
   /// Missing members (RocketMQ 4.9 knows fewer) get their defaults; a missing name is kInvalidArgument.

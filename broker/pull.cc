@@ -135,6 +135,11 @@ std::optional<net::Reply> PullHandlers::CheckTopicAndGroup(const net::PullMessag
                       core::StrCat("queueId[", request.queue_id, "] is illegal, topic:[", request.topic,
                                    "] topicConfig.readQueueNums:[", topic->read_queues, "]"));
   }
+  // RocketMQ asks this only of pulls that are filtered as their group has announced.
+  if (!group->forbidden_topics.empty() && group->forbidden_topics.contains(request.topic)) {
+    return Forbidden(kSubscription, core::StrCat("the consumer group[", request.consumer_group,
+                                                 "] is forbidden for topic[", request.topic, "]"));
+  }
   checked.topic_sys_flag = topic->sys_flag;
   checked.group_sys_flag = group->sys_flag;
   return std::nullopt;

@@ -9,6 +9,7 @@
 #include "broker/consume_directly.h"
 #include "broker/consumer_status.h"
 #include "broker/end_transaction.h"
+#include "broker/group_forbidden.h"
 #include "broker/group_offsets.h"
 #include "broker/offset_handlers.h"
 #include "broker/pull.h"
@@ -35,6 +36,7 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterQueueEntriesHandlers(shard);
   RegisterAdminTopicHandlers(shard);
   RegisterAdminGroupHandlers(shard);
+  RegisterGroupForbiddenHandlers(shard);
   RegisterAdminConsumptionHandlers(shard);
   RegisterAdminClientHandlers(shard);
   RegisterConsumerStatusHandlers(shard);

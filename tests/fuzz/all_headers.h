@@ -4,6 +4,7 @@
 
 #include "net/requests/client_management.h"
 #include "net/requests/group_admin.h"
+#include "net/requests/group_forbidden.h"
 #include "net/requests/nameserver.h"
 #include "net/requests/node_admin.h"
 #include "net/requests/offset_admin.h"
@@ -27,6 +28,7 @@ using AllHeaders = std::tuple<
     net::QueryConsumeTimeSpanRequest, net::QueryTopicsByConsumerRequest, net::QuerySubscriptionByConsumerRequest,
     net::InvokeBrokerToResetOffsetRequest, net::InvokeBrokerToGetConsumerStatusRequest, net::CloneGroupOffsetRequest,
     net::QueryCorrectionOffsetRequest, net::QueryConsumeQueueRequest, net::GetAllConsumerOffsetRequest,
+    net::UpdateAndGetGroupForbiddenRequest,
     net::GetRouteInfoRequest, net::RegisterBrokerRequest, net::RegisterBrokerResponse, net::UnregisterBrokerRequest,
     net::QueryDataVersionRequest, net::QueryDataVersionResponse, net::BrokerHeartbeatRequest,
     net::GetBrokerMemberGroupRequest, net::GetBrokerClusterInfoRequest, net::GetAllTopicListRequest,

@@ -163,6 +163,32 @@ def offsets_for_tools(context):
     check(all(clients.seen[i] == 1 for i in ids), 'the clone began before its source')
 
 
+@test_each_client
+def forbidden_topic(context, version):
+    """Request 353 (no mqadmin command sends it): a running consumer gets nothing of a topic that its group may not read, and everything
+    once it may again."""
+    clients = context.clients(version)
+    topic = context.topic(name_of('Forbidden', version), 2)
+    group = name_of('forbidden-group', version)
+    producer, consumer = name_of('forbidden-p', version), name_of('forbidden-c', version)
+    context.stopping(clients, producer, consumer)
+    raw = context.raw(context.server.address)
+
+    def forbid(readable):
+        answer = raw.must(353, {'group': group, 'topic': topic, 'readable': readable})
+        check(f'"readable":{readable}' in answer.body.decode(), '353:', answer)
+    clients.do('producer', name=producer, group='forbidden-producers')
+    clients.do('consumer', name=consumer, group=group, topic=topic)
+    clients.wait_for_ids(clients.send(producer, topic, 'before', 4), 20)
+    time.sleep(0.5)  # its pulls are held
+    forbid('false')
+    during = clients.send(producer, topic, 'during', 4)
+    time.sleep(2)
+    check(not any(i in clients.seen for i in during), 'what is forbidden came')
+    forbid('true')
+    clients.wait_for_ids(during, 20)
+
+
 @test
 def unequal_subscriptions(context):
     """Two members of one group with different tags: within a second consumerConnection tells it, and consumerStatus as well; each
