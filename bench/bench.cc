@@ -83,7 +83,7 @@ core::Task<void> MeasureUsage(const Options* options, Share share, bool until_st
 
 core::Task<absl::Status> RunLoad(const Options* options, Result* result) {
   CO_ASSIGN_OR_RETURN(const core::Endpoint broker, co_await FindBroker(*options));
-  if (options->create_topic && options->mode != Mode::kConsume) CO_RETURN_IF_ERROR(co_await CreateTopics(*options, broker));
+  if (options->create_topic && options->mode != Mode::kConsume && options->mode != Mode::kTail) CO_RETURN_IF_ERROR(co_await CreateTopics(*options, broker));
   Share share;
   share.options = options;
   share.broker = broker;
@@ -121,7 +121,7 @@ core::Task<absl::Status> RunLoad(const Options* options, Result* result) {
     first += mine.connections;
     if (mine.connections == 0) continue;
     const core::ShardId shard(static_cast<uint32_t>(i));
-    if (options->mode == Mode::kLatency) {
+    if (options->mode == Mode::kLatency || options->mode == Mode::kTail) {
       workers.Spawn(RunWorker(shard, &ConsumeTail, mine, &live[i], &result->tally));
     } else {
       const WorkerFn fn = options->mode == Mode::kProduce ? &Produce : &ConsumeBacklog;

@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kOpaque = "1999999999";
 constexpr std::string_view kKey = "00000000000000000009";
 constexpr std::string_view kBorn = "1700000000009";
+constexpr std::string_view kDeliver = "1700000000019";
 constexpr std::string_view kOffset = "0000000000000000099";
 
 template <std::integral T>
@@ -56,9 +57,10 @@ size_t FrameTemplate::Locate(std::string_view marker) {
   return at;
 }
 
-FrameTemplate FrameTemplate::Send(std::string_view topic, std::string_view group, size_t body_bytes, int32_t batch) {
+FrameTemplate FrameTemplate::Send(std::string_view topic, std::string_view group, size_t body_bytes, int32_t batch, bool timer) {
   FrameTemplate result;
-  const std::string properties = core::StrCat("UNIQ_KEY\\u0001AC110001A5D2", kKey, "\\u0002WAIT\\u0001true\\u0002");
+  std::string properties = core::StrCat("UNIQ_KEY\\u0001AC110001A5D2", kKey, "\\u0002WAIT\\u0001true\\u0002");
+  if (timer) properties += core::StrCat("TIMER_DELIVER_MS\\u0001", kDeliver, "\\u0002");
   const std::string header = Header(
       batch > 1 ? 320 : 310,
       core::StrCat(R"("a":")", group, R"(","b":")", topic, R"(","c":"TBW102","d":"4","e":"9999","f":"0","g":")", kBorn,
@@ -85,6 +87,7 @@ FrameTemplate FrameTemplate::Send(std::string_view topic, std::string_view group
   result.opaque_at_ = result.Locate(kOpaque);
   result.queue_at_ = result.Locate(R"("e":"9999")") + 5;
   result.born_at_ = result.Locate(kBorn);
+  if (timer) result.deliver_at_ = result.Locate(kDeliver);
   result.key_at_ = result.Locate(kKey);
   for (const size_t at : stamps) result.bodies_at_.push_back(8 + header.size() + at);
   return result;

@@ -40,9 +40,18 @@ int ParseOptions(int argc, char** argv, Options* options) {
   produce->add_option("-r,--rate", options->rate, "Messages a second, open loop; latency counts from the intended time.");
   produce->add_option("-m,--messages", options->messages, "Stop after this many messages instead of --seconds.");
 
+  CLI::Option* deliver_rate =
+      produce->add_option("--deliver-rate", options->deliver_rate, "Timer messages: so many become due a second, one after the other.")->check(CLI::PositiveNumber);
+  produce->add_option("--deliver-after", options->deliver_after_seconds, "The first of them so many seconds after the start.")
+      ->needs(deliver_rate)
+      ->check(CLI::NonNegativeNumber);
+
   CLI::App* consume = app.add_subcommand("consume", "Pull everything the topic holds and measure throughput.");
   AddCommon(*consume, *options);
   consume->add_option("-m,--messages", options->messages, "Stop after this many messages (default: when the backlog is drained).");
+
+  CLI::App* tail = app.add_subcommand("tail", "Wait for new messages of `produce`, and measure how late they come: since they were sent, timer messages since they were due.");
+  AddCommon(*tail, *options);
 
   CLI::App* latency = app.add_subcommand("latency", "Send at a fixed rate and measure the time until a waiting consumer has the message.");
   AddCommon(*latency, *options);
@@ -57,7 +66,12 @@ int ParseOptions(int argc, char** argv, Options* options) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  options->mode = null->parsed() ? Mode::kNull : produce->parsed() ? Mode::kProduce : consume->parsed() ? Mode::kConsume : Mode::kLatency;
+  options->mode = null->parsed()      ? Mode::kNull
+                  : produce->parsed() ? Mode::kProduce
+                  : consume->parsed() ? Mode::kConsume
+                  : tail->parsed()    ? Mode::kTail
+                                      : Mode::kLatency;
+  if (options->deliver_rate > 0 && options->batch > 1) return app.exit(CLI::ValidationError("--deliver-rate", "timer messages come one by one, not in a --batch"));
   if (options->mode == Mode::kLatency && options->rate <= 0) options->rate = 2000;
   return -1;
 }

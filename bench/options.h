@@ -5,7 +5,7 @@
 
 namespace bench {
 
-enum class Mode { kProduce, kConsume, kLatency, kNull };
+enum class Mode { kProduce, kConsume, kTail, kLatency, kNull };
 
 /// What load to make. Every figure printed names the options that shaped it.
 struct Options {
@@ -22,6 +22,8 @@ struct Options {
   int32_t size = 1024;     // bytes of a body
   int32_t batch = 1;       // messages in one request
   double rate = 0;         // messages a second over all connections, open loop; 0: closed loop
+  double deliver_rate = 0;  // produce: above 0 they are timer messages, and so many become due a second
+  double deliver_after_seconds = 60;  // the first one, from the start
   double seconds = 10;
   double warmup_seconds = 2;
   int64_t messages = 0;  // stop after that many instead of `seconds`; consume: 0 = until the backlog is drained

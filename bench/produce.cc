@@ -25,12 +25,13 @@ class Producer final : public ResponseHandler {
       : share_(share),
         options_(*share.options),
         frame_(FrameTemplate::Send(TopicOf(options_, number), options_.group, static_cast<size_t>(options_.size),
-                                   options_.batch)),
+                                   options_.batch, options_.deliver_rate > 0)),
         number_(number),
         queue_(number % options_.queues),
         key_(static_cast<uint64_t>(number) << 40),
         requests_left_(messages_max > 0 ? (messages_max + options_.batch - 1) / options_.batch : INT64_MAX),
-        live_messages_(live_messages) {}
+        live_messages_(live_messages),
+        begun_(Now()) {}
 
   core::Task<absl::Status> Open() {
     CO_ASSIGN_OR_RETURN(link_, co_await Link::Open(share_.broker));
@@ -82,8 +83,17 @@ class Producer final : public ResponseHandler {
     frame_.SetQueue(queue_);
     queue_ = (queue_ + 1) % options_.queues;
     frame_.SetUniqueKey(key_++);
-    frame_.SetBornTime(core::Reactor::Current().wall_now());
-    frame_.SetStamp(intended.nanos);
+    const core::WallMillis wall = core::Reactor::Current().wall_now();
+    frame_.SetBornTime(wall);
+    core::MonoTime counted_from = intended;
+    if (options_.deliver_rate > 0) {
+      const int64_t turn = timers_++ * options_.connections + number_;
+      const core::MonoTime due = begun_ + absl::Seconds(options_.deliver_after_seconds + static_cast<double>(turn) / options_.deliver_rate);
+      counted_from = due;
+      // The stamp is to the nanosecond, the broker is told whole milliseconds: the next one, so that nothing is early.
+      frame_.SetDeliverTime(wall + absl::ToInt64Milliseconds(due - Now() + absl::Milliseconds(1)));
+    }
+    frame_.SetStamp(counted_from.nanos);
     link_->Send(frame_.bytes());
     ++under_way_;
   }
@@ -141,6 +151,8 @@ class Producer final : public ResponseHandler {
   uint64_t key_;
   int64_t requests_left_;
   int64_t* live_messages_;
+  const core::MonoTime begun_;
+  int64_t timers_ = 0;
   bool closed_loop_ = false;
   int64_t under_way_ = 0;
   std::vector<core::MonoTime> started_;  // by slot

@@ -12,6 +12,8 @@ const char* ModeName(Mode mode) {
       return "produce";
     case Mode::kConsume:
       return "consume";
+    case Mode::kTail:
+      return "tail";
     case Mode::kLatency:
       return "latency";
     case Mode::kNull:
@@ -66,7 +68,7 @@ std::string FormatResult(const Options& options, const Result& result) {
   std::string out = absl::StrFormat("%s: %d connections", ModeName(options.mode), options.connections);
   if (options.mode == Mode::kProduce && options.rate <= 0) out += absl::StrFormat(" x %d in flight", options.in_flight);
   if (options.rate > 0) out += absl::StrFormat(", %g messages/s offered", options.rate);
-  if (options.mode != Mode::kConsume) out += absl::StrFormat(", %d bytes", options.size);
+  if (options.mode == Mode::kProduce || options.mode == Mode::kLatency) out += absl::StrFormat(", %d bytes", options.size);
   if (options.batch > 1) out += absl::StrFormat(", batches of %d", options.batch);
   out += absl::StrFormat(", %d queues, %.1f s\n", options.queues, seconds);
   out += absl::StrFormat("  throughput   %12.0f messages/s  %10.1f MiB/s\n", rate, mib);
