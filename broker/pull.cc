@@ -37,12 +37,6 @@ net::Reply Forbidden(ForbiddenType type, std::string remark) {
   return reply;
 }
 
-void FilterBy(const SubscriptionData& subscription, PullJob& job) {
-  if (subscription.class_filter) return;
-  job.sql = subscription.sql;
-  if (subscription.is_tag()) job.filter.codes.assign(subscription.codes.begin(), subscription.codes.end());
-}
-
 /// What the client asks for, within what the broker gives.
 PullLimits LimitsOf(const net::PullMessageRequest& request, int32_t messages_max, int32_t bytes_max) {
   PullLimits limits;
@@ -145,30 +139,12 @@ std::optional<net::Reply> PullHandlers::CheckTopicAndGroup(const net::PullMessag
   return std::nullopt;
 }
 
-std::optional<net::Reply> PullHandlers::ParseSubscription(const net::PullMessageRequest& request, PullJob& job) {
-  const std::string_view type = request.expression_type.value_or(kExpressionTag);
-  const std::string_view expression = request.subscription.value_or("");
-  if (!IsTagType(type)) {
-    if (std::optional<net::Reply> refusal = RefuseExpressionType(type, shard_.config())) return refusal;
-    absl::StatusOr<std::shared_ptr<const sql::Filter>> filter = filters_.Get(expression);
-    if (!filter.ok()) {  // RocketMQ sends everything then
-      return net::Reply(ResponseCode::kSubscriptionParseFailed, std::string(filter.status().message()));
-    }
-    job.sql = *std::move(filter);
-    return std::nullopt;
-  }
-  if (expression.empty() || expression == "*") return std::nullopt;
-  const std::optional<SubscriptionData> parsed = ParseTagExpression(request.topic, expression);
-  if (!parsed.has_value()) {
-    return net::Reply(ResponseCode::kSubscriptionParseFailed, "parse the consumer's subscription failed");
-  }
-  FilterBy(*parsed, job);
-  return std::nullopt;
-}
-
 core::Task<std::optional<net::Reply>> PullHandlers::FindFilter(net::Connection& connection,
                                                                const net::PullMessageRequest& request, PullJob& job) {
-  if ((request.sys_flag & kFlagSubscription) != 0) co_return ParseSubscription(request, job);
+  if ((request.sys_flag & kFlagSubscription) != 0) {
+    co_return job.filter.Use(request.topic, request.expression_type.value_or(kExpressionTag), request.subscription.value_or(""),
+                             shard_.config(), filters_);
+  }
   std::optional<PullSubscription> found =
       shard_.consumer_groups().Find(connection.id(), request.consumer_group, request.topic);
   if (!found.has_value()) {
@@ -200,7 +176,7 @@ core::Task<std::optional<net::Reply>> PullHandlers::FindFilter(net::Connection& 
     }
     if (refusal.has_value()) co_return std::move(*refusal);
   }
-  FilterBy(subscription, job);
+  job.filter.Use(subscription);
   co_return std::nullopt;
 }
 

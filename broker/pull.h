@@ -10,6 +10,7 @@
 #include "absl/container/node_hash_map.h"
 #include "broker/broker_shard.h"
 #include "broker/pull_reads.h"
+#include "broker/request_filter.h"
 #include "broker/sql/filter_cache.h"
 #include "core/sharded.h"
 #include "core/task.h"
@@ -35,8 +36,7 @@ struct PullJob {
   core::LogicalOffset from;
   PullLimits in_memory;
   PullLimits on_disk;
-  store::TagFilter filter;
-  std::shared_ptr<const sql::Filter> sql;     // null: `filter` is all
+  RequestFilter filter;
   std::optional<core::LogicalOffset> commit;  // where the group has got to, by the way
   std::optional<core::MonoTime> held_until;   // waits for messages
 };
@@ -93,7 +93,6 @@ class PullHandlers {
   /// Steps 9 and 10: what the pull is filtered by, the request's own subscription or what its connection has announced.
   core::Task<std::optional<net::Reply>> FindFilter(net::Connection& connection, const net::PullMessageRequest& request,
                                                    PullJob& job);
-  std::optional<net::Reply> ParseSubscription(const net::PullMessageRequest& request, PullJob& job);
   /// How long the pull may be held; zero: not at all.
   absl::Duration HoldTime(const net::PullMessageRequest& request) const;
   /// Reads now, with room for the answer: at once where there is some, else in turn. `stopped` when the connection closes meanwhile.

@@ -15,13 +15,6 @@ namespace {
 
 core::QueueKey QueueOf(const PullJob& job) { return {std::string(job.topic), job.queue_id}; }
 
-/// Whether the messages from `from` on have to be read from the disk. They lie in the log in their order, and its newest part in memory: where the
-/// first one is, so are those behind it.
-bool OnDisk(BrokerShard& here, const core::QueueKey& queue, core::LogicalOffset from) {
-  const store::ShardStore& store = here.store();
-  return !store.OffsetInMemory(queue, from) && from < store.MaxOffset(queue) && from >= store.MinOffset(queue);
-}
-
 PullOutcome OutcomeOf(store::FetchResult result) {
   PullOutcome outcome;
   outcome.status = result.status;
@@ -49,28 +42,9 @@ std::optional<PullOutcome> TakeReset(BrokerShard& here, const PullJob& job) {
 
 core::Task<PullOutcome> Told(PullOutcome outcome) { co_return outcome; }
 
-/// Reads from `from` on; from the disk with room for it.
 core::Task<PullOutcome> Read(BrokerShard& here, const PullJob& job, core::QueueKey queue, core::LogicalOffset from,
                              bool on_disk, core::StopToken stop) {
-  const uint64_t key = PullSizes::KeyOf(job.topic, job.queue_id);
-  net::AnswerBytes::Hold room;
-  if (on_disk) {
-    room = co_await here.pull_reads().Take(key, job.on_disk.bytes, stop);
-    if (!room || stop.stop_requested()) co_return PullOutcome::Stopped();
-  }
-  const PullLimits& limits = on_disk ? job.on_disk : job.in_memory;
-  store::FetchRequest request;
-  request.queue = std::move(queue);
-  request.from = from;
-  request.messages_max = limits.messages;
-  request.bytes_max = limits.bytes;
-  request.filter = job.filter;
-  request.property_filter = job.sql.get();
-  store::FetchResult result = co_await here.store().Fetch(std::move(request));
-  PullOutcome outcome = OutcomeOf(std::move(result));
-  outcome.on_disk = on_disk;
-  if (on_disk) here.pull_reads().Learn(key, outcome.bytes);
-  co_return outcome;
+  return ReadQueue(here.store(), here.pull_reads(), job, std::move(queue), from, on_disk, stop);
 }
 
 core::Task<PullOutcome> CommitAndRead(BrokerShard& here, const PullJob& job, core::QueueKey queue, bool on_disk,
@@ -98,7 +72,7 @@ core::Task<PullOutcome> Held(BrokerShard& here, const PullJob* job, core::MonoTi
     // A connection that is gone must not take the reset along.
     if (stop.stop_requested() || (woken == core::WaitResult::kStopped && !place.called())) co_return PullOutcome::Stopped();
     if (std::optional<PullOutcome> reset = TakeReset(here, *job)) co_return std::move(*reset);
-    const bool on_disk = OnDisk(here, queue, from);
+    const bool on_disk = OnDisk(here.store(), queue, from);
     PullOutcome outcome = co_await Read(here, *job, std::move(queue), from, on_disk, stop);
     if (outcome.stopped) co_return outcome;
     if (outcome.status == store::FetchStatus::kNoMatchedMessage && outcome.next > from) {
@@ -118,11 +92,38 @@ core::Task<PullOutcome> Held(BrokerShard& here, const PullJob* job, core::MonoTi
 
 }  // namespace
 
+bool OnDisk(const store::ShardStore& store, const core::QueueKey& queue, core::LogicalOffset from) {
+  return !store.OffsetInMemory(queue, from) && from < store.MaxOffset(queue) && from >= store.MinOffset(queue);
+}
+
+core::Task<PullOutcome> ReadQueue(store::ShardStore& store, PullReads& reads, const PullJob& job, core::QueueKey queue, core::LogicalOffset from,
+                                  bool on_disk, core::StopToken stop) {
+  const uint64_t key = PullSizes::KeyOf(job.topic, job.queue_id);
+  net::AnswerBytes::Hold room;
+  if (on_disk) {
+    room = co_await reads.Take(key, job.on_disk.bytes, stop);
+    if (!room || stop.stop_requested()) co_return PullOutcome::Stopped();
+  }
+  const PullLimits& limits = on_disk ? job.on_disk : job.in_memory;
+  store::FetchRequest request;
+  request.queue = std::move(queue);
+  request.from = from;
+  request.messages_max = limits.messages;
+  request.bytes_max = limits.bytes;
+  request.filter = job.filter.tags;
+  request.property_filter = job.filter.sql.get();
+  store::FetchResult result = co_await store.Fetch(std::move(request));
+  PullOutcome outcome = OutcomeOf(std::move(result));
+  outcome.on_disk = on_disk;
+  if (on_disk) reads.Learn(key, outcome.bytes);
+  co_return outcome;
+}
+
 core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job) {
   if (std::optional<PullOutcome> reset = TakeReset(here, *job)) co_return std::move(*reset);
   core::QueueKey queue = QueueOf(*job);
   PullOutcome outcome;
-  outcome.on_disk = OnDisk(here, queue, job->from);
+  outcome.on_disk = OnDisk(here.store(), queue, job->from);
   if (outcome.on_disk) {
     outcome.bytes = here.pull_reads().Expect(PullSizes::KeyOf(job->topic, job->queue_id), job->on_disk.bytes);
   } else {
@@ -136,7 +137,7 @@ core::Task<PullOutcome> PullPatiently(BrokerShard& here, const PullJob* job, cor
   if (std::optional<PullOutcome> reset = TakeReset(here, *job)) return Told(std::move(*reset));
   if (job->held_until.has_value()) return Held(here, job, *job->held_until, stop);
   core::QueueKey queue = QueueOf(*job);
-  const bool on_disk = OnDisk(here, queue, job->from);
+  const bool on_disk = OnDisk(here.store(), queue, job->from);
   return CommitAndRead(here, *job, std::move(queue), on_disk, stop);
 }
 

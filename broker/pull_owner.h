@@ -16,4 +16,12 @@ core::Task<PullOutcome> PullNow(BrokerShard& here, const PullJob* job);
 /// Reads from the disk, in turn for room; or, with `held_until`, waits until there is a message that passes the filter, that time or `stop`.
 core::Task<PullOutcome> PullPatiently(BrokerShard& here, const PullJob* job, core::StopToken stop);
 
+/// Whether the messages from `from` on have to be read from the disk. They lie in the log in their order, and its newest part in memory: where the
+/// first one is, so are those behind it.
+bool OnDisk(const store::ShardStore& store, const core::QueueKey& queue, core::LogicalOffset from);
+
+/// Reads from `from` on what `job` wants of the queue; from the disk with room for it. No offset is committed.
+core::Task<PullOutcome> ReadQueue(store::ShardStore& store, PullReads& reads, const PullJob& job, core::QueueKey queue, core::LogicalOffset from,
+                                  bool on_disk, core::StopToken stop);
+
 }  // namespace broker
