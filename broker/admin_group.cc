@@ -8,7 +8,10 @@
 #include "broker/catalog_writer.h"
 #include "broker/gather.h"
 #include "broker/offset_table.h"
+#include "broker/pop/pops.h"
+#include "broker/pop/request_modes.h"
 #include "broker/wire_status.h"
+#include "core/status.h"
 #include "core/strings.h"
 #include "net/json.h"
 
@@ -45,6 +48,17 @@ std::string AllGroupsJson(const Catalog& catalog) {
   }
   json.EndObject().EndObject();
   return json.Take();
+}
+
+/// What is in flight goes with the group: there is nobody to come again to.
+core::Task<absl::Status> ForgetGroup(BrokerShard& here, std::string group, bool with_offsets) {
+  here.stats().ForgetGroup(group);
+  CO_RETURN_IF_ERROR(co_await here.pops().Forget(group, {}, -1));
+  if (std::vector<store::MetaChange> modes = ForgetRequestModes(here.meta(), {}, group); !modes.empty()) {
+    CO_RETURN_IF_ERROR(co_await here.meta().Commit(std::move(modes)));
+  }
+  if (with_offsets) here.offsets().RemoveGroup(group);
+  co_return co_await here.offsets().Flush();
 }
 
 }  // namespace
@@ -100,11 +114,7 @@ core::Task<net::Reply> AdminGroupHandlers::Delete(net::RequestContext, net::Dele
   if (!deleted.ok()) co_return ReplyFromStatus(deleted);
   const std::vector<absl::Status> forgotten = co_await OnEveryShard(
       shard_.peers(),
-      [](BrokerShard& there, std::string group, bool with_offsets) {
-        there.stats().ForgetGroup(group);
-        if (with_offsets) there.offsets().RemoveGroup(group);
-        return there.offsets().Flush();
-      },
+      [](BrokerShard& there, std::string group, bool with_offsets) { return ForgetGroup(there, std::move(group), with_offsets); },
       name, clean);
   for (const absl::Status& status : forgotten) {
     if (!status.ok()) co_return ReplyFromStatus(status);

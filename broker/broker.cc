@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker/gather.h"
+#include "broker/pop/pops.h"
 #include "broker/register_handlers.h"
 #include "broker/schedule.h"
 #include "broker/transactions.h"
@@ -97,6 +98,7 @@ core::Task<absl::Status> Broker::OpenEverything() {
     RegisterHandlers(*broker.shards_.at(id));
     broker.shards_.at(id)->schedule().Start();
     broker.shards_.at(id)->transactions().Start();
+    broker.shards_.at(id)->pops().Start();
     co_return absl::OkStatus();
   });
 }

@@ -1,13 +1,20 @@
 #include "broker/broker_shard.h"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "broker/broker_stats.h"
+#include "broker/catalog_writer.h"
 #include "broker/config.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
+#include "broker/pop/pops.h"
+#include "broker/pop/waits.h"
 #include "broker/producer_groups.h"
 #include "broker/schedule.h"
+#include "broker/send_check.h"
 #include "broker/server_limits.h"
 #include "broker/shard_metrics.h"
 #include "broker/system_topics.h"
@@ -25,6 +32,23 @@
 
 namespace broker {
 namespace {
+
+/// Each shard has a queue of it, so that what a shard's queues give back stays there. Source: RocketMQ 5.3.3 PopReviveService.addRetryTopicIfNotExist, which makes one queue.
+core::Task<absl::Status> MakePopRetryTopic(BrokerShard& shard, std::string topic) {
+  TopicConfig config;
+  config.name = std::move(topic);
+  config.read_queues = static_cast<int32_t>(shard.placement().shards());
+  config.write_queues = config.read_queues;
+  const int32_t queues = config.read_queues;
+  absl::StatusOr<TopicConfig> found = co_await FindOrMakeTopic(shard, std::move(config));
+  if (!found.ok()) co_return found.status();
+  if (found->read_queues >= queues) co_return absl::OkStatus();
+  // One that has come with RocketMQ's store.
+  found->read_queues = queues;
+  found->write_queues = std::max(found->write_queues, queues);
+  std::vector<TopicConfig> wider = {*std::move(found)};
+  co_return co_await shard.catalog_writer().PutTopics(std::move(wider));
+}
 
 /// Of a configuration that CheckBrokerConfig has found good.
 net::AccessPolicy PolicyOf(const BrokerConfig& config) {
@@ -116,6 +140,7 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   schedule.on_delivered = [this](const store::MessageDraft& draft) { stats_->OnPut(draft.topic, 1, store::RecordBytes(draft)); };
   CO_ASSIGN_OR_RETURN(schedule_, co_await Schedule::Open(std::move(schedule), *meta_, *store_));
   CO_RETURN_IF_ERROR(co_await OpenTransactions(folder));
+  CO_RETURN_IF_ERROR(co_await OpenPops());
   scope_.Spawn(FlushOffsetsForever(*offsets_, config_.flush_consumer_offset_interval, scope_.stop_token()));
   co_return absl::OkStatus();
 }
@@ -133,6 +158,21 @@ core::Task<absl::Status> BrokerShard::OpenTransactions(const store::ManifestCont
   options.ask = [this](const TransactionCheck* check) { return AskProducer(*this, check); };
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options.index.directory));
   CO_ASSIGN_OR_RETURN(transactions_, co_await Transactions::Open(std::move(options), config_, *meta_, *store_, *schedule_));
+  co_return absl::OkStatus();
+}
+
+core::Task<absl::Status> BrokerShard::OpenPops() {
+  PopsOptions options;
+  options.messages_max = PopMessagesMax(config_);
+  options.copies.topic_exists = [this](std::string_view topic) { return catalog().FindTopic(topic) != nullptr; };
+  options.copies.retry_queue = [this](std::string_view topic) { return placement_.QueueOn(id_, topic); };
+  options.copies.make_retry_topic = [this](std::string topic) { return MakePopRetryTopic(*this, std::move(topic)); };
+  options.copies.on_stored = [this](const store::MessageDraft& draft) { stats_->OnPut(draft.topic, 1, store::RecordBytes(draft)); };
+  pops_ = std::make_unique<Pops>(std::move(options), *meta_, *store_, *offsets_, pull_reads_);
+  CO_RETURN_IF_ERROR(co_await pops_->CutAtEnds());
+  pop_waits_ = std::make_unique<PopWaits>(
+      *store_, [this](std::string_view group, const core::QueueKey& queue) { return pops_->Position(group, queue.topic, queue.queue_id, false); },
+      [this](const std::string* group, const core::QueueKey* queue, core::StopToken stop) { return pops_->WaitUnblocked(group, queue, stop); });
   co_return absl::OkStatus();
 }
 
@@ -186,6 +226,8 @@ core::Task<void> BrokerShard::StopServing() {
 }
 
 core::Task<absl::Status> BrokerShard::CloseStore() {
+  if (pop_waits_ != nullptr) co_await pop_waits_->Stop();
+  if (pops_ != nullptr) co_await pops_->Stop();
   absl::Status status = transactions_ == nullptr ? absl::OkStatus() : co_await transactions_->Stop();
   if (schedule_ != nullptr) {
     const absl::Status stopped = co_await schedule_->Stop();

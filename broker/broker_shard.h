@@ -36,6 +36,8 @@ class ConsumerGroups;   // broker/consumer_groups.h: the groups this shard owns
 class ProducerGroups;   // broker/producer_groups.h
 class Schedule;         // broker/schedule.h: messages for later of the queues this shard owns
 class Transactions;     // broker/transactions.h: of the queues this shard owns
+class Pops;             // broker/pop/pops.h: of the queues this shard owns
+class PopWaits;         // broker/pop/waits.h: for these
 class OrderLocks;       // broker/order_locks.h: of the queues this shard owns
 
 /// What one shard of a broker has in its hands: its log, its offsets, its router and servers, and the way to its peers. Each capability is a
@@ -102,6 +104,8 @@ class BrokerShard {
   OrderLocks& order_locks() { return *order_locks_; }
   Schedule& schedule() { return *schedule_; }
   Transactions& transactions() { return *transactions_; }
+  Pops& pops() { return *pops_; }
+  PopWaits& pop_waits() { return *pop_waits_; }
   /// RegisterClientHandlers makes them, first of all; they live as long as the shard (Adopt).
   void set_consumer_groups(ConsumerGroups& groups) { consumer_groups_ = &groups; }
   /// The long polls that wait for messages of this shard's queues.
@@ -116,7 +120,7 @@ class BrokerShard {
   bool RefuseForMemory();
   const core::Budget& memory_budget() const { return memory_; }
   void AddNetMetrics() { net_budgets_.AddMetrics(metrics_); }
-  bool store_is_open() const { return transactions_ != nullptr; }
+  bool store_is_open() const { return pop_waits_ != nullptr; }
   /// Where all that this shard counts can be read.
   core::MetricRegistry& metrics() { return metrics_; }
 
@@ -157,6 +161,7 @@ class BrokerShard {
 
  private:
   core::Task<absl::Status> OpenTransactions(const store::ManifestContent& folder);
+  core::Task<absl::Status> OpenPops();
   struct Adopted {
     virtual ~Adopted() = default;
   };
@@ -191,6 +196,8 @@ class BrokerShard {
   std::unique_ptr<BrokerStats> stats_;
   HeldPulls held_pulls_;
   PullReads pull_reads_;
+  std::unique_ptr<Pops> pops_;  // reads with room of pull_reads_
+  std::unique_ptr<PopWaits> pop_waits_;
   core::Budget connection_held_pulls_;
   core::Budget memory_;
   net::SharedBudgets net_budgets_;

@@ -135,6 +135,19 @@ constexpr Setting kSettings[] = {
     Setting("flushConsumerOffsetInterval", &Config::flush_consumer_offset_interval, kMillisecond, Range{10, 3600'000},
             "ms between writes of consumer offsets."),
 
+    Setting("popFromRetryProbability", &Config::pop_from_retry_probability, Range{0, 100},
+            "Percent of pops that look first for messages that come again.")
+        .Live(),
+    Setting("popPollingSize", &Config::pop_polling_size, Range{1, 100'000}, "Pops of a group and topic that wait for messages.").Live(),
+    Setting::Choice<&Config::default_message_request_mode>("defaultMessageRequestMode", kRequestModeNames,
+                                                           "How groups consume that were not told by setConsumeMode.")
+        .Live(),
+    Setting("defaultPopShareQueueNum", &Config::default_pop_share_queue_num, Range{-1, 100'000},
+            "Members of a group whose queues each of them pops from, beside its own; -1: all.")
+        .Live(),
+    Setting("popMessagesMax", &Config::pop_messages_max, Range{0, 1'000'000'000},
+            "Messages popped and not yet acknowledged, of each shard; 0: as its memory allows."),
+
     Setting("channelExpiredTimeout", &Config::channel_expired_timeout, kMillisecond, Range{1000, 3600'000},
             "ms without heartbeat until a client is gone.")
         .Live(),

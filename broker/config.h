@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,6 +17,9 @@
 namespace broker {
 
 enum class FlushDiskType { kAsyncFlush, kSyncFlush };
+/// Whether consumers of a group pull or pop, where nobody has said (SET_MESSAGE_REQUEST_MODE). Source: RocketMQ 5.3.3 MessageRequestMode.
+enum class RequestMode { kPull, kPop };
+inline constexpr std::string_view kRequestModeNames[] = {"PULL", "POP"};
 enum class BrokerRole { kAsyncMaster, kSyncMaster, kSlave };
 
 /// The configuration of a broker: RocketMQ's names and defaults for what is used here (BrokerConfig, NettyServerConfig and
@@ -88,6 +92,13 @@ struct BrokerConfig : net::ServerSettings {
   int32_t max_transfer_count_on_disk = 32;
   int32_t max_transfer_bytes_on_disk = 256 << 10;
   absl::Duration flush_consumer_offset_interval = absl::Seconds(5);
+
+  // --- Consuming by pops.
+  int32_t pop_from_retry_probability = 20;  // percent of pops that look for messages that come again first
+  int32_t pop_polling_size = 1024;          // pops that wait for the same
+  RequestMode default_message_request_mode = RequestMode::kPull;
+  int32_t default_pop_share_queue_num = -1;
+  int64_t pop_messages_max = 0;  // RingMQ's own: in flight, of each shard; 0: as its memory allows
 
   // --- Clients and nameservers.
   absl::Duration channel_expired_timeout = absl::Seconds(120);

@@ -9,7 +9,7 @@ constexpr std::string_view kAccess = "access control is not there yet";
 constexpr std::string_view kReplication = "there is no replication yet";
 constexpr std::string_view kController = "there is no replication yet, so no controller";
 constexpr std::string_view kDledger = "there is no replication yet, DLedger or other";
-constexpr std::string_view kPop = "POP consumption is not there yet";
+constexpr std::string_view kPop = "POP consumption is built in another way here and needs no such setting";
 constexpr std::string_view kTimer = "tunes how RocketMQ keeps timer messages; here they are kept otherwise";
 constexpr std::string_view kDelay = "tunes how RocketMQ keeps delayed messages; here they are kept otherwise";
 constexpr std::string_view kTransaction = "there is nothing to be set: a transaction's end is one record";
@@ -122,7 +122,6 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"appendAckAsync", kPop},
     {"appendCkAsync", kPop},
     {"clearRetryTopicWhenDeleteTopic", kPop},
-    {"defaultPopShareQueueNum", kPop},
     {"enableNotifyAfterPopOrderLockRelease", kPop},
     {"enableNotifyBeforePopCalculateLag", kPop},
     {"enablePopBatchAck", kPop},
@@ -144,11 +143,9 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"popConsumerKVServiceEnable", kPop},
     {"popConsumerKVServiceInit", kPop},
     {"popConsumerKVServiceLog", kPop},
-    {"popFromRetryProbability", kPop},
     {"popInflightMessageThreshold", kPop},
     {"popLongPollingForceNotifyInterval", kPop},
     {"popPollingMapSize", kPop},
-    {"popPollingSize", kPop},
     {"popResponseReturnActualRetryTopic", kPop},
     {"popReviveMaxAttemptTimes", kPop},
     {"popReviveMaxReturnSizePerRead", kPop},
@@ -419,7 +416,6 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"broadcastOffsetExpireMaxSecond", kGroups},
     {"broadcastOffsetExpireSecond", kGroups},
     {"consumerFallbehindThreshold", kGroups},
-    {"defaultMessageRequestMode", kGroups},
     {"disableConsumeIfConsumerReadSlowly", kGroups},
     {"enableBroadcastOffsetStore", kGroups},
     {"enableCreateSysGroup", kGroups},

@@ -22,6 +22,7 @@ inline constexpr std::string_view kPropertyMsgRegion = "MSG_REGION";
 inline constexpr std::string_view kPropertyTraceOn = "TRACE_ON";
 inline constexpr std::string_view kPropertyCluster = "CLUSTER";
 inline constexpr std::string_view kPropertyPopCk = "POP_CK";
+inline constexpr std::string_view kPropertyFirstPopTime = "1ST_POP_TIME";
 inline constexpr std::string_view kPropertyReplyToClient = "REPLY_TO_CLIENT";
 inline constexpr std::string_view kPropertyPushReplyTime = "PUSH_REPLY_TIME";
 inline constexpr std::string_view kPropertyRealTopic = "REAL_TOPIC";

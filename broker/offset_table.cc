@@ -184,6 +184,12 @@ size_t OffsetTable::CutAtEnds(const std::function<core::LogicalOffset(const core
   return cut;
 }
 
+store::MetaChange OffsetTable::RowOf(std::string_view group, const core::QueueKey& queue) const {
+  store::MetaChange change{store::MetaTable::kConsumerOffsets, MetaKey(group, queue), std::nullopt};
+  if (const auto it = table_.find(View{group, queue.topic, queue.queue_id}); it != table_.end()) change.value = core::StrCat(it->second.offset.value());
+  return change;
+}
+
 core::Task<absl::Status> OffsetTable::Flush() {
   if (dirty_.empty() && removed_.empty()) co_return absl::OkStatus();
   std::vector<store::MetaChange> changes;

@@ -68,6 +68,9 @@ class OffsetTable {
   /// what is stored there next would be skipped. Returns how many did; Flush before anything is stored.
   size_t CutAtEnds(const std::function<core::LogicalOffset(const core::QueueKey&)>& end_of);
 
+  /// What Flush would commit of this one now, for who makes it durable together with something else.
+  store::MetaChange RowOf(std::string_view group, const core::QueueKey& queue) const;
+
   /// Makes what has changed since the last call that succeeded durable.
   core::Task<absl::Status> Flush();
 

@@ -12,6 +12,11 @@
 #include "broker/group_forbidden.h"
 #include "broker/group_offsets.h"
 #include "broker/offset_handlers.h"
+#include "broker/pop/acknowledge.h"
+#include "broker/pop/assignment.h"
+#include "broker/pop/notification.h"
+#include "broker/pop/pop_message.h"
+#include "broker/pop/request_modes.h"
 #include "broker/pull.h"
 #include "broker/queue_entries.h"
 #include "broker/recall.h"
@@ -29,6 +34,11 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterRecallHandlers(shard);
   RegisterEndTransactionHandlers(shard);
   RegisterPullHandlers(shard);
+  RegisterPopHandlers(shard);
+  RegisterAcknowledgeHandlers(shard);
+  RegisterNotificationHandlers(shard);
+  RegisterRequestModeHandlers(shard);
+  RegisterAssignmentHandlers(shard);
   RegisterOffsetHandlers(shard);
   RegisterResetOffsetHandlers(shard);
   RegisterGroupOffsetHandlers(shard);

@@ -13,6 +13,8 @@
 #include "broker/consumer_groups.h"
 #include "broker/gather.h"
 #include "broker/offset_table.h"
+#include "broker/pop/pops.h"
+#include "broker/pop/waits.h"
 #include "broker/queue_facts.h"
 #include "broker/wire_status.h"
 #include "core/log.h"
@@ -67,10 +69,12 @@ core::Task<absl::StatusOr<std::vector<Place>>> ResetHere(BrokerShard& here, Orde
     if (!target.ok()) co_return target.status();
     here.offsets().Reset(order.group, order.topic, id, *target, order.consumers);
     here.held_pulls().Call({order.group, order.topic, id});
+    CO_RETURN_IF_ERROR(co_await here.pops().Forget(order.group, order.topic, id));
     places.push_back({std::move(queue), *target});
     co_await core::Yield();  // every pull that is held was looked at
   }
   if (!places.empty()) CO_RETURN_IF_ERROR(co_await here.offsets().Flush());
+  here.pop_waits().WakeAll(order.group, order.topic);
   co_return places;
 }
 

@@ -8,6 +8,9 @@ namespace {
 constexpr size_t kPartialBytesMin = size_t{2} << 20;
 constexpr size_t kHeldPullBytes = 2048;
 constexpr size_t kHeldPullsMost = 100'000;
+/// Of a batch of one: its place in memory, its row and the row's key, twice.
+constexpr size_t kPopMessageBytes = 512;
+constexpr size_t kPopMessagesMin = 1024;
 constexpr size_t kRequestsMin = 4096;
 /// A request with its coroutines.
 constexpr size_t kRequestCost = 4096;
@@ -34,6 +37,10 @@ net::ServerLimits ServerLimitsOf(const BrokerConfig& config, size_t shards) {
 
 size_t HeldPullsMax(const BrokerConfig& config) {
   return Or(config.held_pulls_max, std::min(config.append_buffer_bytes / kHeldPullBytes, kHeldPullsMost));
+}
+
+size_t PopMessagesMax(const BrokerConfig& config) {
+  return Or(config.pop_messages_max, std::max(config.append_buffer_bytes / kPopMessageBytes, kPopMessagesMin));
 }
 
 size_t PullReadBytesMax(const BrokerConfig& config) { return config.append_buffer_bytes / 4; }

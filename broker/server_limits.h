@@ -14,6 +14,9 @@ net::ServerLimits ServerLimitsOf(const BrokerConfig& config, size_t shards);
 /// Long polls that one shard may hold; each costs about 2 KiB.
 size_t HeldPullsMax(const BrokerConfig& config);
 
+/// Messages of one shard's queues that may be in flight after pops; each costs up to some 250 bytes.
+size_t PopMessagesMax(const BrokerConfig& config);
+
 /// Bytes of messages that pulls of one shard's queues may be reading from its disk.
 size_t PullReadBytesMax(const BrokerConfig& config);
 

@@ -2,6 +2,7 @@
 
 #include "broker/broker_shard.h"
 #include "broker/broker_stats.h"
+#include "broker/pop/pops.h"
 #include "broker/schedule.h"
 #include "broker/transactions.h"
 #include "core/reactor.h"
@@ -72,6 +73,22 @@ void WriteTransactions(const TransactionStats& stats, core::MetricSink& sink) {
   sink.Counter("ringmq_transactions_damaged_total", "Half messages that could not be read as long as their segment was there.", Number(stats.damaged));
 }
 
+void WritePops(const PopStats& stats, core::MetricSink& sink) {
+  core::Budget in_flight;
+  in_flight.used = stats.in_flight;
+  in_flight.limit = stats.in_flight_max;
+  in_flight.hits = stats.refused;
+  sink.Budget("pop_messages", in_flight);
+  sink.Counter("ringmq_pop_acknowledged_total", "Popped messages that were acknowledged.", Number(stats.acknowledged));
+  sink.Counter("ringmq_pop_changed_total", "Popped messages whose invisible time was changed.", Number(stats.changed));
+  sink.Counter("ringmq_pop_redelivered_total", "Popped messages that nobody acknowledged in time: copied to their retry topic.",
+               Number(stats.copies.copied));
+  sink.Counter("ringmq_pop_late_total", "Of these, more than 100 ms after their time.", Number(stats.copies.late));
+  sink.Gauge("ringmq_pop_late_ms_max", "The latest of these since the start.", static_cast<double>(stats.copies.late_ms_max));
+  sink.Counter("ringmq_pop_gone_total", "Popped messages that had expired, were damaged or lost their topic before they could come again.",
+               Number(stats.copies.gone));
+}
+
 }  // namespace
 
 void AddShardMetrics(BrokerShard& shard) {
@@ -82,6 +99,7 @@ void AddShardMetrics(BrokerShard& shard) {
     if (shard.store_is_open()) {
       WriteSchedule(shard.schedule().stats(), sink);
       WriteTransactions(shard.transactions().stats(), sink);
+      WritePops(shard.pops().stats(), sink);
     }
     sink.Budget("held_pulls", shard.held_pulls().budget());
     sink.Budget("connection_held_pulls", shard.connection_held_pulls());

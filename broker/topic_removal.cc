@@ -8,6 +8,8 @@
 #include "broker/gather.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
+#include "broker/pop/pops.h"
+#include "broker/pop/request_modes.h"
 #include "core/log.h"
 #include "core/status.h"
 
@@ -19,6 +21,7 @@ constexpr core::ShardId kCatalogShard{0};
 core::Task<absl::Status> ForgetTopic(BrokerShard& here, std::string topic) {
   here.offsets().RemoveTopic(topic);
   here.order_locks().ForgetTopic(topic);
+  CO_RETURN_IF_ERROR(co_await here.pops().Forget({}, topic, -1));
   here.stats().ForgetTopic(topic);
   // Offsets that outlived the topic would make a new one of that name begin in the wrong place.
   CO_RETURN_IF_ERROR(co_await here.offsets().Flush());
@@ -26,7 +29,7 @@ core::Task<absl::Status> ForgetTopic(BrokerShard& here, std::string topic) {
 }
 
 core::Task<absl::Status> NoteRemoved(BrokerShard& here, std::string topic) {
-  std::vector<store::MetaChange> changes;
+  std::vector<store::MetaChange> changes = ForgetRequestModes(here.meta(), topic, {});
   changes.push_back({store::MetaTable::kDeletedTopics, std::move(topic), std::nullopt});
   co_return co_await here.meta().Commit(std::move(changes));
 }

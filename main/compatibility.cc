@@ -53,7 +53,9 @@ constexpr Feature kFeatures[] = {
     {"Retry and dead letters (send back)", "works"},
     {"Delay levels, timer messages and their recall", "works"},
     {"Transactions: commit, rollback, check-back", "works"},
-    {"POP consumption", "not yet"},
+    {"POP consumption: pop, ack, batch ack, change of the invisible time, in order, notification, retry", "works over remoting"},
+    {"Assignment of queues by the broker, setConsumeMode", "works"},
+    {"Apache RocketMQ Proxy in front of RingMQ, and gRPC clients behind it", "not tested yet"},
     {"Access control, TLS", "not yet"},
     {"Slaves, controller", "not yet"},
     {"Real RocketMQ brokers at our nameserver, ours at a real one", "works"},
@@ -181,7 +183,18 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "it "
       "has been silent for\n"
       "  65 s. RocketMQ lets any host take them at once.\n"
+      "- A receipt handle of POP that is good no more, as its time is over or there is a newer one of the message, gets "
+      "NO_MESSAGE and the reason.\n"
+      "  RocketMQ says SUCCESS and delivers the message again. Within its time an acknowledgement may be repeated.\n"
+      "- POP_MESSAGE with maxMsgNums below 1, a negative invisibleTime or names too long for a retry topic is "
+      "INVALID_PARAMETER.\n"
       "\nWhy, and what each is tested by: [SECURITY.md](SECURITY.md).\n"
+      "\n## POP is kept in another way\n\n"
+      "What is in flight is in the broker's own metadata, not in `rmq_sys_REVIVE_LOG_*`; tools that read that topic find "
+      "nothing there. A pop retry\n"
+      "topic (`%RETRY%group_topic`) has one queue for each log, where RocketMQ makes one queue. There are no retry topics of version 2 "
+      "(enableRetryTopicV2),\n"
+      "and no LMQ. POP_ROLLBACK has nothing to do.\n"
       "\n## Features\n\n| feature | state |\n|---|---|\n";
   for (const Feature& feature : kFeatures) page += core::StrCat("| ", feature.name, " | ", feature.state, " |\n");
   AppendTable("Broker", net::kBroker, handled.broker, page);

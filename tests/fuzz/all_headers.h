@@ -9,6 +9,7 @@
 #include "net/requests/node_admin.h"
 #include "net/requests/offset_admin.h"
 #include "net/requests/offsets.h"
+#include "net/requests/pop.h"
 #include "net/requests/pull.h"
 #include "net/requests/query.h"
 #include "net/requests/recall.h"
@@ -41,7 +42,10 @@ using AllHeaders = std::tuple<
     net::UpdateBrokerConfigRequest, net::ViewBrokerStatsDataRequest, net::QueryConsumerOffsetRequest,
     net::UpdateConsumerOffsetRequest, net::GetMaxOffsetRequest, net::GetMinOffsetRequest, net::SearchOffsetRequest,
     net::GetEarliestMsgStoreTimeRequest, net::OffsetResponse, net::TimestampResponse, net::PullMessageRequest,
-    net::LitePullMessageRequest, net::PullMessageResponse, net::ViewMessageRequest, net::QueryMessageRequest,
+    net::LitePullMessageRequest, net::PullMessageResponse, net::PopMessageRequest, net::AckMessageRequest,
+    net::BatchAckMessageRequest, net::ChangeInvisibleTimeRequest, net::NotificationRequest, net::PeekMessageRequest,
+    net::PollingInfoRequest, net::QueryAssignmentRequest, net::SetMessageRequestModeRequest,
+    net::GetAllMessageRequestModeRequest, net::ViewMessageRequest, net::QueryMessageRequest,
     net::QueryMessageResponse, net::RecallMessageRequest, net::RecallMessageResponse, net::SendMessageRequest, net::SendReplyMessageRequest, net::SendMessageV2Request,
     net::SendBatchMessageRequest, net::SendReplyMessageV2Request, net::SendMessageResponse,
     net::ConsumerSendMsgBackRequest, net::CheckTransactionStateRequest, net::EndTransactionRequest, net::NotifyConsumerIdsChangedRequest,

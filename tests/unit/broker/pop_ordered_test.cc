@@ -1,0 +1,155 @@
+// POP in order: nobody gets a message before those in front of it are acknowledged or their time is up, and each time it comes again is counted.
+#include "broker/pop/ordered.h"
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/scope.h"
+#include "core/status.h"
+#include "tests/unit/broker/pop_fixture.h"
+
+namespace broker::testing {
+namespace {
+
+constexpr std::string_view kTopic = "Ordered";
+
+TEST(OrderedBatchTest, ReadsWhatItWrites) {
+  const OrderedBatch first = OrderedBatch::After(std::nullopt, "attempt with blanks, and: more", 1000, 500, {3, 4, 9});
+  EXPECT_EQ(OrderedBatch::Parse(first.Text()), first);
+  OrderedBatch second = OrderedBatch::After(first, "", 2000, INT64_MAX, {4, 9, 10});
+  second.messages[1].acknowledged = true;
+  EXPECT_EQ(second.messages[0].times, 1);
+  EXPECT_EQ(second.messages[2].times, 0);
+  EXPECT_EQ(second.messages[0].visible, INT64_MAX);
+  EXPECT_EQ(OrderedBatch::Parse(second.Text()), second);
+  for (const std::string_view text : {"", "1", "1 ", "x 1:0:1:0 ", "1 1:0:1 ", "1 2:0:1:0,1:0:1:0 ", "1 -1:0:1:0 "}) {
+    EXPECT_EQ(OrderedBatch::Parse(text), std::nullopt) << text;
+  }
+}
+
+TEST(OrderedBatchTest, BlocksUntilAllAreAcknowledgedOrSeenAgain) {
+  OrderedBatch batch = OrderedBatch::After(std::nullopt, "a", 1000, 500, {3, 4});
+  EXPECT_TRUE(batch.Blocks("b", 1499));
+  EXPECT_FALSE(batch.Blocks("b", 1500));
+  EXPECT_FALSE(batch.Blocks("a", 1000)) << "it has not got the answer";
+  EXPECT_TRUE(batch.Blocks("", 1000));
+  batch.Find(3)->acknowledged = true;
+  EXPECT_EQ(batch.NextOffset(), 4);
+  EXPECT_TRUE(batch.Blocks("b", 1499));
+  batch.Find(4)->acknowledged = true;
+  EXPECT_EQ(batch.NextOffset(), 5);
+  EXPECT_TRUE(batch.done());
+  EXPECT_FALSE(batch.Blocks("b", 1000));
+}
+
+net::PopMessageRequest PopInOrder(int64_t invisible_ms, int64_t poll_ms = 0, int32_t messages = 2) {
+  net::PopMessageRequest request = PopFrom(kTopic, invisible_ms, poll_ms);
+  request.order = true;
+  request.max_msg_nums = messages;
+  return request;
+}
+
+core::Task<void> InOrder(Broker&, net::Client& client) {
+  co_await SendMany(client, kTopic, 1, 5);
+  const Answer answer = co_await Ask(client, PopInOrder(60'000));
+  EXPECT_EQ(answer.code, 0);
+  EXPECT_EQ(answer.Number("reviveQid"), 999);
+  EXPECT_EQ(answer.fields.at("orderCountInfo"), "0 0 0");
+  const std::vector<Popped> first = MessagesOf(answer, kTopic);
+  EXPECT_EQ(first.size(), 2u);
+  if (first.size() != 2) co_return;
+  EXPECT_EQ(first[0].body, "m0.0");
+  EXPECT_TRUE((co_await Pop(client, PopInOrder(60'000))).empty()) << "others are in front";
+  EXPECT_EQ((co_await Ask(client, AckOf(first[1]))).code, 0);
+  EXPECT_TRUE((co_await Pop(client, PopInOrder(60'000))).empty()) << "the first is still open";
+  // What waits is told at once.
+  std::unique_ptr<net::Client> other = co_await Connect();
+  std::vector<Popped> next;
+  core::Scope pops;
+  const auto pop = [](net::Client* with, std::vector<Popped>* into) -> core::Task<void> {
+    *into = co_await Pop(*with, PopInOrder(60'000, 30'000));
+  };
+  pops.Spawn(pop(other.get(), &next));
+  co_await core::Sleep(absl::Seconds(1));
+  const core::MonoTime acknowledged = core::Reactor::Current().now();
+  EXPECT_EQ((co_await Ask(client, AckOf(first[0]))).code, 0);
+  co_await pops.Join();
+  EXPECT_LE(core::Reactor::Current().now() - acknowledged, absl::Milliseconds(50));
+  EXPECT_EQ(next.size(), 2u);
+  if (!next.empty()) EXPECT_EQ(next[0].body, "m0.2");
+  EXPECT_EQ((co_await Ask(client, AckOf(first[0]))).code, 0) << "again";
+  // Not among them.
+  net::AckMessageRequest wrong = AckOf(next[0]);
+  wrong.offset = 4;
+  EXPECT_EQ((co_await Ask(client, wrong)).code, 13);
+  co_await other->Close();
+}
+TEST(PopOrderedTest, LaterMessagesWaitForEarlierOnes) { WithBroker(InOrder); }
+
+core::Task<void> Again(Broker&, net::Client& client) {
+  co_await SendMany(client, kTopic, 1, 3);
+  const std::vector<Popped> first = co_await Pop(client, PopInOrder(2'000));
+  EXPECT_EQ(first.size(), 2u);
+  EXPECT_EQ((co_await Ask(client, AckOf(first[0]))).code, 0);
+  const core::MonoTime begin = core::Reactor::Current().now();
+  const Answer answer = co_await Ask(client, PopInOrder(2'000, 10'000));
+  EXPECT_LE(core::Reactor::Current().now() - begin, absl::Milliseconds(2'100));
+  const std::vector<Popped> second = MessagesOf(answer, kTopic);
+  EXPECT_EQ(second.size(), 2u);
+  if (second.size() != 2) co_return;
+  EXPECT_EQ(second[0].body, "m0.1");
+  EXPECT_EQ(second[0].topic, kTopic) << "no retry topic: it would lose its place";
+  EXPECT_EQ(answer.fields.at("orderCountInfo"), "0 qo0%1 1;0 0 0");
+  EXPECT_EQ((co_await Ask(client, AckOf(first[1]))).code, 208) << "a receipt of before";
+  // Later, and sooner.
+  const Answer later = co_await Ask(client, ChangeOf(second[1], 60'000));
+  EXPECT_EQ(later.code, 0) << later.remark;
+  EXPECT_EQ(later.Number("popTime") + later.Number("invisibleTime"), core::Reactor::Current().wall_now() + 60'000);
+  EXPECT_EQ((co_await Ask(client, AckOf(second[0]))).code, 0);
+  EXPECT_TRUE((co_await Pop(client, PopInOrder(2'000, 10'000))).empty());
+  EXPECT_EQ((co_await Ask(client, ChangeOf(second[1], 0))).code, 0);
+  EXPECT_EQ((co_await Pop(client, PopInOrder(2'000))).size(), 1u);
+}
+TEST(PopOrderedTest, AMessageWhoseTimeIsUpComesAgainInItsPlace) { WithBroker(Again); }
+
+core::Task<void> SameAttempt(Broker&, net::Client& client) {
+  co_await SendMany(client, kTopic, 1, 2);
+  net::PopMessageRequest request = PopInOrder(60'000);
+  request.attempt_id = "one";
+  EXPECT_EQ((co_await Pop(client, request)).size(), 2u);
+  const Answer again = co_await Ask(client, request);
+  EXPECT_EQ(MessagesOf(again, kTopic).size(), 2u) << "its answer may be lost";
+  EXPECT_EQ(again.fields.at("orderCountInfo"), "0 0 0");
+  request.attempt_id = "two";
+  EXPECT_TRUE((co_await Pop(client, request)).empty());
+  const std::string long_id(300, 'x');
+  request.attempt_id = long_id;
+  EXPECT_EQ((co_await Ask(client, request)).code, 29);
+}
+TEST(PopOrderedTest, TheSameAttemptGetsTheSame) { WithBroker(SameAttempt); }
+
+core::Task<void> Before(Broker&, net::Client& client) {
+  co_await SendMany(client, kTopic, 1, 4);
+  const std::vector<Popped> first = co_await Pop(client, PopInOrder(30'000, 0, 3));
+  EXPECT_EQ(first.size(), 3u);
+  EXPECT_EQ((co_await Ask(client, AckOf(first[0]))).code, 0);
+  EXPECT_EQ((co_await Ask(client, AckOf(first[2]))).code, 0);
+}
+core::Task<void> After(Broker&, net::Client& client) {
+  EXPECT_TRUE((co_await Pop(client, PopInOrder(1'000))).empty());
+  const std::vector<Popped> second = co_await Pop(client, PopInOrder(30'000, 40'000, 3));
+  EXPECT_EQ(second.size(), 3u);
+  if (!second.empty()) EXPECT_EQ(second[0].body, "m0.1");
+}
+core::Task<absl::Status> RestartMain() {
+  CO_RETURN_IF_ERROR(co_await RunScenario(TestConfig(), Before));
+  co_return co_await RunScenario(TestConfig(), After);
+}
+TEST(PopOrderedTest, ARestartForgetsNothing) {
+  const absl::Status status = sim::RunInWorld(3, 2, RestartMain);
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+}  // namespace
+}  // namespace broker::testing
