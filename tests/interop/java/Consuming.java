@@ -48,6 +48,9 @@ final class Consuming {
         consumer.setHeartbeatBrokerInterval(arguments.number("heartbeat", 5000));
         consumer.setPullBatchSize(arguments.number("pull_batch", 32));
         consumer.setMaxReconsumeTimes(arguments.number("max_tries", -1));
+        if (arguments.number("pop", 0) > 0) {
+            popIfTold(arguments.number("pop", 0));
+        }
         if (arguments.text("model", "CLUSTERING").equals("BROADCASTING")) {
             broadcast();
         }
@@ -82,6 +85,12 @@ final class Consuming {
             consumer.shutdown(); // it has half started
             throw refused;
         }
+    }
+
+    /** Pops where the broker says so (5.x only); what it does not acknowledge in so many seconds comes again. */
+    private void popIfTold(int invisibleSeconds) throws Exception {
+        DefaultMQPushConsumer.class.getMethod("setClientRebalance", boolean.class).invoke(consumer, false);
+        DefaultMQPushConsumer.class.getMethod("setPopInvisibleTime", long.class).invoke(consumer, invisibleSeconds * 1000L);
     }
 
     /** The enum MessageModel moved to another package between 4.9 and 5.x. */
