@@ -324,10 +324,15 @@ class Connection:
 
     # What the tests ask for most.
 
-    def create_topic(self, topic, queues, perm=6, order=False):
+    def create_topic(self, topic, queues, perm=6, order=False, attributes=None):
+        more = {'attributes': attributes} if attributes else {}
         self.must(UPDATE_AND_CREATE_TOPIC, {
             'topic': topic, 'defaultTopic': 'TBW102', 'readQueueNums': queues, 'writeQueueNums': queues, 'perm': perm,
-            'topicFilterType': 'SINGLE_TAG', 'topicSysFlag': 0, 'order': str(order).lower()})
+            'topicFilterType': 'SINGLE_TAG', 'topicSysFlag': 0, 'order': str(order).lower(), **more})
+
+    def create_group(self, group, **settings):
+        """`settings` are those of RocketMQ's SubscriptionGroupConfig."""
+        self.must(UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, {}, json.dumps({'groupName': group, **settings}).encode())
 
     def send(self, topic, queue_id, body, group='raw-producer', **properties):
         """(queueId, queueOffset, msgId) of the stored message."""

@@ -29,7 +29,7 @@ class Cluster:
 
 
 def cluster(context):
-    return context._share('cluster', lambda: Cluster(context))
+    return context.share('cluster', lambda: Cluster(context))
 
 
 def served(context, namesrv, broker, topic):

@@ -14,6 +14,7 @@ from peers import rocketmq
 
 HERE = pathlib.Path(__file__).resolve().parent
 VERSIONS = ('4.9.7', '5.3.3')  # of the Java client, that everything is tested with
+GRPC = '5.0.7'  # the gRPC client for Java
 GO = 'go'  # the Go client, in the version that go/go.mod names
 OTHER_CLIENTS = ('5.5.0', GO)  # that what most applications use is tested with, too
 
@@ -46,6 +47,15 @@ def compiled(version):
     return f'{folder}:{jars}'
 
 
+def compiled_grpc():
+    """The same of the sources for the gRPC client, which need the remoting client for nothing but what both share."""
+    sources = [*sorted((HERE / 'grpc').glob('*.java')), *(HERE / 'java' / name for name in ('Arguments.java', 'Events.java', 'Payload.java'))]
+    jars = f'{rocketmq.class_path(GRPC, "grpc")}:{rocketmq.class_path(VERSIONS[-1])}'
+    folder = _built(f'grpc-{GRPC}', sources, lambda into: subprocess.run(
+        ['javac', '-nowarn', '-XDsuppressNotes', '-d', into, '-cp', jars, *sources], check=True, timeout=120))
+    return f'{folder}:{jars}'
+
+
 def compiled_go():
     """Builds the Go sources; returns the program. The first time it fetches the client."""
     sources = sorted(p for p in (HERE / 'go').iterdir() if p.suffix in ('.go', '.mod', '.sum'))
@@ -71,6 +81,8 @@ class Clients:
         self.errors = open(self.folder / 'stderr', 'ab')
         if version == GO:
             command = [compiled_go()]
+        elif version == GRPC:
+            command = ['java', *rocketmq.JAVA_SMALL, f'-Duser.home={self.folder}', '-cp', compiled_grpc(), 'Grpc']
         else:
             command = ['java', *rocketmq.JAVA_SMALL, *java_options, f'-Duser.home={self.folder}',
                        f'-Drocketmq.client.localOffsetStoreDir={self.folder}/offsets', '-Drocketmq.client.logLevel=WARN',
@@ -113,7 +125,7 @@ class Clients:
     def start(self, verb, **arguments):
         """Gives a command and returns its number at once."""
         self.calls += 1
-        if verb in ('producer', 'txproducer', 'consumer', 'litepull', 'replier'):
+        if verb in ('producer', 'txproducer', 'consumer', 'litepull', 'replier', 'simple'):
             arguments.setdefault('namesrv', self.namesrv)
         words = ' '.join(f'{k}={urllib.parse.quote_plus(str(v))}' for k, v in arguments.items())
         self.process.stdin.write(f'{verb} call={self.calls} {words}\n')

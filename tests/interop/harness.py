@@ -70,7 +70,8 @@ class Context:
         folder.mkdir(parents=True)
         return folder
 
-    def _share(self, key, make):
+    def share(self, key, make):
+        """What `make` gives, made once and kept for all tests."""
         if key not in self.shared:
             self.shared[key] = make()
         return self.shared[key]
@@ -94,7 +95,7 @@ class Context:
         key = 'server'
         if key in self.shared and not self.shared[key].daemon.running:
             del self.shared[key]
-        return self._share(key, lambda: self.run(self.peer.Standalone(self.fresh_folder('server')), shared=True))
+        return self.share(key, lambda: self.run(self.peer.Standalone(self.fresh_folder('server')), shared=True))
 
     def standalone(self, name, **properties):
         """A server of the test's own."""
@@ -106,7 +107,7 @@ class Context:
         key = ('clients', version)
         if key in self.shared and self.shared[key].process.poll() is not None:
             del self.shared[key]
-        clients = self._share(key, lambda: self.shared_things.enter_context(
+        clients = self.share(key, lambda: self.shared_things.enter_context(
             Clients(version, self.fresh_folder(f'clients-{version}'), self.server.namesrv)))
         clients.namesrv = self.server.namesrv
         return clients

@@ -31,7 +31,8 @@ JAVA_OPENS = [
     '--add-opens=java.base/java.nio=ALL-UNNAMED', '--add-opens=java.base/sun.nio.ch=ALL-UNNAMED',
     '--add-opens=java.base/java.lang=ALL-UNNAMED', '--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED',
     '--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED', '--add-exports=java.base/sun.nio.ch=ALL-UNNAMED']
-ARTIFACTS = ('broker', 'namesrv', 'tools', 'client')
+# What is fetched together: the servers, tools and remoting client of one version; the proxy; the gRPC client.
+ARTIFACTS = {'rocketmq': ('broker', 'namesrv', 'tools', 'client'), 'proxy': ('proxy',), 'grpc': ('client-java',)}
 # A short-lived JVM: start fast, take little.
 JAVA_SMALL = ['-Xshare:auto', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xmx384m']
 
@@ -41,9 +42,9 @@ def cache_dir():
     return pathlib.Path(os.environ.get('PEERS_DIR') or os.path.join(base, 'ringmq-peers'))
 
 
-def setup(version):
-    """Fetches the jars of `version` unless they are there; returns their folder."""
-    folder = cache_dir() / f'rocketmq-{version}'
+def setup(version, what='rocketmq'):
+    """Fetches the jars of `version` of one of ARTIFACTS unless they are there; returns their folder."""
+    folder = cache_dir() / f'{what}-{version}'
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / '.done'
     if done.exists():
@@ -52,7 +53,7 @@ def setup(version):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
             wanted = ''.join(f'<dependency><groupId>org.apache.rocketmq</groupId><artifactId>rocketmq-{a}</artifactId>'
-                             f'<version>{version}</version></dependency>' for a in ARTIFACTS)
+                             f'<version>{version}</version></dependency>' for a in ARTIFACTS[what])
             (folder / 'pom.xml').write_text(
                 '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
                 '<groupId>peer</groupId><artifactId>peer</artifactId><version>1</version>'
@@ -63,8 +64,8 @@ def setup(version):
     return folder / 'lib'
 
 
-def class_path(version):
-    return f'{setup(version)}/*'
+def class_path(version, what='rocketmq'):
+    return f'{setup(version, what)}/*'
 
 
 class NameServer:
