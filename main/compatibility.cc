@@ -160,7 +160,7 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "# Compatibility\n\n"
       "What RingMQ answers of RocketMQ's remoting protocol. Tested with the Java clients 4.9.7 and 5.3.3, in what most "
       "applications use with 5.5.0 and the Go client 2.1.2,\n"
-      "and with the broker, the nameserver and mqadmin of 5.3.3; the benchmark runs beside a broker of 5.5.0. Written by `ringmq compatibility` from the "
+      "through the real Proxy 5.3.3 with the gRPC clients 5.0.7 (Java) and 5.1.2 (Python), and with the broker, the nameserver and mqadmin of 5.3.3; the benchmark runs beside a broker of 5.5.0. Written by `ringmq compatibility` from the "
       "request table and the\n"
       "handlers of the servers; a test holds this page to it. A code without a handler is answered with "
       "REQUEST_CODE_NOT_SUPPORTED and its\n"
