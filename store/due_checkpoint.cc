@@ -9,7 +9,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "store/due_index.h"
-#include "store/due_merge.h"
+#include "store/run_merge.h"
 
 // How the index of waiting messages comes to disk. What is written here is found again by due_recovery.cc.
 
@@ -87,7 +87,7 @@ core::Task<absl::Status> DueIndex::SpillMemory() {
     // What comes next is at hand: nobody waits for the file because of it.
     cursor->window.assign(
         frozen_.begin() + static_cast<int64_t>(frozen_next_),
-        frozen_.begin() + static_cast<int64_t>(std::min(frozen_.size(), frozen_next_ + 8 * kDuePageEntries)));
+        frozen_.begin() + static_cast<int64_t>(std::min(frozen_.size(), frozen_next_ + 8 * kRunPageEntries)));
     cursor->window_begin = frozen_next_;
     runs_.push_back(std::move(cursor));
   } else {
@@ -113,7 +113,7 @@ core::Task<absl::Status> DueIndex::MergeRuns() {
 }
 
 core::Task<absl::Status> DueIndex::Merge(std::vector<DueRunCursor*> sources) {
-  DueMerge merge;
+  RunMerge<DueEntry> merge;
   for (DueRunCursor* source : sources) {
     merge.Add(*source->run, source->next);
     source->last_popped.reset();

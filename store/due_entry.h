@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "core/time.h"
+#include "store/run_page.h"
 #include "store/shard_store.h"
 
 namespace store {
@@ -21,6 +22,8 @@ struct DueEntry {
   uint64_t position() const { return place & ~kTakenBack; }
   bool taken_back() const { return (place & kTakenBack) != 0; }
   RecordRef record() const { return {position(), bytes, crc}; }
+  RunRow Row() const { return {static_cast<uint64_t>(due), place, bytes, crc}; }
+  static DueEntry FromRow(const RunRow& row) { return {static_cast<core::WallMillis>(row.first), row.second, row.bytes, row.crc}; }
 
   bool SameMessage(const DueEntry& other) const { return due == other.due && position() == other.position(); }
   /// By due time, then in the order of the log; what takes a message back is next to it.

@@ -7,7 +7,7 @@
 #include "core/assert.h"
 #include "core/reactor.h"
 #include "core/status.h"
-#include "store/due_merge.h"
+#include "store/run_merge.h"
 
 namespace store {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 /// Of each run so much is in memory: one read of 32 KiB.
 constexpr size_t kWindowPages = 8;
 /// Peek needs no more of a run.
-constexpr uint64_t kWindowLeast = kDuePageEntries;
+constexpr uint64_t kWindowLeast = kRunPageEntries;
 constexpr int kRefuseFactor = 4;
 
 }  // namespace
@@ -88,12 +88,12 @@ core::Task<absl::Status> DueIndex::FillWindow(DueRunCursor& cursor) {
   const uint64_t wanted = std::min(entries, cursor.next + kWindowLeast);
   if (cursor.exhausted() || (cursor.InWindow(cursor.next) && cursor.window_begin + cursor.window.size() >= wanted))
     co_return absl::OkStatus();
-  const uint64_t page = cursor.next / kDuePageEntries;
+  const uint64_t page = cursor.next / kRunPageEntries;
   std::vector<DueEntry> window;
-  window.reserve(kWindowPages * kDuePageEntries);
+  window.reserve(kWindowPages * kRunPageEntries);
   CO_RETURN_IF_ERROR(co_await cursor.run->Read(page, kWindowPages, window));
   cursor.window = std::move(window);
-  cursor.window_begin = page * kDuePageEntries;
+  cursor.window_begin = page * kRunPageEntries;
   co_return absl::OkStatus();
 }
 
@@ -206,8 +206,8 @@ core::Task<absl::StatusOr<std::vector<DueEntry>>> DueIndex::Find(core::WallMilli
     number = std::max(number, runs_[i]->next);
     for (bool more = true; more && number < run.header().entries;) {
       std::vector<DueEntry> page;
-      CO_RETURN_IF_ERROR(co_await run.Read(number / kDuePageEntries, 1, page));
-      for (size_t slot = number % kDuePageEntries; more && slot < page.size(); ++slot, ++number) {
+      CO_RETURN_IF_ERROR(co_await run.Read(number / kRunPageEntries, 1, page));
+      for (size_t slot = number % kRunPageEntries; more && slot < page.size(); ++slot, ++number) {
         more = page[slot].due == due;
         if (more) found.push_back(page[slot]);
       }
@@ -227,7 +227,7 @@ core::Task<absl::Status> DueIndex::ScanOn(DueScan& scan) {
   constexpr size_t kLookedAt = 16 * 1024;
   constexpr size_t kFound = 256;
   scan.found.clear();
-  DueMerge merge;
+  RunMerge<DueEntry> merge;
   for (size_t i = 0; i < runs_.size(); ++i) {
     DueRun& run = *runs_[i]->run;
     CO_ASSIGN_OR_RETURN(const uint64_t first, co_await run.LowerBound(scan.from));

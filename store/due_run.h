@@ -3,20 +3,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "core/buffer.h"
 #include "core/file.h"
 #include "core/task.h"
 #include "store/batch.h"
 #include "store/due_entry.h"
+#include "store/run_file.h"
 
 namespace store {
 
@@ -24,17 +23,12 @@ namespace store {
 ///
 ///     block 0: 0 magic 8 | 8 format version 4 | 12 log number 4 | 16 store id 16 | 32 number 8 | 40 entries 8 | 48 those that take back 8
 ///              | 56 lowest log position in it 8 | 64 CRC32C of bytes 0..64 4 | zero
-///     pages:   0 CRC32C of all that follows 4 | 4 entries in it 4 | 8 page, from 0 4 | 12 low half of the run's number 4
-///              | 16 entries of 24: due time 8, position 8 (bit 63: takes back), bytes 4, CRC32C 4 | zero
+///     pages of a sorted run (run_page.h): due time, position (bit 63: takes back); their mark is the low half of the number
 ///
-/// Block 0 is written last: a file with a good block 0 is whole. All pages but the last one are full.
+/// Block 0 is written last: a file with a good block 0 is whole.
 inline constexpr std::string_view kDueRunSuffix = ".due";
 inline constexpr uint64_t kDueRunMagic = 0x4E55524555444E52;  // "RNDUERUN"
 inline constexpr uint32_t kDueRunVersion = 1;
-inline constexpr size_t kDueEntryBytes = 24;
-inline constexpr size_t kDuePageHeaderBytes = 16;
-inline constexpr size_t kDuePageEntries = (kBlock - kDuePageHeaderBytes) / kDueEntryBytes;
-static_assert(kDuePageEntries == 170);
 
 struct DueRunHeader {
   uint64_t number = 0;
@@ -46,32 +40,28 @@ void EncodeDueRunHeader(const LogIdentity& log, const DueRunHeader& header, std:
 /// kDataLoss: no header, or that of another log or number.
 absl::StatusOr<DueRunHeader> ParseDueRunHeader(std::span<const std::byte> block, const LogIdentity& log,
                                                uint64_t number);
-void EncodeDuePage(uint64_t number, uint32_t page, std::span<const DueEntry> entries, std::span<std::byte> block);
-/// Appends the page's entries to `entries`. Total; kDataLoss: it is not that page.
-absl::Status ParseDuePage(std::span<const std::byte> block, uint64_t number, uint32_t page,
-                          std::vector<DueEntry>& entries);
+inline void EncodeDuePage(uint64_t number, uint32_t page, std::span<const DueEntry> entries,
+                          std::span<std::byte> block) {
+  EncodeRunPage(static_cast<uint32_t>(number), page, entries, block);
+}
+inline absl::Status ParseDuePage(std::span<const std::byte> block, uint64_t number, uint32_t page,
+                                 std::vector<DueEntry>& entries) {
+  return ParseRunPage(block, static_cast<uint32_t>(number), page, entries);
+}
 
 /// A run that can be read. One shard; close it.
-class DueRun {
+class DueRun : public RunFile<DueEntry> {
  public:
   static core::Task<absl::StatusOr<std::unique_ptr<DueRun>>> Open(std::string directory, LogIdentity log,
                                                                   uint64_t number);
-  core::Task<absl::Status> Close() { return file_.Close(); }
-
   const DueRunHeader& header() const { return header_; }
-  /// Appends the entries of `pages` pages from `first` on (fewer at the end).
-  core::Task<absl::Status> Read(uint64_t first, size_t pages, std::vector<DueEntry>& entries);
-  /// The number of the first entry that is not below `least`. Mostly one read, however many pages there are.
-  core::Task<absl::StatusOr<uint64_t>> LowerBound(DueEntry least);
 
  private:
   friend class DueRunWriter;
-  DueRun() = default;
-  uint64_t pages() const { return (header_.entries + kDuePageEntries - 1) / kDuePageEntries; }
-  core::File file_;
-  DueRunHeader header_;
-  /// First entries of the pages that searches have passed through: of those that all of them pass through.
-  absl::flat_hash_map<uint64_t, DueEntry> fences_;
+  static constexpr size_t kFencesMax = 4096;  // the upper levels of a search: 128 KiB of memory at most
+  DueRun(core::File file, const DueRunHeader& header)
+      : RunFile(std::move(file), static_cast<uint32_t>(header.number), header.entries, kFencesMax), header_(header) {}
+  const DueRunHeader header_;
 };
 
 /// Writes one: entries in ascending order, then Finish. Leaves no file behind when it fails, if it can.
@@ -81,26 +71,20 @@ class DueRunWriter {
                                                                           uint64_t number);
   void Add(const DueEntry& entry);
   /// So much is gathered that Write is to be called before the next Add.
-  bool full() const { return filled_ == buffer_.size(); }
-  core::Task<absl::Status> Write();
+  bool full() const { return file_.full(); }
+  core::Task<absl::Status> Write() { return file_.Write(); }
   /// On stable storage with its name when it returns.
   core::Task<absl::StatusOr<std::unique_ptr<DueRun>>> Finish();
-  core::Task<void> Abandon();
+  core::Task<void> Abandon() { return file_.Abandon(); }
   uint64_t entries() const { return header_.entries; }
 
  private:
-  DueRunWriter() = default;
-  void ClosePage();
+  DueRunWriter(std::string directory, LogIdentity log, uint64_t number, core::File file);
 
-  std::string directory_;
-  LogIdentity log_;
-  core::File file_;
+  const std::string directory_;
+  const LogIdentity log_;
   DueRunHeader header_;
-  std::vector<DueEntry> page_;
-  uint32_t pages_ = 0;
-  core::Slice buffer_;
-  size_t filled_ = 0;
-  uint64_t offset_ = kBlock;
+  RunFileWriter<DueEntry> file_;
 };
 
 std::string DueRunPath(const std::string& directory, uint64_t number);

@@ -58,7 +58,7 @@ class RunCheck {
                            .effect = "costs nothing: nothing is kept there"});
     }
     run.bytes_read = kBlock;
-    const uint64_t pages = (header->entries + kDuePageEntries - 1) / kDuePageEntries;
+    const uint64_t pages = (header->entries + kRunPageEntries - 1) / kRunPageEntries;
     for (uint64_t page = 0; page < pages; page += kPiecePages) {
       const uint64_t count = std::min(kPiecePages, pages - page);
       const absl::StatusOr<size_t> got = co_await file.ReadAt((1 + page) * kBlock, {memory.data(), count * kBlock});
@@ -89,7 +89,7 @@ class RunCheck {
     std::vector<DueEntry> entries;
     absl::Status status = readable;
     if (status.ok()) status = ParseDuePage(block, header.number, static_cast<uint32_t>(page), entries);
-    const uint64_t wanted = std::min<uint64_t>(kDuePageEntries, header.entries - page * kDuePageEntries);
+    const uint64_t wanted = std::min<uint64_t>(kRunPageEntries, header.entries - page * kRunPageEntries);
     if (status.ok() && entries.size() != wanted) status = absl::DataLossError("it has not all of its entries");
     for (const DueEntry& entry : entries) {
       if (status.ok() && last_.has_value() && entry < *last_)

@@ -145,10 +145,10 @@ void CheckDuePage(std::span<const std::byte> bytes) {
   std::vector<store::DueEntry> entries;
   if (store::ParseDuePage(block, number, page + 1, entries).ok() || !entries.empty()) abort();
   if (!store::ParseDuePage(block, number, page, entries).ok()) return;
-  if (entries.size() > store::kDuePageEntries) abort();
+  if (entries.size() > store::kRunPageEntries) abort();
   Bytes again(store::kBlock);
   store::EncodeDuePage(number, page, entries, again);
-  const auto used = static_cast<ptrdiff_t>(store::kDuePageHeaderBytes + entries.size() * store::kDueEntryBytes);
+  const auto used = static_cast<ptrdiff_t>(store::kRunPageHeaderBytes + entries.size() * store::kRunEntryBytes);
   if (!std::equal(again.begin() + 4, again.begin() + used, block.begin() + 4)) abort();
 }
 

@@ -390,7 +390,7 @@ TEST(DueRunTest, HeadersAndPagesProveThemselves) {
 // the disk busy with it.
 core::Task<absl::Status> SearchMain(sim::Node* node) {
   constexpr uint64_t kPages = 300;
-  constexpr uint64_t kEntries = kPages * kDuePageEntries - 7;
+  constexpr uint64_t kEntries = kPages * kRunPageEntries - 7;
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories("data"));
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<DueRunWriter> writer, co_await DueRunWriter::Create("data", kLog, 1));
   for (uint64_t i = 0; i < kEntries; ++i) {
@@ -407,8 +407,8 @@ core::Task<absl::Status> SearchMain(sim::Node* node) {
     co_return absl::OkStatus();
   };
   for (uint64_t page = 0; page < kPages; ++page) {
-    CO_RETURN_IF_ERROR(co_await search(page * kDuePageEntries));
-    CO_RETURN_IF_ERROR(co_await search(std::min(page * kDuePageEntries + kDuePageEntries - 1, kEntries - 1)));
+    CO_RETURN_IF_ERROR(co_await search(page * kRunPageEntries));
+    CO_RETURN_IF_ERROR(co_await search(std::min(page * kRunPageEntries + kRunPageEntries - 1, kEntries - 1)));
   }
   CO_ASSIGN_OR_RETURN(const uint64_t behind, co_await run->LowerBound({.due = 3 * kEntries}));
   EXPECT_EQ(behind, kEntries);

@@ -105,7 +105,7 @@ TEST(DueCheckTest, WhatIsWholeIsCountedAndNotCalledDamaged) {
     entries += run.entries;
   }
   EXPECT_GE(entries, static_cast<uint64_t>(kMessages) * 9 / 10);
-  EXPECT_GT(looked.overview.due_bytes, entries * kDueEntryBytes);
+  EXPECT_GT(looked.overview.due_bytes, entries * kRunEntryBytes);
 }
 
 TEST(DueCheckTest, EachFlippedBitIsNamedByFileAndPage) {
