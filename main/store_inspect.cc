@@ -61,14 +61,17 @@ void PrintLog(const LogOverview& log) {
                 HumanBytes(run.bytes).c_str(), Grouped(run.entries).c_str(), Grouped(run.done).c_str(),
                 run.named ? "" : "; of no use, goes at the next start");
   }
+  for (const store::tools::KeyRunOverview& run : log.key_runs) {
+    std::printf("  keys of %020lu to %lu: file of %s, %s entries\n", run.begin, run.end, HumanBytes(run.bytes).c_str(), Grouped(run.entries).c_str());
+  }
 }
 
 void PrintText(const std::string& directory, const Overview& overview) {
   std::printf("%s: store %s, %u logs, segments of %s\n", directory.c_str(), StoreIdText(overview).c_str(),
               overview.manifest.logs, HumanBytes(overview.manifest.segment_bytes).c_str());
-  std::printf("disk: %s in segments, %s in indexes, %s in indexes of waiting messages, %s in metadata\n",
+  std::printf("disk: %s in segments, %s in indexes, %s in indexes of waiting messages, %s in indexes of keys, %s in metadata\n",
               HumanBytes(overview.log_bytes).c_str(), HumanBytes(overview.index_bytes).c_str(),
-              HumanBytes(overview.due_bytes).c_str(), HumanBytes(overview.meta_bytes).c_str());
+              HumanBytes(overview.due_bytes).c_str(), HumanBytes(overview.key_bytes).c_str(), HumanBytes(overview.meta_bytes).c_str());
   if (overview.damages > 0) {
     std::printf("DAMAGE was met %s times: see ringmq store verify %s\n", Grouped(overview.damages).c_str(),
                 directory.c_str());
@@ -119,6 +122,15 @@ void WriteLog(const LogOverview& log, net::JsonWriter& json) {
         .Member("inUse", run.named)
         .EndObject();
   }
+  json.EndArray().Key("keyIndexFiles").BeginArray();
+  for (const store::tools::KeyRunOverview& run : log.key_runs) {
+    json.BeginObject()
+        .Member("begin", static_cast<int64_t>(run.begin))
+        .Member("end", static_cast<int64_t>(run.end))
+        .Member("bytes", static_cast<int64_t>(run.bytes))
+        .Member("entries", static_cast<int64_t>(run.entries))
+        .EndObject();
+  }
   json.EndArray().EndObject();
 }
 
@@ -130,6 +142,7 @@ void PrintJson(const Overview& overview) {
       .Member("logBytes", static_cast<int64_t>(overview.log_bytes))
       .Member("indexBytes", static_cast<int64_t>(overview.index_bytes))
       .Member("waitingIndexBytes", static_cast<int64_t>(overview.due_bytes))
+      .Member("keyIndexBytes", static_cast<int64_t>(overview.key_bytes))
       .Member("metadataBytes", static_cast<int64_t>(overview.meta_bytes))
       .Member("damages", static_cast<int64_t>(overview.damages));
   json.Key("logs").BeginArray();

@@ -62,10 +62,11 @@ std::string Line(const Finding& finding) {
 void PrintText(const std::string& directory, const VerifyReport& report) {
   for (const Finding& finding : report.findings) std::printf("%s\n", Line(finding).c_str());
   std::printf(
-      "%s: store %016lx%016lx, %u logs, %s segments, %s indexes, %s files of waiting messages, %s batches, %s messages, %s metadata commits; %s "
+      "%s: store %016lx%016lx, %u logs, %s segments, %s indexes, %s files of waiting messages, %s of keys, %s batches, %s messages, %s metadata commits; %s "
       "checked\n",
       directory.c_str(), report.manifest.store_id.high, report.manifest.store_id.low, report.manifest.logs,
       Grouped(report.segments).c_str(), Grouped(report.indexes).c_str(), Grouped(report.due_runs).c_str(),
+      Grouped(report.key_runs).c_str(),
       Grouped(report.batches).c_str(),
       Grouped(report.records).c_str(), Grouped(report.commits).c_str(), HumanBytes(report.bytes).c_str());
   if (report.moving_logs > 0) {
@@ -113,6 +114,7 @@ void PrintJson(const VerifyReport& report) {
       .Member("segments", static_cast<int64_t>(report.segments))
       .Member("indexes", static_cast<int64_t>(report.indexes))
       .Member("waitingIndexFiles", static_cast<int64_t>(report.due_runs))
+      .Member("keyIndexFiles", static_cast<int64_t>(report.key_runs))
       .Member("batches", static_cast<int64_t>(report.batches))
       .Member("messages", static_cast<int64_t>(report.records))
       .Member("metadataCommits", static_cast<int64_t>(report.commits))

@@ -287,6 +287,7 @@ void CommitLog::CloseOpen() {
   unflushed_.push_back({batch.end(), batch.opened});
   tail_cache_.Add(batch.position, batch.room);
   closed_.push_back(&batch);
+  batch_closed_.NotifyAll();
   if (WantsNextSegment()) prepare_.NotifyAll();
 }
 

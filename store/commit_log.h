@@ -126,6 +126,10 @@ class CommitLog {
   uint64_t flushes() const { return flushes_; }
   /// A segment was left behind: its last batch is closed. Woken when that changes.
   core::Notifier& rolled() { return rolled_; }
+  /// Woken when a batch is closed: from then on it lies whole in memory, until it is written and its memory is needed.
+  core::Notifier& batch_closed() { return batch_closed_; }
+  /// The one that is being filled, or null: good until the next suspension.
+  const Batch* open_batch() const { return open_; }
   /// Waits until everything below `position` is on stable storage.
   core::Task<absl::Status> FlushTo(uint64_t position);
 
@@ -208,6 +212,7 @@ class CommitLog {
   core::Notifier watch_;
   core::Notifier prepare_;
   core::Notifier rolled_;
+  core::Notifier batch_closed_;
   uint64_t flush_wanted_ = 0;  // somebody waits for this position
   MarkFile mark_file_;
   uint64_t recorded_mark_;

@@ -6,6 +6,7 @@
 #include "core/strings.h"
 #include "core/sync.h"
 #include "store/crc.h"
+#include "store/find_batch.h"
 #include "store/log_reader.h"
 #include "store/record.h"
 #include "store/shard_store_impl.h"
@@ -14,25 +15,6 @@
 
 namespace store {
 namespace {
-
-struct FoundBatch {
-  BatchHeader header;
-  uint64_t begin = 0;
-};
-
-/// The first batch at or behind `at`, by its header or, where that is damaged, by the header's copy at its end.
-core::Task<std::optional<FoundBatch>> FindBatch(LogReader& reader, Segment& segment, const LogIdentity& log,
-                                                uint64_t at, uint64_t end) {
-  const uint64_t from = at;
-  for (; at + kBlock <= end; at += kBlock) {
-    const std::span<const std::byte> block = co_await reader.Read(segment, at, kBlock);
-    const absl::StatusOr<BatchHeader> header = ParseBatchHeader(block.first(kBatchHeaderBytes), log, at);
-    if (header.ok() && header->bytes <= end - at) co_return FoundBatch{*header, at};
-    const absl::StatusOr<BatchHeader> copy = ParseBatchTrailer(block, log, at + kBlock);
-    if (copy.ok() && copy->position >= from) co_return FoundBatch{*copy, copy->position};
-  }
-  co_return std::nullopt;
-}
 
 /// Null when there is none.
 Segment* FirstEndingBehind(const SegmentList& segments, uint64_t position) {

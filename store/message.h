@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "core/buffer.h"
@@ -109,6 +110,30 @@ struct FetchResult {
   absl::InlinedVector<core::Slice, 8> parts;
   int32_t messages = 0;
   size_t bytes = 0;
+};
+
+/// Messages by a key: UNIQ_KEY, or an item of KEYS.
+struct KeyQuery {
+  std::string topic;
+  std::string key;
+  core::WallMillis begin = 0;  // store time, both included
+  core::WallMillis end = 0;
+  size_t messages_max = 32;
+  size_t bytes_max = size_t{4} << 20;  // of records, after the first one
+};
+
+/// The newest of them, the newest first. Slices of the owning shard.
+struct KeyQueryResult {
+  struct Message {
+    core::WallMillis store_time = 0;
+    core::PhysicalOffset position;
+    core::Slice record;
+  };
+  std::vector<Message> messages;
+  bool cut = false;  // there are more, for which bytes_max had no room
+  /// Of the last message whose keys are known: where it ends, and its store time.
+  core::PhysicalOffset known_below;
+  core::WallMillis known_until = 0;
 };
 
 }  // namespace store

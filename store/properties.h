@@ -11,6 +11,9 @@ inline constexpr char kPropertySeparator = '\x02';
 
 /// What consumers filter by.
 inline constexpr std::string_view kPropertyTags = "TAGS";
+/// What messages are found by (store/message_keys.h).
+inline constexpr std::string_view kPropertyKeys = "KEYS";
+inline constexpr std::string_view kPropertyUniqKey = "UNIQ_KEY";
 
 /// Calls `fn(name, value)` for each property that RocketMQ would see; entries without a name or a value are passed over. Returns whether every byte
 /// belonged to such an entry, each with its 0x02 at the end.

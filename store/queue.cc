@@ -1,37 +1,17 @@
 #include "store/queue.h"
 
 #include <algorithm>
-#include <cstring>
-#include <span>
 #include <utility>
 
 #include "core/assert.h"
 #include "core/strings.h"
-#include "store/bytes.h"
+#include "store/hash.h"
 #include "store/segment.h"
 
 namespace store {
-namespace {
-
-constexpr uint64_t Mix(uint64_t value) {
-  value ^= value >> 33;
-  value *= 0xff51afd7ed558ccdULL;
-  value ^= value >> 33;
-  value *= 0xc4ceb9fe1a85ec53ULL;
-  return value ^ (value >> 33);
-}
-
-}  // namespace
-
 uint64_t HashQueue(std::string_view topic, int32_t queue_id) {
-  const auto* data = reinterpret_cast<const std::byte*>(topic.data());
-  uint64_t hash = 0x9E3779B97F4A7C15ULL ^ (topic.size() * 0xff51afd7ed558ccdULL);
-  size_t at = 0;
-  for (; at + 8 <= topic.size(); at += 8) hash = Mix(hash ^ LoadLittle<uint64_t>(data + at));
-  uint64_t rest = 0;
-  for (size_t i = 0; at + i < topic.size(); ++i) rest |= static_cast<uint64_t>(data[at + i]) << (8 * i);
-  hash = Mix(hash ^ rest);
-  return Mix(hash ^ (static_cast<uint64_t>(static_cast<uint32_t>(queue_id)) << 32));
+  const uint64_t hash = HashText(0x9E3779B97F4A7C15ULL, topic);
+  return MixHash(hash ^ (static_cast<uint64_t>(static_cast<uint32_t>(queue_id)) << 32));
 }
 
 std::string QueueFloorKey(const core::QueueKey& key) {

@@ -160,6 +160,7 @@ core::Task<absl::Status> ShardStoreImpl::LetGoOfOldest() {
 }
 
 core::Task<absl::Status> ShardStoreImpl::RemoveFiles(std::unique_ptr<Segment> segment) {
+  co_await keys_->Forget(*segment);
   while (segment->pins > 0) (void)co_await segment->unpinned.Wait();
   read_cache_.Forget(*segment);
   const std::string path = SegmentPath(options_.directory, segment->position);

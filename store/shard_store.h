@@ -41,6 +41,8 @@ struct StoreOptions {
   double disk_used_ratio_forcible = 0.85;
   double disk_used_ratio_refuse = 0.90; // above: sends are refused until there is room again
   size_t keepers = 0;  // no segment goes before that many were added
+  bool key_index = true;  // messages are found by their keys
+  size_t key_table_entries = size_t{64} << 10;  // of the key index in memory, 24 bytes each; twice as many while files of it are made anew
 };
 
 struct StoreStats {
@@ -60,6 +62,9 @@ struct StoreStats {
   std::string failure;  // why the log takes no more writes, or empty
   uint64_t damaged_records = 0;  // found and never served, since the start
   uint64_t damaged_bytes = 0;    // ranges of the log that recovery skipped
+  uint64_t key_files = 0;        // of the key index
+  uint64_t key_files_damaged = 0;  // since the start; made anew from the log
+  uint64_t key_bytes_missing = 0;  // of the log, whose messages are not found by their keys yet
 };
 
 struct Batch;  // store/commit_log.h
@@ -138,6 +143,10 @@ class ShardStore {
 
   /// The record at a place that Append or Replay has told, also one that readers do not see yet. kNotFound: it is gone; kDataLoss: it is damaged.
   virtual core::Task<absl::StatusOr<core::Slice>> ReadRecord(RecordRef ref) = 0;
+  /// Messages by a key, of all that readers may see. What has just been stored, or must be read from the log first as files of the index are missing, is waited
+  /// for: kUnavailable after 3 s, rather than an answer that lacks messages. kFailedPrecondition: there is no key index; kResourceExhausted: too many
+  /// records had to be looked at.
+  virtual core::Task<absl::StatusOr<KeyQueryResult>> FindByKey(KeyQuery query) = 0;
   virtual LogSpan Span() const = 0;
   /// Makes all that was appended so far durable.
   virtual core::Task<absl::Status> Flush() = 0;

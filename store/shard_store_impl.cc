@@ -59,7 +59,16 @@ core::Task<absl::Status> ShardStoreImpl::Recover() {
   }
   AppendBuffer::Ref append = co_await MakeAppendBuffer(recovery.tail().epoch);
   log_ = std::make_unique<CommitLog>(options_, identity_, segments_, spares_, recovery.tail(), std::move(mark_file), std::move(append));
+  KeyIndexOptions keys{.directory = options_.directory, .log = identity_, .build = options_.key_index, .table_entries = options_.key_table_entries};
+  keys_ = std::make_unique<KeyIndex>(std::move(keys), segments_, *log_);
+  if (const absl::Status loaded = co_await keys_->Load(); !loaded.ok()) {
+    co_await keys_->Close();
+    (void)co_await log_->Stop();
+    (void)co_await CloseSegments();
+    co_return loaded;
+  }
   log_->Start();
+  keys_->Start();
   if (const std::string* row = meta_.Find(MetaTable::kRetention, kRetentionClockKey); row != nullptr) {
     if (const absl::Status loaded = retention_clock_.Load(*row); !loaded.ok()) core::LogError("log ", options_.log_number, ": ", core::ToStd(loaded.message()));
   }
@@ -250,6 +259,10 @@ StoreStats ShardStoreImpl::Stats() const {
   stats.failure = std::string(core::ToStd(log_->failure().message()));
   stats.damaged_records = damaged_records_;
   stats.damaged_bytes = damaged_bytes_;
+  const KeyIndexStats keys = keys_->stats();
+  stats.key_files = keys.runs;
+  stats.key_files_damaged = keys.damaged_runs;
+  stats.key_bytes_missing = keys.bytes_missing;
   return stats;
 }
 
@@ -261,6 +274,7 @@ core::Task<absl::Status> ShardStoreImpl::Close() {
   });
   std::sort(awaited.begin(), awaited.end(), [](const Queue* a, const Queue* b) { return a->key < b->key; });
   for (Queue* queue : awaited) queue->changed.NotifyAll();
+  co_await keys_->Stop();
   absl::Status status = co_await log_->Stop();
   scope_.RequestStop();
   log_->rolled().NotifyAll();
@@ -269,6 +283,7 @@ core::Task<absl::Status> ShardStoreImpl::Close() {
   // Without it what came since the last time counts as younger than it is: no reason to fail.
   retention_clock_.Observe(core::Reactor::Current().now(), log_->append_end());
   if (const absl::Status saved = co_await SaveRetentionClock(); !saved.ok()) core::LogWarning("log ", options_.log_number, ": ", saved.ToString());
+  co_await keys_->Close();
   co_await read_cache_.Close();
   const absl::Status closed = co_await CloseSegments();
   co_return status.ok() ? closed : status;

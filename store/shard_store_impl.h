@@ -9,6 +9,7 @@
 
 #include "core/scope.h"
 #include "store/commit_log.h"
+#include "store/key_index.h"
 #include "store/queue.h"
 #include "store/read_cache.h"
 #include "store/retention_clock.h"
@@ -18,7 +19,7 @@
 
 namespace store {
 
-/// ShardStore on a CommitLog. Split by what it does: shard_store_impl.cc opens, closes and appends; fetch.cc reads; sealer.cc,
+/// ShardStore on a CommitLog. Split by what it does: shard_store_impl.cc opens, closes and appends; fetch.cc and find_by_key.cc read; sealer.cc,
 /// retention.cc and queue_floors.cc are the work beside it.
 class ShardStoreImpl final : public ShardStore {
  public:
@@ -42,6 +43,7 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<core::LogicalOffset> OffsetByTime(core::QueueKey queue, core::WallMillis timestamp, bool upper) override;
   core::Task<absl::StatusOr<core::Slice>> ReadRecord(core::PhysicalOffset position) override;
   core::Task<absl::StatusOr<core::Slice>> ReadRecord(RecordRef ref) override;
+  core::Task<absl::StatusOr<KeyQueryResult>> FindByKey(KeyQuery query) override;
   LogSpan Span() const override;
   core::Task<absl::Status> Flush() override;
   core::Task<absl::StatusOr<uint64_t>> Replay(uint64_t from, std::function<void(const ReplayedRecord&)> show) override;
@@ -77,6 +79,16 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<core::WallMillis> LoadStoreTime(core::QueueKey key, int64_t offset);
   Queue* FindQueue(const core::QueueKey& key) const { return queues_.Find(QueueName(key)); }
   void NoteDamage(const IndexEntry& entry, const core::QueueKey& key, int64_t offset, const absl::Status& status);
+
+  // find_by_key.cc
+  struct KeySearch;
+  /// Goes through all places. False: there is a hole that has to be filled first.
+  core::Task<absl::StatusOr<bool>> SearchPlaces(KeySearch& search);
+  core::Task<absl::StatusOr<bool>> SearchPlace(KeySearch& search, KeyIndex::Place& place);
+  core::Task<absl::StatusOr<uint64_t>> FirstStoredBehind(KeySearch& search, KeyIndex::Place& place, KeyRun::Range& range);
+  core::Task<absl::StatusOr<core::Slice>> ReadForKey(KeySearch& search, RecordRef ref);
+  core::Task<absl::StatusOr<RecordRef>> RecordAt(KeyIndex::Place& place, KeyRun::Range& range, uint64_t number);
+  bool ServesRecord(const RecordView& record, uint64_t position) const;
 
   // sealer.cc
   core::Task<void> SealLoop();
@@ -125,6 +137,7 @@ class ShardStoreImpl final : public ShardStore {
   std::vector<std::unique_ptr<Queue>> dropped_;
   std::set<std::string, std::less<>> dropping_;  // topics that DropTopic is at work on
   std::unique_ptr<CommitLog> log_;
+  std::unique_ptr<KeyIndex> keys_;
   ReadCache read_cache_;
   core::Semaphore restoring_{1};
   core::Semaphore deleting_{1};

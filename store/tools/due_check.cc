@@ -7,125 +7,40 @@
 #include <utility>
 
 #include "core/file.h"
-#include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
 #include "store/due_row.h"
 #include "store/due_run.h"
 #include "store/segment.h"
+#include "store/tools/run_check.h"
 
 namespace store::tools {
 namespace {
 
-constexpr uint64_t kPiecePages = 256;
 constexpr size_t kHeaderUsed = 68;
 constexpr std::string_view kMadeAnew =
     "costs nothing: the index of waiting messages is made anew from the log, which takes as long as reading the log";
 
-/// One file and what is to be said of it.
-class RunCheck {
- public:
-  RunCheck(std::string file, bool named, std::vector<Finding>& findings)
-      : file_(std::move(file)), named_(named), findings_(findings) {}
-
-  core::Task<void> Read(core::File& file, const LogIdentity& log, DueRunOverview& run) {
-    const core::Slice memory = core::Reactor::Current().buffers().Allocate(kPiecePages * kBlock);
-    const absl::Status read = co_await file.ReadExactlyAt(0, {memory.data(), kBlock});
-    const std::span<const std::byte> block = memory.bytes().first(kBlock);
-    if (absl::IsOutOfRange(read) || (read.ok() && AllZero(block))) {
-      // The header comes last: until then no checkpoint names the file.
-      if (named_)
-        Damage(0, std::min<uint64_t>(run.bytes, kBlock), "it has no header");
-      else
-        Note("it is not finished: it is being written, or was when the broker ended");
-      co_return;
-    }
-    if (!read.ok()) {
-      Damage(0, kBlock, core::StrCat("the header can't be read: ", core::ToStd(read.message())));
-      co_return;
-    }
-    const absl::StatusOr<DueRunHeader> header = ParseDueRunHeader(block, log, run.number);
-    if (!header.ok()) {
-      Damage(0, kBlock, std::string(header.status().message()));
-      co_return;
-    }
-    run.entries = header->entries;
-    if (!AllZero(block.subspan(kHeaderUsed))) {
-      findings_.push_back({.file = file_,
-                           .begin = kHeaderUsed,
-                           .end = kBlock,
-                           .what = "bytes behind the header are not zero",
-                           .effect = "costs nothing: nothing is kept there"});
-    }
-    run.bytes_read = kBlock;
-    const uint64_t pages = (header->entries + kRunPageEntries - 1) / kRunPageEntries;
-    for (uint64_t page = 0; page < pages; page += kPiecePages) {
-      const uint64_t count = std::min(kPiecePages, pages - page);
-      const absl::StatusOr<size_t> got = co_await file.ReadAt((1 + page) * kBlock, {memory.data(), count * kBlock});
-      for (uint64_t i = 0; i < count; ++i) {
-        if (got.ok() && *got < (i + 1) * kBlock) {
-          Damage(run.bytes, (1 + pages) * kBlock,
-                 core::StrCat("the file was cut short: it has ", run.bytes, " of its ", (1 + pages) * kBlock, " bytes"));
-          co_return;
-        }
-        // A sector that can't be read costs what lies in it: its neighbours are asked for one by one.
-        absl::Status readable = got.status();
-        if (!got.ok()) readable = co_await file.ReadExactlyAt((1 + page + i) * kBlock, {memory.data() + i * kBlock, kBlock});
-        CheckPage(memory.bytes().subspan(i * kBlock, kBlock), readable, *header, page + i);
-        run.bytes_read += kBlock;
-      }
-    }
-    if (whole_ && (taken_back_ != header->taken_back || lowest_ != header->lowest_position))
-      Damage(0, kBlock, "the header does not fit the entries");
+core::Task<void> CheckFile(core::File& file, LogIdentity log, RunCheck<DueEntry>& check, DueRunOverview& run) {
+  const std::optional<core::Slice> block = co_await check.ReadHeader(file, run.bytes);
+  if (!block.has_value()) co_return;
+  const absl::StatusOr<DueRunHeader> header = ParseDueRunHeader(block->bytes(), log, run.number);
+  if (!header.ok()) {
+    check.Damage(0, kBlock, std::string(header.status().message()));
+    co_return;
   }
-
- private:
-  static bool AllZero(std::span<const std::byte> bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
-  }
-
-  void CheckPage(std::span<const std::byte> block, const absl::Status& readable, const DueRunHeader& header,
-                 uint64_t page) {
-    std::vector<DueEntry> entries;
-    absl::Status status = readable;
-    if (status.ok()) status = ParseDuePage(block, header.number, static_cast<uint32_t>(page), entries);
-    const uint64_t wanted = std::min<uint64_t>(kRunPageEntries, header.entries - page * kRunPageEntries);
-    if (status.ok() && entries.size() != wanted) status = absl::DataLossError("it has not all of its entries");
-    for (const DueEntry& entry : entries) {
-      if (status.ok() && last_.has_value() && entry < *last_)
-        status = absl::DataLossError("its entries are not in their order");
-      last_ = entry;
-      if (entry.taken_back()) ++taken_back_;
-      lowest_ = std::min(lowest_, entry.position());
-    }
-    if (status.ok()) return;
-    whole_ = false;
-    last_.reset();
-    Damage((1 + page) * kBlock, (2 + page) * kBlock, core::StrCat("page ", page, ": ", core::ToStd(status.message())));
-  }
-
-  void Damage(uint64_t begin, uint64_t end, std::string what) {
-    // What no checkpoint names is of no use, whole or not.
-    findings_.push_back({.severity = named_ ? Severity::kDamage : Severity::kNote,
-                         .file = file_,
-                         .begin = begin,
-                         .end = end,
-                         .what = std::move(what),
-                         .effect = std::string(named_ ? kMadeAnew : "removed at the next start")});
-  }
-  void Note(std::string what) {
-    findings_.push_back(
-        {.severity = Severity::kNote, .file = file_, .what = std::move(what), .effect = "removed at the next start"});
-  }
-
-  const std::string file_;
-  const bool named_;
-  std::vector<Finding>& findings_;
-  std::optional<DueEntry> last_;
-  uint64_t taken_back_ = 0;
-  uint64_t lowest_ = UINT64_MAX;
-  bool whole_ = true;
-};
+  run.entries = header->entries;
+  check.CheckUnused(*block, kHeaderUsed);
+  uint64_t taken_back = 0;
+  uint64_t lowest = UINT64_MAX;
+  run.bytes_read = kBlock + co_await check.ReadPages(file, run.bytes, static_cast<uint32_t>(run.number), run.entries,
+                                                     [&](const DueEntry& entry) {
+                                                       if (entry.taken_back()) ++taken_back;
+                                                       lowest = std::min(lowest, entry.position());
+                                                     });
+  if (check.whole() && (taken_back != header->taken_back || lowest != header->lowest_position))
+    check.Damage(0, kBlock, "the header does not fit the entries");
+}
 
 /// Where an index is: its folder, and the key of its checkpoint.
 struct Place {
@@ -147,9 +62,10 @@ std::map<uint64_t, DueCheckpoint::Run> NamedRuns(const MetaContent& meta, const 
   if (row == nullptr) return named;
   const absl::StatusOr<DueCheckpoint> checkpoint = ParseDueCheckpoint(*row);
   if (!checkpoint.ok()) {
-    findings.push_back({.file = core::StrCat("meta-", log, "/meta.log"),
-                        .what = core::StrCat("of the index of waiting messages ", core::ToStd(checkpoint.status().message())),
-                        .effect = std::string(kMadeAnew)});
+    findings.push_back(
+        {.file = core::StrCat("meta-", log, "/meta.log"),
+         .what = core::StrCat("of the index of waiting messages ", core::ToStd(checkpoint.status().message())),
+         .effect = std::string(kMadeAnew)});
     return named;
   }
   for (const DueCheckpoint::Run& run : checkpoint->runs) named[run.number] = run;
@@ -157,8 +73,8 @@ std::map<uint64_t, DueCheckpoint::Run> NamedRuns(const MetaContent& meta, const 
 }
 
 /// Looks once at all of them. False: a file that is named was not there.
-core::Task<bool> CheckOnce(std::string root, Place place, LogIdentity log, const MetaContent& meta, std::vector<Finding>& findings,
-                           std::vector<DueRunOverview>& runs) {
+core::Task<bool> CheckOnce(std::string root, Place place, LogIdentity log, const MetaContent& meta,
+                           std::vector<Finding>& findings, std::vector<DueRunOverview>& runs) {
   const std::string directory = core::StrCat(root, "/", place.folder);
   const std::map<uint64_t, DueCheckpoint::Run> named = NamedRuns(meta, place, log.log_number, findings);
   std::set<uint64_t> numbers;
@@ -192,20 +108,20 @@ core::Task<bool> CheckOnce(std::string root, Place place, LogIdentity log, const
     }
     run.bytes = info->bytes;
     core::File file = *std::move(opened);
-    co_await RunCheck(below, run.named, findings).Read(file, log, run);
+    RunCheck<DueEntry> check(below, run.named, kMadeAnew, findings);
+    co_await CheckFile(file, log, check, run);
     (void)co_await file.Close();
     if (run.named && run.entries > 0 && run.done > run.entries) {
-      findings.push_back({.file = below,
-                          .what = "the checkpoint of the index does not fit it",
-                          .effect = std::string(kMadeAnew)});
+      findings.push_back(
+          {.file = below, .what = "the checkpoint of the index does not fit it", .effect = std::string(kMadeAnew)});
     }
     runs.push_back(run);
   }
   co_return all;
 }
 
-core::Task<void> CheckPlace(std::string root, Place place, LogIdentity log, const MetaContent& meta, std::vector<Finding>& findings,
-                            std::vector<DueRunOverview>& runs) {
+core::Task<void> CheckPlace(std::string root, Place place, LogIdentity log, const MetaContent& meta,
+                            std::vector<Finding>& findings, std::vector<DueRunOverview>& runs) {
   std::vector<DueRunOverview> seen;
   std::vector<Finding> found;
   bool all = co_await CheckOnce(root, place, log, meta, found, seen);

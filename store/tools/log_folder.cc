@@ -8,6 +8,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "store/due_run.h"
+#include "store/key_run.h"
 #include "store/mark_file.h"
 #include "store/sealed_index.h"
 
@@ -63,6 +64,9 @@ core::Task<absl::Status> LogFolder::OpenAll(std::vector<Finding>& findings) {
       indexes.push_back(*index);
     } else if (PositionOfSegmentName(entry.name, kDueRunSuffix).has_value()) {
       continue;  // due_check.h
+    } else if (PositionOfSegmentName(entry.name, kKeyRunSuffix).has_value() ||
+               PositionOfSegmentName(entry.name, kNewKeyRunSuffix).has_value()) {
+      continue;  // key_check.h
     } else if (PositionOfSegmentName(entry.name, kSpareSuffix).has_value()) {
       findings.push_back({.severity = Severity::kNote,
                           .file = name_ + "/" + entry.name,

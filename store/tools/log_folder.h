@@ -30,6 +30,8 @@ class LogFolder {
   const SegmentList& segments() const { return segments_; }
   const LogIdentity& identity() const { return identity_; }
   const std::string& directory() const { return directory_; }
+  /// As findings name it.
+  const std::string& name() const { return name_; }
   /// All below was flushed: the highest of the mark file and of the ends of sealed segments.
   uint64_t mark() const { return mark_; }
   /// The log was closed in order with its end at mark().

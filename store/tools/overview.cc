@@ -107,8 +107,13 @@ core::Task<absl::Status> AddLog(std::string directory, uint32_t number, Overview
                       co_await LogFolder::Open(directory, core::StrCat("log-", number),
                                                {overview.manifest.store_id, number}, findings));
   LogFolder& folder = *opened;
-  LogOverview log{
-      .number = number, .mark = folder.mark(), .closed = folder.clean(), .epoch = 0, .segments = {}, .due_runs = {}};
+  LogOverview log{.number = number,
+                  .mark = folder.mark(),
+                  .closed = folder.clean(),
+                  .epoch = 0,
+                  .segments = {},
+                  .due_runs = {},
+                  .key_runs = {}};
   std::map<uint64_t, size_t> place;
   for (size_t i = 0; i < folder.segments().size(); ++i) {
     const Segment& segment = folder.segments().at(i);
@@ -140,6 +145,8 @@ core::Task<absl::Status> AddLog(std::string directory, uint32_t number, Overview
   log.mark = std::max(log.mark, walk.mark());
   log.due_runs = co_await CheckDueRuns(directory, folder.identity(), tables, findings);
   for (const DueRunOverview& run : log.due_runs) overview.due_bytes += run.bytes;
+  log.key_runs = co_await CheckKeyRuns(folder, findings);
+  for (const KeyRunOverview& run : log.key_runs) overview.key_bytes += run.bytes;
   AddFloors(tables, number, overview);
   overview.logs.push_back(std::move(log));
   for (const Finding& finding : findings) overview.damages += finding.severity == Severity::kDamage ? 1 : 0;

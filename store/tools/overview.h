@@ -12,6 +12,7 @@
 #include "store/manifest.h"
 #include "store/tools/due_check.h"
 #include "store/tools/finding.h"
+#include "store/tools/key_check.h"
 #include "store/tools/meta_reader.h"
 
 namespace store::tools {
@@ -32,6 +33,7 @@ struct LogOverview {
   uint32_t epoch = 0;   // of the last batch: it grows with each opening
   std::vector<SegmentOverview> segments;
   std::vector<DueRunOverview> due_runs;  // of the index of waiting messages
+  std::vector<KeyRunOverview> key_runs;
 };
 
 struct QueueOverview {
@@ -53,6 +55,7 @@ struct Overview {
   uint64_t log_bytes = 0;         // that the segment files take
   uint64_t index_bytes = 0;
   uint64_t due_bytes = 0;         // the files of the indexes of waiting messages
+  uint64_t key_bytes = 0;         // the files of the indexes of keys
   uint64_t meta_bytes = 0;
   uint64_t damages = 0;  // that were met on the way; verify says more
 };

@@ -9,6 +9,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "store/tools/due_check.h"
+#include "store/tools/key_check.h"
 #include "store/tools/log_folder.h"
 #include "store/tools/log_verifier.h"
 #include "store/tools/meta_reader.h"
@@ -125,6 +126,10 @@ core::Task<absl::StatusOr<VerifyReport>> VerifyFolder(std::string directory) {
     }
     for (const DueRunOverview& run : co_await CheckDueRuns(directory, identity, meta, report.findings)) {
       ++report.due_runs;
+      report.bytes += run.bytes_read;
+    }
+    for (const KeyRunOverview& run : co_await CheckKeyRuns(folder, report.findings)) {
+      ++report.key_runs;
       report.bytes += run.bytes_read;
     }
     co_await folder.Close();

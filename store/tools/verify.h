@@ -17,6 +17,7 @@ struct VerifyReport {
   uint64_t segments = 0;
   uint64_t indexes = 0;
   uint64_t due_runs = 0;  // files of the indexes of waiting messages
+  uint64_t key_runs = 0;  // files of the index of keys
   uint64_t batches = 0;
   uint64_t records = 0;      // messages that were proven
   uint64_t commits = 0;      // of the metadata

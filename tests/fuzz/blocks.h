@@ -17,7 +17,8 @@ namespace fuzz {
 using Bytes = std::vector<std::byte>;
 
 // Each puts the checksum of a block right, where `block` is long enough to have one: what no accident does, but what an input must have to come to
-// the code behind the check. Layouts: batch.h, segment.h, sealed_index.h, index_page.h, mark_file.h, meta_file.h, due_run.h.
+// the code behind the check. Layouts: batch.h, segment.h, sealed_index.h, index_page.h, mark_file.h, meta_file.h, due_run.h,
+// run_page.h, key_run.h.
 
 namespace internal {
 
@@ -58,7 +59,11 @@ inline void MendDueHeader(std::span<std::byte> block) {
   if (block.size() >= 68) store::StoreLittle<uint32_t>(block.data() + 64, store::Crc32c(block.first(64)));
 }
 
-inline void MendDuePage(std::span<std::byte> block) {
+inline void MendKeyHeader(std::span<std::byte> block) {
+  if (block.size() >= 88) store::StoreLittle<uint32_t>(block.data() + 84, store::Crc32c(block.first(84)));
+}
+
+inline void MendRunPage(std::span<std::byte> block) {
   if (block.size() < store::kBlock) return;
   store::StoreLittle<uint32_t>(block.data(), store::Crc32c(block.first(store::kBlock).subspan(4)));
 }

@@ -16,8 +16,10 @@
 #include "store/due_row.h"
 #include "store/due_run.h"
 #include "store/index_page.h"
+#include "store/key_run.h"
 #include "store/manifest.h"
 #include "store/mark_file.h"
+#include "store/message_keys.h"
 #include "store/meta_file.h"
 #include "store/sealed_index.h"
 #include "store/segment.h"
@@ -138,18 +140,56 @@ void CheckDueHeader(std::span<const std::byte> bytes) {
   if (!std::equal(again.begin(), again.begin() + 68, block.begin())) abort();
 }
 
-void CheckDuePage(std::span<const std::byte> bytes) {
-  const Bytes block = Block(bytes);
+template <typename Entry>
+void CheckPageOf(const Bytes& block) {
   const uint32_t page = store::LoadLittle<uint32_t>(block.data() + 8);
-  const uint64_t number = store::LoadLittle<uint32_t>(block.data() + 12);
-  std::vector<store::DueEntry> entries;
-  if (store::ParseDuePage(block, number, page + 1, entries).ok() || !entries.empty()) abort();
-  if (!store::ParseDuePage(block, number, page, entries).ok()) return;
+  const uint32_t mark = store::LoadLittle<uint32_t>(block.data() + 12);
+  std::vector<Entry> entries;
+  if (store::ParseRunPage(block, mark, page + 1, entries).ok() || !entries.empty()) abort();
+  if (store::ParseRunPage(block, mark + 1, page, entries).ok() || !entries.empty()) abort();
+  if (!store::ParseRunPage(block, mark, page, entries).ok()) return;
   if (entries.size() > store::kRunPageEntries) abort();
   Bytes again(store::kBlock);
-  store::EncodeDuePage(number, page, entries, again);
+  store::EncodeRunPage<Entry>(mark, page, entries, again);
   const auto used = static_cast<ptrdiff_t>(store::kRunPageHeaderBytes + entries.size() * store::kRunEntryBytes);
   if (!std::equal(again.begin() + 4, again.begin() + used, block.begin() + 4)) abort();
+}
+
+void CheckRunPage(std::span<const std::byte> bytes) {
+  const Bytes block = Block(bytes);
+  CheckPageOf<store::DueEntry>(block);
+  CheckPageOf<store::KeyEntry>(block);
+}
+
+void CheckKeyHeader(std::span<const std::byte> bytes) {
+  const Bytes block = Block(bytes);
+  const uint64_t begin = store::LoadLittle<uint64_t>(block.data() + 32);
+  const absl::StatusOr<store::KeyRunHeader> header = store::ParseKeyRunHeader(block, kLog, begin);
+  if (store::ParseKeyRunHeader(block, kLog, begin + 1).ok()) abort();
+  if (!header.ok()) return;
+  Bytes again(store::kBlock);
+  store::EncodeKeyRunHeader(kLog, *header, again);
+  if (!std::equal(again.begin(), again.begin() + 88, block.begin())) abort();
+}
+
+/// The keys of any properties are those of the last KEYS and the last UNIQ_KEY.
+void CheckKeys(std::span<const std::byte> bytes) {
+  std::string_view keys;
+  std::string_view uniq_key;
+  store::ForEachProperty(TextOf(bytes), [&](std::string_view name, std::string_view value) {
+    if (name == store::kPropertyKeys) keys = value;
+    if (name == store::kPropertyUniqKey) uniq_key = value;
+  });
+  std::vector<std::string_view> wanted;
+  if (!uniq_key.empty()) wanted.push_back(uniq_key);
+  for (size_t at = 0; at < keys.size();) {
+    const size_t end = std::min(keys.find(store::kKeySeparator, at), keys.size());
+    if (end > at) wanted.push_back(keys.substr(at, end - at));
+    at = end + 1;
+  }
+  std::vector<std::string_view> found;
+  store::ForEachKey(TextOf(bytes), [&](std::string_view key) { found.push_back(key); });
+  if (found != wanted) abort();
 }
 
 struct Kind {
@@ -176,7 +216,9 @@ constexpr Kind kKinds[] = {
     {CheckMeta, fuzz::MendMeta},
     {CheckText, MendManifest},
     {CheckDueHeader, fuzz::MendDueHeader},
-    {CheckDuePage, fuzz::MendDuePage},
+    {CheckRunPage, fuzz::MendRunPage},
+    {CheckKeyHeader, fuzz::MendKeyHeader},
+    {CheckKeys, nullptr},
 };
 
 }  // namespace

@@ -19,7 +19,8 @@ from peers import ringmq, rocketmq  # noqa: E402
 
 BLOCK, TOPIC = 4096, 'Seeds'
 STORE_ID, LOG = struct.pack('<QQ', 0x1111111111111111, 0x2222222222222222), struct.pack('<I', 3)  # what blocks_fuzz.cc expects
-BATCH, SEGMENT_HEADER, INDEX_HEADER, INDEX_PAGE, ROWS, MARK, META, TEXT, DUE_HEADER, DUE_PAGE = range(10)  # the kinds of blocks_fuzz.cc
+# The kinds of blocks_fuzz.cc.
+BATCH, SEGMENT_HEADER, INDEX_HEADER, INDEX_PAGE, ROWS, MARK, META, TEXT, DUE_HEADER, RUN_PAGE, KEY_HEADER, KEYS = range(12)
 INPUT_BYTES_MAX = 3 * BLOCK
 
 
@@ -68,7 +69,10 @@ def blocks(folder, out):
                     add(ROWS, data[offset:offset + size])
         elif path.name.endswith('.due'):
             add(DUE_HEADER, of(data[:BLOCK], (12, 16), (LOG, STORE_ID)))
-            add(DUE_PAGE, data[BLOCK:2 * BLOCK])
+            add(RUN_PAGE, data[BLOCK:2 * BLOCK])
+        elif path.name.endswith('.keys'):
+            add(KEY_HEADER, of(data[:BLOCK], (12, 16), (LOG, STORE_ID)))
+            add(RUN_PAGE, data[BLOCK:2 * BLOCK])
         elif path.name == 'flushed':
             add(MARK, of(data[:BLOCK], (8, 24), (STORE_ID, LOG)))
         elif path.name == 'meta.log':
@@ -81,6 +85,7 @@ def blocks(folder, out):
             add(META, data)
         elif path.name == 'manifest':
             add(TEXT, data)
+    add(KEYS, b'UNIQ_KEY\x01a\x02KEYS\x01b  c d\x02WAIT\x01true\x02KEYS\x01 e')
     add(TEXT, b'group\0topic\x003')
     add(TEXT, b'1 135168 140000 9 7 0 0 8 171 2')  # the checkpoint of an index of waiting messages
 

@@ -16,6 +16,7 @@
 #include "core/strings.h"
 #include "core/sync.h"
 #include "store/due_run.h"
+#include "store/key_run.h"
 #include "store/tools/verify.h"
 #include "tests/sim/small_schedule.h"
 #include "tests/sim/small_store.h"
@@ -249,7 +250,7 @@ TEST(BitFlipTest, CostsOneMessageAtMost) {
     const auto [path, at] = TurnABit(world, node, base);
     Totals& total = totals[KindOf(path)];
     ++total.flips;
-    if (path.ends_with(kDueRunSuffix)) ASSERT_TRUE(IsNamed(world, node, path, at)) << "state " << state << ": " << path << " at " << at;
+    if (path.ends_with(kDueRunSuffix) || path.ends_with(kKeyRunSuffix)) ASSERT_TRUE(IsNamed(world, node, path, at)) << "state " << state << ": " << path << " at " << at;
     const std::string wrong = Judge(world, node, base, durability, path, total);
     ASSERT_EQ(wrong, "") << AgainState(state) << base.what << ", " << path << " at " << at << world.Describe();
   }

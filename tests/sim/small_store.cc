@@ -1,11 +1,13 @@
 #include "tests/sim/small_store.h"
 
 #include <iterator>
+#include <limits>
 #include <span>
 #include <string_view>
 
 #include "core/status.h"
 #include "core/strings.h"
+#include "store/properties.h"
 #include "store/record.h"
 #include "store/segment.h"
 #include "store/tags_code.h"
@@ -22,6 +24,8 @@ absl::Status TakeRecords(const FetchResult& result, const std::string& topic, Se
       const absl::StatusOr<RecordView> record = ParseRecord(rest);
       if (!record.ok() || !record->BodyIntact() || record->topic != topic)
         return absl::InternalError("a damaged record was served");
+      if (record->properties.find(kPropertyUniqKey) != std::string_view::npos)
+        seen.keyed.emplace(topic, record->queue_offset.value());
       std::string body(reinterpret_cast<const char*>(record->body.data()), record->body.size());
       if (!seen.messages.emplace(Place(topic, record->queue_offset.value()), std::move(body)).second) {
         return absl::InternalError(
@@ -66,6 +70,45 @@ core::Task<absl::Status> CheckTag(ShardStore& store, std::string topic, const ch
   co_return absl::OkStatus();
 }
 
+/// The newest messages with this key, as bodies, the newest first.
+core::Task<absl::StatusOr<std::vector<std::string>>> FindBodies(ShardStore& store, std::string topic, std::string key) {
+  KeyQuery query{.topic = std::move(topic),
+                 .key = std::move(key),
+                 .end = std::numeric_limits<core::WallMillis>::max(),
+                 .messages_max = 64};
+  CO_ASSIGN_OR_RETURN(const KeyQueryResult found, co_await store.FindByKey(std::move(query)));
+  std::vector<std::string> bodies;
+  for (const KeyQueryResult::Message& message : found.messages) {
+    const absl::StatusOr<RecordView> record = ParseRecord(message.record.bytes());
+    if (!record.ok() || !record->BodyIntact()) co_return absl::InternalError("a damaged record was found by its key");
+    bodies.emplace_back(reinterpret_cast<const char*>(record->body.data()), record->body.size());
+  }
+  co_return bodies;
+}
+
+/// What `all` shows of the queue is found by its keys, and nothing else.
+core::Task<absl::Status> CheckKeys(ShardStore& store, std::string topic, const Seen& all) {
+  std::map<std::string, std::vector<std::string>> by_tag;  // the newest first
+  for (auto one = all.messages.lower_bound({topic, 0}); one != all.messages.end() && one->first.first == topic; ++one) {
+    if (!all.keyed.contains(one->first)) continue;
+    std::string key(KeyOf(one->second));
+    CO_ASSIGN_OR_RETURN(const std::vector<std::string> found, co_await FindBodies(store, topic, key));
+    if (found != std::vector<std::string>{one->second})
+      co_return absl::InternalError(core::StrCat("message ", one->first.second, " of ", topic, " is found ",
+                                                 found.size(), " times by its key ", key));
+    std::vector<std::string>& of_tag = by_tag[TagOf(one->second)];
+    of_tag.insert(of_tag.begin(), one->second);
+  }
+  for (auto& [tag, wanted] : by_tag) {
+    if (wanted.size() > 64) wanted.resize(64);
+    CO_ASSIGN_OR_RETURN(const std::vector<std::string> found, co_await FindBodies(store, topic, tag));
+    if (found != wanted)
+      co_return absl::InternalError(
+          core::StrCat(found.size(), " messages of ", topic, " are found by ", tag, " instead of ", wanted.size()));
+  }
+  co_return absl::OkStatus();
+}
+
 }  // namespace
 
 uint64_t StateCount() { return sim::FromEnvironment("RINGMQ_SIM_STATES", sim::SeedCount(1000)); }
@@ -74,10 +117,13 @@ std::string AgainState(uint64_t state) { return sim::Again(state, "RINGMQ_SIM_ST
 
 const char* TagOf(std::string_view body) { return kTags[sim::HashText(body) % std::size(kTags)]; }
 
+std::string_view KeyOf(std::string_view body) { return body.substr(0, body.find('|')); }
+
 StoreOptions SmallStoreOptions(Durability durability) {
   StoreOptions options;
   options.durability = durability;
   options.append_buffer_bytes = size_t{1} << 20;
+  options.key_table_entries = 32;
   return options;
 }
 
@@ -107,7 +153,8 @@ core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, 
   MessageDraft draft;
   draft.topic = topic;
   draft.body = std::as_bytes(std::span(body.data(), body.size()));
-  const std::string properties = core::StrCat("TAGS\x01", TagOf(body), "\x02");
+  const std::string properties =
+      core::StrCat("TAGS\x01", TagOf(body), "\x02KEYS\x01", TagOf(body), "\x02UNIQ_KEY\x01", KeyOf(body), "\x02");
   draft.properties = properties;
   draft.tags_code = JavaHash(TagOf(body));
   draft.born_host.port = draft.store_host.port = 1;
@@ -138,6 +185,7 @@ core::Task<absl::Status> ReadEverything(ShardStore& store, const Told& told, See
     seen.ranges[topic] = {min, max};
     CO_RETURN_IF_ERROR(co_await ReadQueue(store, topic, min, max, {}, &seen));
     for (const char* tag : kTags) CO_RETURN_IF_ERROR(co_await CheckTag(store, topic, tag, seen));
+    CO_RETURN_IF_ERROR(co_await CheckKeys(store, topic, seen));
   }
   seen.damaged_records = store.Stats().damaged_records;
   seen.damaged_bytes = store.Stats().damaged_bytes;

@@ -54,6 +54,7 @@ struct Told {
 /// What a store shows.
 struct Seen {
   std::map<Place, std::string> messages;
+  std::set<Place> keyed;  // those of Send, with keys: KeyOf, and their tag
   std::map<std::string, std::pair<int64_t, int64_t>> ranges;  // topic -> first offset, one past the last
   uint64_t damaged_records = 0;
   uint64_t damaged_bytes = 0;
@@ -82,11 +83,13 @@ core::Task<absl::Status> CloseSmall(SmallStore& opened);
 
 /// The tag of a message with this body.
 const char* TagOf(std::string_view body);
-/// Sends one message to queue 0 of `topic`, with a tag that its body decides, and notes the answer.
+/// Its unique key: what BodyOf was told.
+std::string_view KeyOf(std::string_view body);
+/// Sends one message to queue 0 of `topic`, with a tag and keys that its body decides, and notes the answer.
 core::Task<absl::Status> Send(ShardStore& store, Told& told, std::string topic, std::string body,
                               Durability durability);
-/// Reads every queue from its first to its last offset, as a consumer of everything and as one of each tag. kInternal: a reader makes no progress, sees
-/// what is no record, or finds by its tag not exactly what has it.
+/// Reads every queue from its first to its last offset, as a consumer of everything and as one of each tag, and looks for each message by its keys. kInternal: a
+/// reader makes no progress, sees what is no record, or finds by a tag or key not exactly what has it.
 core::Task<absl::Status> ReadEverything(ShardStore& store, const Told& told, Seen& seen);
 
 /// What `seen` shows that contradicts `told`, a line each: what nobody sent, what was refused, what is there twice or in another's place.

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -179,6 +180,33 @@ core::Task<absl::Status> ColdMain() {
 }
 
 TEST(ShardStoreTest, ColdReadsFindTheSame) { CO_EXPECT_OK(sim::RunInWorld(4, 1, ColdMain)); }
+
+// Catches a search that is off by one among messages of the same millisecond, across segments, or where nothing was stored.
+core::Task<absl::Status> EveryTimeMain() {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", SmallOptions()));
+  const core::QueueKey queue{"T", 0};
+  std::vector<core::WallMillis> times;
+  for (int i = 0; i < 600; ++i) {
+    CO_ASSIGN_OR_RETURN(const AppendResult one, co_await AppendOne(*opened.store, "T", 0, std::string(1500, '.')));
+    times.push_back(one.store_timestamp);
+    if (core::Reactor::Current().RandomBits() % 3 == 0) (void)co_await core::Sleep(absl::Milliseconds(static_cast<int64_t>(core::Reactor::Current().RandomBits() % 4)));
+  }
+  EXPECT_GE(opened.store->Stats().segments, 3U);
+  for (int round = 0; round < 2; ++round) {
+    for (core::WallMillis time = times.front() - 1; time <= times.back() + 1; ++time) {
+      const auto at_or_after = std::lower_bound(times.begin(), times.end(), time) - times.begin();
+      const auto behind = std::upper_bound(times.begin(), times.end(), time) - times.begin();
+      const core::LogicalOffset lower = co_await opened.store->OffsetByTime(queue, time, false);
+      const core::LogicalOffset upper = co_await opened.store->OffsetByTime(queue, time, true);
+      EXPECT_EQ(lower.value(), at_or_after) << time;
+      EXPECT_EQ(upper.value(), std::max<int64_t>(behind - 1, 0)) << time;
+    }
+    CO_RETURN_IF_ERROR(co_await CloseBoth(opened));
+    CO_ASSIGN_OR_RETURN(opened, co_await OpenIn("data", SmallOptions()));
+  }
+  co_return co_await CloseBoth(opened);
+}
+TEST(ShardStoreTest, EachTimeHasItsOffsets) { CO_EXPECT_OK(sim::RunInWorld(1, 1, EveryTimeMain)); }
 
 core::Task<void> WaitFor(ShardStore& store, int64_t from, absl::Duration limit, core::StopToken stop, std::vector<core::WaitResult>* results) {
   const core::MonoTime deadline = core::Reactor::Current().now() + limit;
