@@ -123,6 +123,8 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   options.delete_forcibly = config_.clean_file_forcibly_enable;
   options.disk_used_ratio_forcible = config_.disk_space_clean_forcibly_ratio / 100.0;
   options.keepers = 2;  // schedule_, transactions_
+  options.key_index = config_.message_index_enable;
+  options.key_table_entries = KeyTableEntries(config_);
   options.disk_used_ratio_refuse = config_.disk_space_warning_level_ratio / 100.0;
   CO_ASSIGN_OR_RETURN(store_, co_await store::ShardStore::Open(std::move(options), *meta_));
 

@@ -99,6 +99,10 @@ constexpr Setting kSettings[] = {
         .Live(),
     Setting("recallMessageEnable", &Config::recall_message_enable, "Producers may take timer messages back (RECALL_MESSAGE).").Live(),
 
+    Setting("messageIndexEnable", &Config::message_index_enable, "Keep an index of keys: messages are found by KEYS and UNIQ_KEY (QUERY_MESSAGE)."),
+    Setting("maxMsgsNumBatch", &Config::max_msgs_num_batch, Range{1, 1024}, "Messages that a query by key finds at most.").Live(),
+    Setting("defaultQueryMaxNum", &Config::default_query_max_num, Range{1, 1024}, "Messages that a query by unique key finds at most.").Live(),
+
     Setting("rejectTransactionMessage", &Config::reject_transaction_message, "Take no transaction messages.").Live(),
     Setting("transactionTimeOut", &Config::transaction_time_out, kMillisecond, Range{0, int64_t{24} * 3600'000},
             "A transaction that is older is asked for, in ms.")

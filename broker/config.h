@@ -74,6 +74,11 @@ struct BrokerConfig : net::ServerSettings {
   absl::Duration timer_max_delay = absl::Hours(72);
   bool recall_message_enable = false;
 
+  // --- Queries by key.
+  bool message_index_enable = true;
+  int32_t max_msgs_num_batch = 64;
+  int32_t default_query_max_num = 32;
+
   // --- Transactions.
   bool reject_transaction_message = false;
   absl::Duration transaction_time_out = absl::Seconds(6);

@@ -14,7 +14,7 @@ constexpr std::string_view kTimer = "tunes how RocketMQ keeps timer messages; he
 constexpr std::string_view kDelay = "tunes how RocketMQ keeps delayed messages; here they are kept otherwise";
 constexpr std::string_view kTransaction = "there is nothing to be set: a transaction's end is one record";
 constexpr std::string_view kFilter = "filters look at each message, with limits of their own, and need no bitmaps";
-constexpr std::string_view kKeyIndex = "the key index is not there yet";
+constexpr std::string_view kKeyIndex = "the index of keys is made for each segment, as large as it must be, and made anew where it is damaged";
 constexpr std::string_view kColdData = "old messages are read through buffers of their own and never slow new ones";
 constexpr std::string_view kThreads = "one thread a core (--shards), no thread pools";
 constexpr std::string_view kQueueing = "requests do not wait in queues with deadlines: senders are slowed at their sockets";
@@ -202,11 +202,8 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"maxErrorRateOfBloomFilter", kFilter},
     {"maxFilterMessageSize", kFilter},
     {"useStaticSubscription", kFilter},
-    {"defaultQueryMaxNum", kKeyIndex},
     {"maxHashSlotNum", kKeyIndex},
     {"maxIndexNum", kKeyIndex},
-    {"maxMsgsNumBatch", kKeyIndex},
-    {"messageIndexEnable", kKeyIndex},
     {"messageIndexSafe", kKeyIndex},
     {"accessMessageInMemoryHotRatio", kColdData},
     {"cgColdReadThreshold", kColdData},

@@ -14,7 +14,7 @@ using store::kPropertySeparator;
 
 // The names that the broker itself looks at. Source: RocketMQ 5.3.3 MessageConst.
 using store::kPropertyTags;
-inline constexpr std::string_view kPropertyUniqKey = "UNIQ_KEY";
+using store::kPropertyUniqKey;
 inline constexpr std::string_view kPropertyWait = "WAIT";
 inline constexpr std::string_view kPropertyDelay = "DELAY";
 inline constexpr std::string_view kPropertyTransaction = "TRAN_MSG";

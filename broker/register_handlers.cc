@@ -18,6 +18,7 @@
 #include "broker/pop/pop_message.h"
 #include "broker/pop/request_modes.h"
 #include "broker/pull.h"
+#include "broker/query_message.h"
 #include "broker/queue_entries.h"
 #include "broker/recall.h"
 #include "broker/reset_offset.h"
@@ -43,6 +44,7 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterResetOffsetHandlers(shard);
   RegisterGroupOffsetHandlers(shard);
   RegisterViewMessageHandlers(shard);
+  RegisterQueryMessageHandlers(shard);
   RegisterQueueEntriesHandlers(shard);
   RegisterAdminTopicHandlers(shard);
   RegisterAdminGroupHandlers(shard);

@@ -45,6 +45,10 @@ size_t PopMessagesMax(const BrokerConfig& config) {
 
 size_t PullReadBytesMax(const BrokerConfig& config) { return config.append_buffer_bytes / 4; }
 
+size_t KeyTableEntries(const BrokerConfig& config) {
+  return std::clamp<size_t>(config.append_buffer_bytes >> 10, size_t{4} << 10, size_t{64} << 10);
+}
+
 size_t BusyBufferBytes(const BrokerConfig& config) {
   const size_t three_times = config.append_buffer_bytes * 6;
   return three_times / 100 * static_cast<size_t>(config.memory_busy_ratio);

@@ -20,6 +20,9 @@ size_t PopMessagesMax(const BrokerConfig& config);
 /// Bytes of messages that pulls of one shard's queues may be reading from its disk.
 size_t PullReadBytesMax(const BrokerConfig& config);
 
+/// Entries of one shard's key index in memory, 24 bytes each: they are written to files when there are that many.
+size_t KeyTableEntries(const BrokerConfig& config);
+
 /// Bytes of pooled buffers from which on a shard refuses sends.
 size_t BusyBufferBytes(const BrokerConfig& config);
 

@@ -32,6 +32,10 @@ void WriteStore(const store::StoreStats& stats, core::MetricSink& sink) {
                Number(stats.damaged_records));
   sink.Gauge("ringmq_log_damaged_bytes", "Bytes of the log that the start skipped as damaged.",
              Number(stats.damaged_bytes));
+  sink.Gauge("ringmq_key_index_files", "Files of the index of keys.", Number(stats.key_files));
+  sink.Counter("ringmq_key_index_damaged_total", "Of these, found damaged and made anew from the log.", Number(stats.key_files_damaged));
+  sink.Gauge("ringmq_key_index_missing_bytes", "Bytes of the log whose messages are not found by their keys yet.",
+             Number(stats.key_bytes_missing));
   sink.Gauge("ringmq_disk_used_ratio", "Share of the disk in use, 0 to 1.", stats.disk_used_ratio);
   sink.Gauge("ringmq_disk_size_bytes", "Size of the disk.", Number(stats.disk_total_bytes));
   sink.Gauge("ringmq_disk_free_bytes", "Free bytes of the disk.", Number(stats.disk_free_bytes));

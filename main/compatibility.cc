@@ -24,6 +24,9 @@ struct Limit {
   std::string_view what;
 };
 constexpr Limit kLimits[] = {
+    {12,
+     "at most maxMessageSize bytes at once; key and time are judged by the message itself, deleted topics are left "
+     "out"},
     {25, "a few harmless keys; not kept over a restart"},
     {303, "without the texts of the times"},
     {306, "nothing to clean: queue indexes go with their segment"},
@@ -46,7 +49,7 @@ constexpr Feature kFeatures[] = {
     {"Offsets: query, update, search by time", "works"},
     {"Offsets: reset by the tools, by time or to an offset, also of running consumers", "works"},
     {"View a message by its offset id", "works"},
-    {"Query by key or unique key", "not yet"},
+    {"Query by key or unique key", "works"},
     {"Request and reply", "works"},
     {"Namespaces of the client", "works"},
     {"Light message queues (LMQ), multi-dispatch", "not yet"},

@@ -92,6 +92,7 @@ class Clients:
         self.calls, self.results = 0, {}
         self.lock = threading.Lock()
         self.acks, self.fails, self.oneways = {}, {}, set()  # id -> event
+        self.found = {}  # what a query has found, by its command
         self.checks = []  # every question about a transaction
         self.messages = []  # every delivery, in the order in which the listeners were called
         self.deliveries = {}  # the same by consumer
@@ -117,6 +118,8 @@ class Clients:
                     self.oneways.add(event['id'])
                 elif kind == 'check':
                     self.checks.append(event)
+                elif kind == 'found':
+                    self.found.setdefault(event['call'], []).append(event)
                 elif kind == 'ready':
                     self.results['ready'] = event
                 else:
@@ -197,6 +200,18 @@ class Clients:
         if bad:
             raise ClientError(f'{self.version}: {len(bad)} of {count} transactions did not begin, such as {bad[:2]}')
         return ids
+
+    def query(self, producer, topic, key, **more):
+        """The messages with this key, as a client finds them."""
+        call = self.start('query', name=producer, topic=topic, key=key, **more)
+        self.finish(call)
+        return self.found.get(call, [])
+
+    def view(self, producer, topic, message_id):
+        """The one with this unique or offset id, or None."""
+        call = self.start('view', name=producer, topic=topic, id=message_id)
+        self.finish(call)
+        return next(iter(self.found.get(call, [])), None)
 
     def close(self):
         self.process.stdin.close()

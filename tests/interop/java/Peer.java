@@ -8,7 +8,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * Many RocketMQ clients in one JVM, told what to do line by line on standard input: a verb and key=value words.
  *
  * <pre>
- *   producer name= namesrv= group= [timeout= retries= queues= namespace=]
+ *   producer name= namesrv= group= [timeout= retries= queues= namespace= trace=]
  *   consumer name= namesrv= group= topic= [expression= sql= listener=concurrent|orderly model= threads= from= sleep_us=
  *            namespace=]
  *   litepull name= namesrv= group= topic= [sql=]
@@ -18,6 +18,8 @@ import java.util.concurrent.ConcurrentHashMap;
  *   transact name= topic= run= worker= local=COMMIT_MESSAGE|ROLLBACK_MESSAGE|UNKNOW [check=...,... count= tags= immunity=]
  *   replier  name= namesrv= group= topic=
  *   request  name= topic= id= body= [wait=]     of a producer; the reply is an "ack" event
+ *   query    name= topic= key= [begin= end= max=]
+ *   view     name= topic= id=
  *   pause    name=     ends a running send
  *   stop     name=     shuts the client down
  * </pre>
@@ -80,6 +82,12 @@ public final class Peer {
                 return;
             case "request":
                 PRODUCERS.get(name).request(arguments);
+                return;
+            case "query":
+                Querying.query(PRODUCERS.get(name).producer(), arguments);
+                return;
+            case "view":
+                Querying.view(PRODUCERS.get(name).producer(), arguments);
                 return;
             case "txproducer":
                 TRANSACTING.put(name, new Transacting(arguments));

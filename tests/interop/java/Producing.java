@@ -19,7 +19,7 @@ final class Producing {
     private final AtomicBoolean stopped = new AtomicBoolean();
 
     Producing(Arguments arguments) throws Exception {
-        producer = new DefaultMQProducer(arguments.text("group"));
+        producer = new DefaultMQProducer(arguments.text("group"), arguments.number("trace", 0) != 0, null);
         if (!arguments.text("namespace", "").isEmpty()) {
             producer.setNamespace(arguments.text("namespace"));
         }
@@ -33,6 +33,10 @@ final class Producing {
         producer.setPollNameServerInterval(2000);
         producer.setHeartbeatBrokerInterval(5000);
         producer.start();
+    }
+
+    DefaultMQProducer producer() {
+        return producer;
     }
 
     void stop() {
