@@ -58,7 +58,7 @@ constexpr Feature kFeatures[] = {
     {"Transactions: commit, rollback, check-back", "works"},
     {"POP consumption: pop, ack, batch ack, change of the invisible time, in order, notification, retry", "works over remoting"},
     {"Assignment of queues by the broker, setConsumeMode", "works"},
-    {"Apache RocketMQ Proxy in front of RingMQ, and gRPC clients behind it", "not tested yet"},
+    {"Apache RocketMQ Proxy in front of RingMQ, and gRPC clients behind it", "works"},
     {"Access control, TLS", "not yet"},
     {"Slaves, controller", "not yet"},
     {"Real RocketMQ brokers at our nameserver, ours at a real one", "works"},
