@@ -11,6 +11,7 @@
 #include "broker/config.h"
 #include "broker/gather.h"
 #include "broker/runtime_info.h"
+#include "broker/schedule.h"
 #include "broker/wire_status.h"
 #include "core/properties.h"
 #include "core/reactor.h"
@@ -33,7 +34,8 @@ ShardRuntime RuntimeOf(BrokerShard& here) {
           .store = here.store().Stats(),
           .connections = here.connection_count(),
           .held_pulls = here.held_pulls().count(),
-          .stalls = reactor.counters().stalls};
+          .stalls = reactor.counters().stalls,
+          .waiting = here.schedule().stats().waiting};
 }
 
 /// The settings were found good on a copy; false would mean that they were not.

@@ -57,6 +57,11 @@ net::AccessPolicy PolicyOf(const BrokerConfig& config) {
   return net::AccessPolicy("broker", *peers, "clusterPeers");
 }
 
+BrokerStatsOptions StatsOptionsOf(const BrokerConfig& config, const CatalogWriter& catalog) {
+  return {.is_system = [&catalog](std::string_view topic) { return IsSystemTopicOf(catalog.options(), topic); },
+          .time_zone = config.time_zone};
+}
+
 /// Commits what consumers have confirmed, now and then, until the shard stops.
 core::Task<void> FlushOffsetsForever(OffsetTable& offsets, absl::Duration interval, core::StopToken stop) {
   bool failed = false;
@@ -82,7 +87,7 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
       catalog_writer_(catalog_writer),
       producer_groups_(std::make_unique<ProducerGroups>()),
       order_locks_(std::make_unique<OrderLocks>()),
-      stats_(std::make_unique<BrokerStats>(core::Reactor::Current().now())),
+      stats_(std::make_unique<BrokerStats>(core::Reactor::Current().now(), StatsOptionsOf(config, catalog_writer))),
       held_pulls_(HeldPullsMax(config)),
       pull_reads_(PullReadBytesMax(config), static_cast<size_t>(config.max_message_size)),
       net_budgets_(ServerLimitsOf(config, placement.shards())),
@@ -139,7 +144,9 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   schedule.index.log = {folder.store_id, id_.value()};
   schedule.index.queue_id = placement_.QueueOn(id_, store::kDueTopic);
   schedule.topic_exists = [this](std::string_view topic) { return catalog().FindTopic(topic) != nullptr; };
-  schedule.on_delivered = [this](const store::MessageDraft& draft) { stats_->OnPut(draft.topic, 1, store::RecordBytes(draft)); };
+  schedule.on_delivered = [this](const store::MessageDraft& draft) {
+    stats_->OnDelivered(draft.topic, draft.queue_id, store::RecordBytes(draft));
+  };
   CO_ASSIGN_OR_RETURN(schedule_, co_await Schedule::Open(std::move(schedule), *meta_, *store_));
   CO_RETURN_IF_ERROR(co_await OpenTransactions(folder));
   CO_RETURN_IF_ERROR(co_await OpenPops());
@@ -156,7 +163,9 @@ core::Task<absl::Status> BrokerShard::OpenTransactions(const store::ManifestCont
   options.end_queue = placement_.QueueOn(id_, store::kHalfEndTopic);
   options.aside_queue = placement_.QueueOn(id_, kPutAsideTopic);
   options.topic_exists = [this](std::string_view topic) { return catalog().FindTopic(topic) != nullptr; };
-  options.on_stored = [this](const store::MessageDraft& draft) { stats_->OnPut(draft.topic, 1, store::RecordBytes(draft)); };
+  options.on_stored = [this](const store::MessageDraft& draft) {
+    stats_->OnDelivered(draft.topic, draft.queue_id, store::RecordBytes(draft));
+  };
   options.ask = [this](const TransactionCheck* check) { return AskProducer(*this, check); };
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options.index.directory));
   CO_ASSIGN_OR_RETURN(transactions_, co_await Transactions::Open(std::move(options), config_, *meta_, *store_, *schedule_));

@@ -287,7 +287,9 @@ net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, Pull
     shard_.stats().OnGetMiss();
     return reply;
   }
-  shard_.stats().OnGet(job.group, job.topic, static_cast<uint64_t>(outcome.messages), outcome.bytes);
+  shard_.stats().OnGet(
+      job.group, job.topic, job.queue_id,
+      {.messages = static_cast<uint64_t>(outcome.messages), .bytes = outcome.bytes, .millis = outcome.millis});
   net::Reply::ForeignParts parts;
   for (const core::Slice& part : outcome.records->parts) parts.emplace_back(part);
   reply.SetForeignBody(std::move(outcome.records), std::move(parts)).KeepUntilSent(std::move(room));

@@ -54,6 +54,7 @@ struct PullOutcome {
   bool stopped = false;  // the connection is gone; nobody waits for an answer
   int32_t messages = 0;
   size_t bytes = 0;
+  uint64_t millis = 0;                        // that reading took
   core::Foreign<store::FetchResult> records;  // with messages only
 
   static PullOutcome Stopped() {

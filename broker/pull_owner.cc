@@ -8,6 +8,7 @@
 #include "broker/config.h"
 #include "broker/offset_table.h"
 #include "broker/pull_reads.h"
+#include "broker/stats_item.h"
 #include "core/reactor.h"
 
 namespace broker {
@@ -99,6 +100,7 @@ bool OnDisk(const store::ShardStore& store, const core::QueueKey& queue, core::L
 core::Task<PullOutcome> ReadQueue(store::ShardStore& store, PullReads& reads, const PullJob& job, core::QueueKey queue, core::LogicalOffset from,
                                   bool on_disk, core::StopToken stop) {
   const uint64_t key = PullSizes::KeyOf(job.topic, job.queue_id);
+  const core::MonoTime began = core::Reactor::Current().now();
   net::AnswerBytes::Hold room;
   if (on_disk) {
     room = co_await reads.Take(key, job.on_disk.bytes, stop);
@@ -115,6 +117,7 @@ core::Task<PullOutcome> ReadQueue(store::ShardStore& store, PullReads& reads, co
   store::FetchResult result = co_await store.Fetch(std::move(request));
   PullOutcome outcome = OutcomeOf(std::move(result));
   outcome.on_disk = on_disk;
+  outcome.millis = MillisBetween(began, core::Reactor::Current().now());
   if (on_disk) reads.Learn(key, outcome.bytes);
   co_return outcome;
 }

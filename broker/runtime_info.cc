@@ -27,7 +27,6 @@ StatsView Sum(const StatsView& a, const StatsView& b) {
 
 void AddCounters(const BrokerTotals& totals, Table& table) {
   const uint64_t puts = totals.put.total;
-  const uint64_t gets = totals.get.total;
   table["putTps"] = Rates(totals.put);
   table["getFoundTps"] = Rates(totals.found);
   table["getMissTps"] = Rates(totals.miss);
@@ -36,15 +35,20 @@ void AddCounters(const BrokerTotals& totals, Table& table) {
   table["getTransferedTps"] = table["getTransferredTps"];  // as RocketMQ 4.9's tools spell it
   table["msgPutTotalYesterdayMorning"] = std::to_string(totals.put_yesterday_morning);
   table["msgPutTotalTodayMorning"] = std::to_string(totals.put_today_morning);
-  table["msgPutTotalTodayNow"] = std::to_string(puts);
+  table["msgPutTotalTodayNow"] = std::to_string(totals.user_put.total);
   table["msgGetTotalYesterdayMorning"] = std::to_string(totals.get_yesterday_morning);
   table["msgGetTotalTodayMorning"] = std::to_string(totals.get_today_morning);
-  table["msgGetTotalTodayNow"] = std::to_string(gets);
+  table["msgGetTotalTodayNow"] = std::to_string(totals.user_get.total);
   table["putMessageTimesTotal"] = std::to_string(totals.put_requests);
   table["putMessageFailedTimes"] = std::to_string(totals.put_failed);
   table["putMessageSizeTotal"] = std::to_string(totals.put_bytes);
   table["putMessageAverageSize"] =
       Decimal(puts == 0 ? 0 : static_cast<double>(totals.put_bytes) / static_cast<double>(puts));
+  table["putMessageDistributeTime"] = totals.put_latency.Distribution();
+  table["putLatency99"] = Decimal(totals.put_latency.Quantile(0.99));
+  table["putLatency999"] = Decimal(totals.put_latency.Quantile(0.999));
+  table["putMessageEntireTimeMax"] = std::to_string(totals.put_millis_max);
+  table["getMessageEntireTimeMax"] = std::to_string(totals.get_millis_max);
 }
 
 void AddStore(const std::vector<ShardRuntime>& shards, Table& table) {
@@ -92,11 +96,13 @@ std::map<std::string, std::string> RuntimeInfo(const std::vector<ShardRuntime>& 
   uint64_t connections = 0;
   uint64_t held_pulls = 0;
   uint64_t stalls = 0;
+  uint64_t waiting = 0;
   for (const ShardRuntime& shard : shards) {
     totals += shard.totals;
     connections += shard.connections;
     held_pulls += shard.held_pulls;
     stalls += shard.stalls;
+    waiting += shard.waiting;
   }
   Table table;
   table["brokerVersion"] = std::to_string(net::kOurVersion);
@@ -111,16 +117,16 @@ std::map<std::string, std::string> RuntimeInfo(const std::vector<ShardRuntime>& 
   table["connections"] = std::to_string(connections);
   table["pullsHeld"] = std::to_string(held_pulls);
   table["reactorStalls"] = std::to_string(stalls);
-  // No thread pools with queues, no page cache under a lock, no timers yet.
+  table["timerCongestNum"] = std::to_string(waiting);
+  // No thread pools with queues, no page cache under a lock, no way from the log to an index that could fall behind.
   for (const char* pool : {"sendThreadPool", "pullThreadPool", "litePullThreadPool", "queryThreadPool", "ackThreadPool"}) {
     table[std::string(pool) + "QueueSize"] = "0";
     table[std::string(pool) + "QueueCapacity"] = "0";
     table[std::string(pool) + "QueueHeadWaitTimeMills"] = "0";
   }
-  for (const char* zero :
-       {"EndTransactionQueueSize", "EndTransactionThreadPoolQueueCapacity", "pageCacheLockTimeMills", "dispatchBehindBytes",
-        "dispatchMaxBuffer", "remainTransientStoreBufferNumbs", "putMessageEntireTimeMax", "getMessageEntireTimeMax",
-        "timerReadBehind", "timerOffsetBehind", "timerCongestNum"}) {
+  for (const char* zero : {"EndTransactionQueueSize", "EndTransactionThreadPoolQueueCapacity", "pageCacheLockTimeMills",
+                           "dispatchBehindBytes", "dispatchMaxBuffer", "remainTransientStoreBufferNumbs",
+                           "timerReadBehind", "timerOffsetBehind"}) {
     table[zero] = "0";
   }
   for (const char* zero : {"timerEnqueueTps", "timerDequeueTps"}) table[zero] = "0.0";

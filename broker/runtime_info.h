@@ -18,6 +18,7 @@ struct ShardRuntime {
   uint64_t connections = 0;
   uint64_t held_pulls = 0;
   uint64_t stalls = 0;
+  uint64_t waiting = 0;  // messages that wait for their time
 };
 
 struct RuntimeMoment {

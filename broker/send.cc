@@ -163,18 +163,23 @@ std::optional<SendRefusal> SendHandlers::CheckSizes(const store::MessageDraft& d
   return std::nullopt;
 }
 
-void SendHandlers::CountStored(std::span<const store::MessageDraft> drafts) {
-  size_t bytes = 0;
-  for (const store::MessageDraft& draft : drafts) bytes += store::RecordBytes(draft);
-  shard_.stats().OnPut(drafts.front().topic, drafts.size(), bytes);
+void SendHandlers::CountStored(std::span<const store::MessageDraft> drafts, core::MonoTime began) {
+  BrokerStats::Request stored{
+      .messages = drafts.size(), .bytes = 0, .millis = MillisBetween(began, core::Reactor::Current().now())};
+  for (const store::MessageDraft& draft : drafts) stored.bytes += store::RecordBytes(draft);
+  shard_.stats().OnPut(drafts.front().topic, drafts.front().queue_id, stored);
 }
 
 void SendHandlers::CountStored(const PlainSend& plain) {
   BrokerStats& stats = shard_.stats();
   stats.OnDirectSend();
   const store::MessageDraft& draft = plain.message.draft;
-  if (plain.topics_forgotten != stats.topics_forgotten()) [[unlikely]] return CountStored({&draft, 1});
-  stats.OnPut(*plain.puts, 1, store::RecordBytes(draft));
+  if (plain.topics_forgotten != stats.topics_forgotten()) [[unlikely]]
+    return CountStored({&draft, 1}, plain.began);
+  stats.OnPut(*plain.puts, draft.queue_id,
+              {.messages = 1,
+               .bytes = store::RecordBytes(draft),
+               .millis = MillisBetween(plain.began, core::Reactor::Current().now())});
 }
 
 bool SendHandlers::PreparePlain(const net::Connection& connection, const net::Frame& frame, net::SendMessageHeader& header, PlainSend& plain) {
@@ -194,10 +199,12 @@ bool SendHandlers::PreparePlain(const net::Connection& connection, const net::Fr
   plain.durability = DurabilityOf(scanned.wait);
   plain.puts = topic->puts;
   plain.topics_forgotten = shard_.stats().topics_forgotten();
+  plain.began = core::Reactor::Current().now();
   return !CheckSizes(plain.message.draft).has_value();
 }
 
 core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::SendMessageHeader header) {
+  const core::MonoTime began = core::Reactor::Current().now();
   std::optional<SendRefusal> refusal = CheckMemory();
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   if (!ResolveKnown(header, refusal)) refusal = co_await ResolveUnknown(header);
@@ -248,13 +255,15 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
   std::string recall_handle;
   if (half) {
     message.draft.topic = store::kHalfTopic;  // as which it is counted, like one that waits
+    message.draft.queue_id = BrokerStats::kNoQueue;
   } else if (delay.waits()) {
     if (delay.level == 0 && !IsRetryTopic(header.topic)) {
       recall_handle = RecallHandle{std::string(header.topic), shard_.config().broker_name, delay.due, std::string(message.uniq_key)}.Encode();
     }
     message.draft.topic = store::kDueTopic;  // as which it is counted; it counts for its own when it is delivered
+    message.draft.queue_id = BrokerStats::kNoQueue;
   }
-  CountStored(drafts);
+  CountStored(drafts, began);
 
   net::Reply reply(ResponseCode::kSuccess);
   AddStored(reply.fields(), message, header.queue_id, stored->first_queue_offset, stored->positions.front());

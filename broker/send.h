@@ -32,6 +32,7 @@ class SendHandlers {
     std::optional<store::Durability> durability;
     BrokerStats::Flow* puts = nullptr;  // of its topic, see BrokerStats::OnPut
     uint64_t topics_forgotten = 0;
+    core::MonoTime began;  // when the request was taken up
   };
 
   explicit SendHandlers(BrokerShard& shard);
@@ -50,7 +51,8 @@ class SendHandlers {
   /// The answer to one message that is stored, but for its id, queue, queue offset and unique key.
   net::AnswerTemplate StoredAnswer(bool trace_on) const;
   net::Reply Failed(const absl::Status& status, int32_t queue_id, std::string_view uniq_key);
-  void CountStored(std::span<const store::MessageDraft> drafts);
+  /// Of a request that was taken up at `began`.
+  void CountStored(std::span<const store::MessageDraft> drafts, core::MonoTime began);
   void CountStored(const PlainSend& plain);
 
  private:

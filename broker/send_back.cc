@@ -70,6 +70,7 @@ std::string PropertiesOfRetry(const store::RecordView& record, const SentBack& s
 
 core::Task<net::Reply> SendBackHandlers::SendBack(net::RequestContext context,
                                                   net::ConsumerSendMsgBackRequest request) {
+  const core::MonoTime began = core::Reactor::Current().now();
   if (shard_.RefuseForMemory()) {
     co_return net::Reply(ResponseCode::kSystemBusy,
                          "the broker's memory is full of what others have sent or do not read: try again");
@@ -154,7 +155,16 @@ core::Task<net::Reply> SendBackHandlers::SendBack(net::RequestContext context,
     shard_.stats().OnPutFailed();
     co_return net::Reply(ResponseCode::kSystemError, std::string(stored.status().message()));
   }
-  shard_.stats().OnPut(delay.waits() ? store::kDueTopic : draft.topic, 1, store::RecordBytes(draft));
+  const BrokerStats::Request counted{.messages = 1,
+                                     .bytes = store::RecordBytes(draft),
+                                     .millis = MillisBetween(began, core::Reactor::Current().now())};
+  BrokerStats& stats = shard_.stats();
+  if (delay.waits()) {
+    stats.OnPut(store::kDueTopic, BrokerStats::kNoQueue, counted);
+  } else {
+    stats.OnPut(draft.topic, draft.queue_id, counted);
+  }
+  stats.OnSendBack(group, sent.retry_topic.empty() ? record->topic : sent.retry_topic);
   co_return net::Reply(ResponseCode::kSuccess);
 }
 

@@ -29,6 +29,7 @@ SendRefusal Illegal(std::string remark) { return {ResponseCode::kMessageIllegal,
 }  // namespace
 
 core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net::SendMessageHeader header) {
+  const core::MonoTime began = core::Reactor::Current().now();
   std::optional<SendRefusal> refusal = CheckMemory();
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   if (!ResolveKnown(header, refusal)) refusal = co_await ResolveUnknown(header);
@@ -77,7 +78,7 @@ core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net:
   const std::string_view transaction_id = of_batch.uniq_key.empty() ? messages.front().uniq_key : of_batch.uniq_key;
   const absl::StatusOr<store::AppendResult> stored = co_await Append(borrowed, of_batch.wait);
   if (!stored.ok()) co_return Failed(stored.status(), header.queue_id, transaction_id);
-  CountStored(borrowed);
+  CountStored(borrowed, began);
 
   std::string ids;
   for (const core::PhysicalOffset position : stored->positions) {

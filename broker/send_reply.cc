@@ -61,6 +61,7 @@ core::Task<net::Reply> SendHandlers::ReplyMessageV2(net::RequestContext context,
 }
 
 core::Task<net::Reply> SendHandlers::SendReply(net::RequestContext context, net::SendMessageHeader header) {
+  const core::MonoTime began = core::Reactor::Current().now();
   std::optional<SendRefusal> refusal = CheckMemory();
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   if (!ResolveKnown(header, refusal)) refusal = co_await ResolveUnknown(header);
@@ -110,7 +111,7 @@ core::Task<net::Reply> SendHandlers::SendReply(net::RequestContext context, net:
   const std::span<const store::MessageDraft> drafts(&message.draft, 1);
   const absl::StatusOr<store::AppendResult> stored = co_await Append(drafts, scanned.wait);
   if (stored.ok()) {
-    CountStored(drafts);
+    CountStored(drafts, began);
   } else {
     shard_.stats().OnPutFailed();
   }
