@@ -10,6 +10,7 @@
 #include "broker/broker_stats.h"
 #include "broker/config.h"
 #include "broker/gather.h"
+#include "broker/kept_settings.h"
 #include "broker/runtime_info.h"
 #include "broker/schedule.h"
 #include "broker/wire_status.h"
@@ -36,12 +37,6 @@ ShardRuntime RuntimeOf(BrokerShard& here) {
           .held_pulls = here.held_pulls().count(),
           .stalls = reactor.counters().stalls,
           .waiting = here.schedule().stats().waiting};
-}
-
-/// The settings were found good on a copy; false would mean that they were not.
-bool ApplyHere(BrokerShard& here, std::vector<core::Property> properties, core::WallMillis now) {
-  here.config_version().Next(now);
-  return ApplyLiveBrokerProperties(properties, here.live_config()).ok();
 }
 
 }  // namespace
@@ -71,17 +66,12 @@ core::Task<net::Reply> AdminNodeHandlers::GetConfig(net::RequestContext, net::Ge
 core::Task<net::Reply> AdminNodeHandlers::UpdateConfig(net::RequestContext context, net::UpdateBrokerConfigRequest) {
   const absl::StatusOr<std::vector<core::Property>> properties = core::ParseProperties(context.frame.body.text());
   if (!properties.ok()) co_return ReplyFromStatus(properties.status());
-  BrokerConfig trial = shard_.config();
-  const absl::Status legal = ApplyLiveBrokerProperties(*properties, trial);
-  if (!legal.ok()) co_return ReplyFromStatus(legal);
-  const std::vector<bool> applied = co_await OnEveryShard(
-      shard_.peers(),
-      [](BrokerShard& there, std::vector<core::Property> what, core::WallMillis now) {
-        return ApplyHere(there, std::move(what), now);
+  co_return ReplyFromStatus(co_await shard_.peers().On(
+      core::ShardId(0),
+      [](BrokerShard& there, std::vector<core::Property> changes) {
+        return there.kept_settings().Change(std::move(changes));
       },
-      *properties, core::Reactor::Current().wall_now());
-  for (const bool done : applied) CORE_ASSERT(done);
-  co_return net::Reply();
+      *properties));
 }
 
 core::Task<net::Reply> AdminNodeHandlers::Stats(net::RequestContext, net::ViewBrokerStatsDataRequest request) {

@@ -16,7 +16,7 @@ class AdminNodeHandlers {
   core::Task<net::Reply> RuntimeInfo(net::RequestContext context, net::GetBrokerRuntimeInfoRequest request);
   /// GET_BROKER_CONFIG (26), without paths; there is no secret among the settings.
   core::Task<net::Reply> GetConfig(net::RequestContext context, net::GetBrokerConfigRequest request);
-  /// UPDATE_BROKER_CONFIG (25): the live settings of config.cc, all that are named or none; everything else is NO_PERMISSION. Until the next start:
+  /// UPDATE_BROKER_CONFIG (25): the live settings of config.cc, all that are named or none; everything else is NO_PERMISSION. They last (KeptSettings), but
   /// unlike RocketMQ's, this broker never writes its configuration file.
   core::Task<net::Reply> UpdateConfig(net::RequestContext context, net::UpdateBrokerConfigRequest request);
   /// VIEW_BROKER_STATS_DATA (315).

@@ -4,11 +4,12 @@
 #include <utility>
 
 #include "broker/gather.h"
+#include "broker/kept_settings.h"
 #include "broker/pop/pops.h"
 #include "broker/register_handlers.h"
 #include "broker/schedule.h"
-#include "broker/transactions.h"
 #include "broker/topic_removal.h"
+#include "broker/transactions.h"
 #include "core/reactor.h"
 #include "core/scope.h"
 #include "core/status.h"
@@ -94,6 +95,7 @@ core::Task<absl::Status> Broker::OpenEverything() {
   }));
   CO_RETURN_IF_ERROR(co_await catalog_writer_.Start(shards_.local().meta()));
   CO_RETURN_IF_ERROR(co_await FinishTopicRemovals(shards_.local()));
+  CO_RETURN_IF_ERROR(co_await shards_.local().kept_settings().Restore());
   co_return co_await OnEveryShard([](Broker& broker, core::ShardId id) -> core::Task<absl::Status> {
     RegisterHandlers(*broker.shards_.at(id));
     broker.shards_.at(id)->schedule().Start();

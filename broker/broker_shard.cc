@@ -8,6 +8,7 @@
 #include "broker/broker_stats.h"
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
+#include "broker/kept_settings.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
 #include "broker/pop/pops.h"
@@ -88,6 +89,7 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
       producer_groups_(std::make_unique<ProducerGroups>()),
       order_locks_(std::make_unique<OrderLocks>()),
       stats_(std::make_unique<BrokerStats>(core::Reactor::Current().now(), StatsOptionsOf(config, catalog_writer))),
+      kept_settings_(std::make_unique<KeptSettings>(*this)),
       held_pulls_(HeldPullsMax(config)),
       pull_reads_(PullReadBytesMax(config), static_cast<size_t>(config.max_message_size)),
       net_budgets_(ServerLimitsOf(config, placement.shards())),

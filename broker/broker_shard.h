@@ -39,6 +39,7 @@ class Transactions;     // broker/transactions.h: of the queues this shard owns
 class Pops;             // broker/pop/pops.h: of the queues this shard owns
 class PopWaits;         // broker/pop/waits.h: for these
 class OrderLocks;       // broker/order_locks.h: of the queues this shard owns
+class KeptSettings;     // broker/kept_settings.h
 
 /// What one shard of a broker has in its hands: its log, its offsets, its router and servers, and the way to its peers. Each capability is a
 /// class of its own in its own file; it adds its handlers with a function
@@ -64,6 +65,8 @@ class BrokerShard {
   /// This shard's own copy of the settings, for those that may change while it runs (admin_node.cc has the list): all of them are numbers, so that
   /// no text which somebody looks at moves.
   BrokerConfig& live_config() { return config_; }
+  /// Who changes them, on shard 0.
+  KeptSettings& kept_settings() { return *kept_settings_; }
   /// How often the settings have been changed while running.
   DataVersion& config_version() { return config_version_; }
   const Placement& placement() const { return placement_; }
@@ -194,6 +197,7 @@ class BrokerShard {
   std::unique_ptr<ProducerGroups> producer_groups_;
   std::unique_ptr<OrderLocks> order_locks_;
   std::unique_ptr<BrokerStats> stats_;
+  std::unique_ptr<KeptSettings> kept_settings_;
   HeldPulls held_pulls_;
   PullReads pull_reads_;
   std::unique_ptr<Pops> pops_;  // reads with room of pull_reads_

@@ -27,7 +27,7 @@ constexpr Limit kLimits[] = {
     {12,
      "at most maxMessageSize bytes at once; key and time are judged by the message itself, deleted topics are left "
      "out"},
-    {25, "a few harmless keys; not kept over a restart"},
+    {25, "a few harmless keys"},
     {303, "without the texts of the times"},
     {306, "nothing to clean: queue indexes go with their segment"},
     {315, "puts and gets of topics, groups and the broker"},
@@ -174,8 +174,10 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "to the addresses of\n"
       "  `clusterPeers` (private networks unless set). Others get NO_PERMISSION.\n"
       "- UPDATE_BROKER_CONFIG and UPDATE_NAMESRV_CONFIG change a list of harmless settings, all that are named or "
-      "none, until the next start; the\n"
-      "  configuration file is never written. GET_BROKER_CONFIG and GET_NAMESRV_CONFIG show no paths.\n"
+      "none. The configuration file is\n"
+      "  never written: a broker keeps the changes in its data folder, until the file says otherwise; a nameserver "
+      "until the next start.\n"
+      "  GET_BROKER_CONFIG and GET_NAMESRV_CONFIG show no paths.\n"
       "- Names are judged in every request, not only where something is made.\n"
       "- A request's body is limited by its code ([LIMITS.md](LIMITS.md)): no more than 64 KiB where none is needed. "
       "In RocketMQ any may fill a frame.\n"

@@ -32,6 +32,7 @@ enum class MetaTable : uint8_t {
   kPopBatches = 13,      // messages in flight (broker/pop/in_flight.cc); with the queue's shard
   kPopOrders = 14,       // those that are consumed in order (broker/pop/orders.cc); with the queue's shard
   kRequestModes = 15,    // topic \0 group -> JSON: whether it pulls or pops (log 0)
+  kKeptSettings = 16,    // setting -> what the configuration said, a blank, what was set while running (log 0)
 };
 
 /// The key of MetaTable::kLogBegin.
