@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "broker/broker_stats.h"
 #include "broker/catalog.h"
 #include "broker/config.h"
@@ -25,6 +26,13 @@ net::Reply Body(net::JsonWriter& json) {
   net::Reply reply;
   reply.SetBody(json.Take());
   return reply;
+}
+
+/// "2026-11-27#08:30:00:123". Source: RocketMQ 5.3.3 UtilAll.YYYY_MM_DD_HH_MM_SS_SSS.
+std::string TimeText(core::WallMillis time, absl::TimeZone zone) {
+  const absl::Time at = absl::FromUnixMillis(time);
+  const int64_t millis = absl::ToInt64Milliseconds(zone.At(at).subsecond);
+  return core::StrCat(absl::FormatTime("%Y-%m-%d#%H:%M:%S:", at, zone), absl::Dec(millis, absl::kZeroPad3));
 }
 
 int64_t ConsumerOffset(const QueueFacts& facts) { return facts.committed.value_or(0); }
@@ -136,15 +144,17 @@ core::Task<net::Reply> AdminConsumptionHandlers::TimeSpan(net::RequestContext, n
       QueueTimes::kTimeSpan);
   if (!facts.ok()) co_return ReplyFromStatus(facts.status(), ResponseCode::kTopicNotExist);
   const core::WallMillis now = core::Reactor::Current().wall_now();
+  const auto text = [zone = shard_.config().time_zone](core::WallMillis time) { return TimeText(time, zone); };
   net::JsonWriter json;
   json.BeginObject().Key("consumeTimeSpanSet").BeginArray();
   for (const QueueFacts& one : *facts) {
     const core::WallMillis consumed = one.committed_store_time >= 0 ? one.committed_store_time : one.first_store_time;
-    json.BeginObject().Member("consumeTimeStamp", consumed);
+    json.BeginObject().Member("consumeTimeStamp", consumed).Member("consumeTimeStampStr", text(consumed));
     json.Member("delayTime", one.next_store_time >= 0 ? std::max<int64_t>(0, now - one.next_store_time) : 0);
-    json.Member("maxTimeStamp", one.last_store_time).Key("messageQueue").BeginObject();
-    json.Member("brokerName", shard_.config().broker_name).Member("queueId", one.queue.queue_id).Member("topic", topic);
-    json.EndObject().Member("minTimeStamp", one.first_store_time).EndObject();
+    json.Member("maxTimeStamp", one.last_store_time).Member("maxTimeStampStr", text(one.last_store_time));
+    json.Key("messageQueue").BeginObject().Member("brokerName", shard_.config().broker_name);
+    json.Member("queueId", one.queue.queue_id).Member("topic", topic).EndObject();
+    json.Member("minTimeStamp", one.first_store_time).Member("minTimeStampStr", text(one.first_store_time)).EndObject();
   }
   json.EndArray().EndObject();
   co_return Body(json);

@@ -22,6 +22,7 @@
 #include "broker/queue_entries.h"
 #include "broker/recall.h"
 #include "broker/reset_offset.h"
+#include "broker/resume_half.h"
 #include "broker/send.h"
 #include "broker/send_back.h"
 #include "broker/view_message.h"
@@ -34,6 +35,7 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterSendBackHandlers(shard);
   RegisterRecallHandlers(shard);
   RegisterEndTransactionHandlers(shard);
+  RegisterResumeHalfHandlers(shard);
   RegisterPullHandlers(shard);
   RegisterPopHandlers(shard);
   RegisterAcknowledgeHandlers(shard);

@@ -28,10 +28,28 @@ constexpr Limit kLimits[] = {
      "at most maxMessageSize bytes at once; key and time are judged by the message itself, deleted topics are left "
      "out"},
     {25, "a few harmless keys"},
-    {303, "without the texts of the times"},
     {306, "nothing to clean: queue indexes go with their segment"},
-    {315, "puts and gets of topics, groups and the broker"},
+    {315, "without those of accounts, connections and acknowledgements"},
     {318, "a few harmless keys, from the same machine"},
+};
+
+/// Codes that are not answered, by what they are about.
+struct Absent {
+  int32_t first;
+  int32_t last;
+  std::string_view why;
+};
+constexpr Absent kAbsent[] = {
+    {45, 45, "how far RocketMQ's queues of delay levels are, for its slaves; there are no such queues"},
+    {60, 60, "how far RocketMQ's timer wheel is, for its slaves; there is none"},
+    {61, 61, "waiting messages are counted together (28: timerCongestNum), not by topic"},
+    {513, 513, "static topics"},
+    {905, 908, "slaves"},
+    {1007, 1008, "the controller"},
+    {354, 355, "about RocketMQ's RocksDB"},
+    {2001, 2004, "limits for reads of old messages"},
+    {3001, 3010, "access control"},
+    {50, 54, "access control of RocketMQ 4.9"},
 };
 
 struct Feature {
@@ -110,6 +128,9 @@ std::string_view NoteOf(int32_t code, bool handled) {
   for (const Limit& limit : kLimits) {
     if (handled && limit.code == code) return limit.what;
   }
+  for (const Absent& absent : kAbsent) {
+    if (!handled && absent.first <= code && code <= absent.last) return absent.why;
+  }
   return "";
 }
 
@@ -163,7 +184,9 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "# Compatibility\n\n"
       "What RingMQ answers of RocketMQ's remoting protocol. Tested with the Java clients 4.9.7 and 5.3.3, in what most "
       "applications use with 5.5.0 and the Go client 2.1.2,\n"
-      "through the real Proxy 5.3.3 with the gRPC clients 5.0.7 (Java) and 5.1.2 (Python), and with the broker, the nameserver and mqadmin of 5.3.3; the benchmark runs beside a broker of 5.5.0. Written by `ringmq compatibility` from the "
+      "through the real Proxy 5.3.3 with the gRPC clients 5.0.7 (Java) and 5.1.2 (Python), and with the broker, the "
+      "nameserver and mqadmin of 5.3.3; the benchmark runs beside a broker of 5.5.0. Written by `ringmq compatibility` "
+      "from the "
       "request table and the\n"
       "handlers of the servers; a test holds this page to it. A code without a handler is answered with "
       "REQUEST_CODE_NOT_SUPPORTED and its\n"
@@ -178,6 +201,8 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "  never written: a broker keeps the changes in its data folder, until the file says otherwise; a nameserver "
       "until the next start.\n"
       "  GET_BROKER_CONFIG and GET_NAMESRV_CONFIG show no paths.\n"
+      "- RESUME_CHECK_HALF_MESSAGE resumes what was put aside (TRANS_CHECK_MAX_TIME_TOPIC), not a transaction that is "
+      "still pending.\n"
       "- Names are judged in every request, not only where something is made.\n"
       "- A request's body is limited by its code ([LIMITS.md](LIMITS.md)): no more than 64 KiB where none is needed. "
       "In RocketMQ any may fill a frame.\n"

@@ -37,4 +37,13 @@ struct EndTransactionRequest {
                  Optional("transactionId", &EndTransactionRequest::transaction_id));
 };
 
+/// An administrator wants a transaction that was put aside to be asked for again.
+struct ResumeCheckHalfMessageRequest {
+  static constexpr RequestCode kCode = RequestCode::kResumeCheckHalfMessage;
+  std::optional<std::string_view> topic;
+  std::optional<std::string_view> msg_id;
+  static constexpr auto kFields = std::tuple(Optional("topic", &ResumeCheckHalfMessageRequest::topic),
+                                             Optional("msgId", &ResumeCheckHalfMessageRequest::msg_id));
+};
+
 }  // namespace net

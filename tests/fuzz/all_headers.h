@@ -48,7 +48,7 @@ using AllHeaders = std::tuple<
     net::GetAllMessageRequestModeRequest, net::ViewMessageRequest, net::QueryMessageRequest,
     net::QueryMessageResponse, net::RecallMessageRequest, net::RecallMessageResponse, net::SendMessageRequest, net::SendReplyMessageRequest, net::SendMessageV2Request,
     net::SendBatchMessageRequest, net::SendReplyMessageV2Request, net::SendMessageResponse,
-    net::ConsumerSendMsgBackRequest, net::CheckTransactionStateRequest, net::EndTransactionRequest, net::NotifyConsumerIdsChangedRequest,
+    net::ConsumerSendMsgBackRequest, net::CheckTransactionStateRequest, net::EndTransactionRequest, net::ResumeCheckHalfMessageRequest, net::NotifyConsumerIdsChangedRequest,
     net::ResetConsumerClientOffsetRequest, net::GetConsumerStatusFromClientRequest, net::GetConsumerRunningInfoRequest,
     net::ConsumeMessageDirectlyRequest, net::PushReplyMessageRequest, net::UpdateAndCreateTopicRequest,
     net::UpdateAndCreateTopicListRequest, net::DeleteTopicInBrokerRequest, net::GetAllTopicConfigRequest,
