@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import shutil
 import subprocess
 import threading
@@ -241,7 +242,8 @@ class Admin:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             ['java', *rocketmq.JAVA_SMALL, f'-Duser.home={self.folder}', '-cp', compiled(version), 'Admin', self.END],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1, text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1, text=True,
+            cwd=self.folder)  # where some commands leave files
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
@@ -251,16 +253,23 @@ class Admin:
 
     def run(self, *words, timeout=30):
         """The text that one mqadmin command printed."""
-        self.process.stdin.write(' '.join([words[0], '-n', self.namesrv, *words[1:]]) + '\n')
+        return self._line(' '.join([words[0], '-n', self.namesrv, *words[1:]]), timeout)
+
+    def commands(self):
+        """The names of all commands, as mqadmin lists them when it is given none."""
+        return set(re.findall(r'^   (\w+) +\S', self._line('', 30), re.M))
+
+    def _line(self, text, timeout):
+        self.process.stdin.write(text + '\n')
         self.process.stdin.flush()
         output, deadline = [], time.monotonic() + timeout
         while True:
             try:
                 line = self.lines.get(timeout=max(0.01, deadline - time.monotonic()))
             except queue.Empty:
-                raise ClientError(f'mqadmin {" ".join(words)}: no end after {timeout} s: {output}') from None
+                raise ClientError(f'mqadmin {text}: no end after {timeout} s: {output}') from None
             if line is None:
-                raise ClientError(f'mqadmin {" ".join(words)} ended the JVM: {output}')
+                raise ClientError(f'mqadmin {text} ended the JVM: {output}')
             if line == self.END:
                 return '\n'.join(output).strip()
             output.append(line)

@@ -13,8 +13,9 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from interop import (cases_admin, cases_application, cases_basic, cases_bench, cases_delay, cases_filter, cases_mixed, cases_offsets,  # noqa: E402,F401
-                     cases_pop, cases_protocol, cases_proxy, cases_query, cases_store, cases_transaction, cases_volume, harness)
+from interop import (cases_admin, cases_application, cases_basic, cases_bench, cases_delay, cases_filter, cases_mixed,  # noqa: E402,F401
+                     cases_mqadmin, cases_offsets, cases_pop, cases_protocol, cases_proxy, cases_query, cases_store,
+                     cases_transaction, cases_volume, harness)
 from peers import ringmq  # noqa: E402
 
 

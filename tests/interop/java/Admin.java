@@ -6,14 +6,35 @@ import java.nio.charset.StandardCharsets;
 import org.apache.rocketmq.tools.command.MQAdminStartup;
 
 /**
- * RocketMQ's own mqadmin, one command a line, without a JVM start for each. After the output of a command comes a line
+ * RocketMQ's own mqadmin, one command a line, without a JVM start for each; an empty line is no command. After the output of a command comes a line
  * that consists of the first argument of this program.
  */
 public final class Admin {
     private Admin() {
     }
 
+    /**
+     * The client's thread for events of connections sleeps for up to 3 s in which it does not see that it is to end, and each command waits for it.
+     */
+    private static void wakeEventThreads() {
+        while (true) {
+            for (Thread thread : Thread.getAllStackTraces().keySet()) {
+                if (thread.getName().equals("NettyEventExecutor") && thread.getState() == Thread.State.TIMED_WAITING) {
+                    thread.interrupt();
+                }
+            }
+            try {
+                Thread.sleep(50);
+            } catch (InterruptedException e) {
+                return;
+            }
+        }
+    }
+
     public static void main(String[] args) throws Exception {
+        Thread waker = new Thread(Admin::wakeEventThreads, "waker");
+        waker.setDaemon(true);
+        waker.start();
         PrintStream out = System.out;
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
@@ -22,7 +43,7 @@ public final class Admin {
             System.setOut(capture);
             System.setErr(capture);
             try {
-                MQAdminStartup.main0(line.trim().split(" +"), null);
+                MQAdminStartup.main0(line.isBlank() ? new String[0] : line.trim().split(" +"), null);
             } catch (Throwable e) {
                 e.printStackTrace(capture);
             }
