@@ -75,8 +75,7 @@ def mqadmin_configuration(context):
     admin = context.own.enter_context(Admin(VERSION, context.fresh_folder('mqadmin'), server.namesrv))
 
     def settings():
-        text = admin.run('getBrokerConfig', '-b', server.address)
-        return dict(re.split(r'\s*=\s*', line.strip(), maxsplit=1) for line in text.splitlines() if '=' in line)
+        return settings_of(admin, server)
     before = settings()
     check(before['shortPollingTimeMills'] == '1000', 'getBrokerConfig:', before)
     check(context.kind != 'ringmq' or 'storePathRootDir' not in before, 'getBrokerConfig shows a path:', before)
@@ -95,6 +94,28 @@ def mqadmin_configuration(context):
             answer = raw.call(25, {}, f'traceOn=false\nshortPollingTimeMills={value}\n'.encode())
             check(answer.code != 0 and 'shortPollingTimeMills' in answer.remark, 'the value', value, answer)
     check(settings() == before, 'something of what was refused has changed')
+
+
+@test
+def mqadmin_configuration_lasts(context):
+    """What updateBrokerConfig has changed is still so after a restart, and what it has not is as it was."""
+    server = context.standalone('kept')
+    admin = context.own.enter_context(Admin(VERSION, context.fresh_folder('mqadmin'), server.namesrv))
+    text = admin.run('updateBrokerConfig', '-b', server.address, '-k', 'shortPollingTimeMills', '-v', '900')
+    check('success' in text, 'updateBrokerConfig:', text)
+    before = settings_of(admin, server)
+    server.stop()
+    server.start()
+    after = settings_of(admin, server)
+    check(after['shortPollingTimeMills'] == '900', 'after the restart it is', after['shortPollingTimeMills'])
+    differs = {key for key in before if before[key] != after.get(key)}
+    check(not differs - {'startAcceptSendRequestTimeStamp'}, 'the restart has changed', differs)
+
+
+def settings_of(admin, server):
+    """What getBrokerConfig prints, by key."""
+    text = admin.run('getBrokerConfig', '-b', server.address)
+    return dict(re.split(r'\s*=\s*', line.strip(), maxsplit=1) for line in text.splitlines() if '=' in line)
 
 
 def table(text):
