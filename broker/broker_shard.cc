@@ -180,7 +180,9 @@ core::Task<absl::Status> BrokerShard::OpenPops() {
   options.copies.topic_exists = [this](std::string_view topic) { return catalog().FindTopic(topic) != nullptr; };
   options.copies.retry_queue = [this](std::string_view topic) { return placement_.QueueOn(id_, topic); };
   options.copies.make_retry_topic = [this](std::string topic) { return MakePopRetryTopic(*this, std::move(topic)); };
-  options.copies.on_stored = [this](const store::MessageDraft& draft) { stats_->OnPut(draft.topic, 1, store::RecordBytes(draft)); };
+  options.copies.on_stored = [this](const store::MessageDraft& draft) {
+    stats_->OnDelivered(draft.topic, draft.queue_id, store::RecordBytes(draft));
+  };
   pops_ = std::make_unique<Pops>(std::move(options), *meta_, *store_, *offsets_, pull_reads_);
   CO_RETURN_IF_ERROR(co_await pops_->CutAtEnds());
   pop_waits_ = std::make_unique<PopWaits>(

@@ -155,7 +155,8 @@ core::Task<net::Reply> NotificationHandlers::Peek(net::RequestContext context, n
   reply.Add("reviveQid", 0);
   reply.Add("restNum", seen.rest);
   if (!found) co_return reply;
-  shard_.stats().OnGet(request.consumer_group, request.topic, static_cast<uint64_t>(seen.messages), seen.bytes);
+  shard_.stats().OnGet(request.consumer_group, request.topic, BrokerStats::kNoQueue,
+                       {.messages = static_cast<uint64_t>(seen.messages), .bytes = seen.bytes});
   room.ShrinkTo(seen.bytes);
   net::Reply::ForeignParts parts;
   for (const auto& records : seen.records) {

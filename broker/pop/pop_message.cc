@@ -215,11 +215,12 @@ net::Reply PopHandlers::Nothing(const Wanted& wanted, const Found& found, net::R
 net::Reply PopHandlers::Answer(const Wanted& wanted, Found found, net::AnswerRoom room) {
   net::Reply reply(ResponseCode::kSuccess, std::string(FetchStatusName(store::FetchStatus::kFound)));
   AddHeader(wanted, found, reply);
-  shard_.stats().OnGet(wanted.group, wanted.topic, static_cast<uint64_t>(found.messages), found.bytes);
   std::string shown;
   std::vector<core::Foreign<store::FetchResult>> holders;
   net::Reply::ForeignParts parts;
   for (auto& [kind, queue] : found.queues) {
+    shard_.stats().OnGet(wanted.group, wanted.topic, queue.queue_id,
+                         {.messages = queue.offsets.size(), .bytes = queue.records ? queue.records->bytes : queue.shown.size()});
     shown += queue.shown;
     if (!queue.records) continue;
     for (const core::Slice& part : queue.records->parts) parts.emplace_back(part);
