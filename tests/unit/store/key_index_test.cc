@@ -13,7 +13,6 @@
 #include "core/sim/world.h"
 #include "core/sync.h"
 #include "store/key_run.h"
-#include "store/message_keys.h"
 #include "tests/unit/store/key_fixture.h"
 
 namespace store {
@@ -332,63 +331,6 @@ core::Task<absl::Status> OffMain(sim::Node*) {
   co_return co_await CloseBoth(opened);
 }
 TEST(KeyIndexTest, WhatWasStoredWithoutItIsFoundOnceItIsOn) { InWorld(OffMain); }
-
-std::vector<std::string> KeysOf(std::string_view properties) {
-  std::vector<std::string> keys;
-  ForEachKey(properties, [&](std::string_view key) { keys.emplace_back(key); });
-  return keys;
-}
-
-// Catches keys that RocketMQ would see and this does not, or the other way round.
-TEST(MessageKeysTest, KeysAreAsRocketMqSeesThem) {
-  EXPECT_EQ(KeysOf(KeysText("u", "a b")), (std::vector<std::string>{"u", "a", "b"}));
-  EXPECT_EQ(KeysOf("KEYS\x01 a  b \x02"), (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(KeysOf("KEYS\x01"
-                   "a\x02KEYS\x01"
-                   "b"),
-            (std::vector<std::string>{"b"}));
-  EXPECT_EQ(KeysOf("UNIQ_KEY\x01"
-                   "a\x02"
-                   "UNIQ_KEY\x01"
-                   "b\x02"),
-            (std::vector<std::string>{"b"}));
-  EXPECT_EQ(KeysOf("MY_KEYS\x01"
-                   "a\x02KEYSX\x01"
-                   "b\x02KEYS\x02KEYS\x01\x02"),
-            std::vector<std::string>{});
-  EXPECT_EQ(KeysOf(""), std::vector<std::string>{});
-}
-
-TEST(KeyRunTest, HeadersProveThemselves) {
-  const LogIdentity log{{1, 2}, 3};
-  std::vector<std::byte> block(kBlock);
-  const KeyRunHeader written{.stretch = {.begin = 8192,
-                                         .end = 20480,
-                                         .resume = 16384,
-                                         .time_min = 5,
-                                         .time_max = 9,
-                                         .in_order = false,
-                                         .unreadable = true},
-                             .entries = 171};
-  EncodeKeyRunHeader(log, written, block);
-  const absl::StatusOr<KeyRunHeader> header = ParseKeyRunHeader(block, log, 8192);
-  ASSERT_TRUE(header.ok()) << header.status();
-  EXPECT_EQ(header->stretch.end, 20480U);
-  EXPECT_EQ(header->stretch.resume, 16384U);
-  EXPECT_EQ(header->stretch.time_min, 5);
-  EXPECT_EQ(header->stretch.time_max, 9);
-  EXPECT_FALSE(header->stretch.in_order);
-  EXPECT_TRUE(header->stretch.unreadable);
-  EXPECT_EQ(header->entries, 171U);
-  EXPECT_FALSE(ParseKeyRunHeader(block, log, 4096).ok());
-  EXPECT_FALSE(ParseKeyRunHeader(block, {{1, 2}, 4}, 8192).ok());
-  EXPECT_FALSE(ParseKeyRunHeader(block, {{1, 3}, 3}, 8192).ok());
-  for (size_t at = 0; at < 88; ++at) {
-    block[at] ^= std::byte{1};
-    EXPECT_FALSE(ParseKeyRunHeader(block, log, 8192).ok()) << at;
-    block[at] ^= std::byte{1};
-  }
-}
 
 }  // namespace
 }  // namespace store
