@@ -31,7 +31,6 @@ struct KeyIndexOptions {
 
 struct KeyIndexStats {
   uint64_t runs = 0;
-  uint64_t entries_in_memory = 0;
   uint64_t bytes_missing = 0;  // of the log whose keys are not known yet
   uint64_t damaged_runs = 0;   // found since the start; they are made anew from the log
 };
