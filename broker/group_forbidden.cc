@@ -9,6 +9,7 @@
 #include "broker/catalog.h"
 #include "broker/catalog_writer.h"
 #include "broker/gather.h"
+#include "broker/pop/waits.h"
 #include "broker/wire_status.h"
 #include "core/reactor.h"
 #include "core/strings.h"
@@ -26,6 +27,7 @@ core::Task<bool> EndHeldPulls(BrokerShard& here, std::string group, std::string 
     here.held_pulls().Call({group, topic, queue});
     co_await core::Yield();  // every pull that is held was looked at
   }
+  here.pop_waits().WakeAll(group, topic);
   co_return true;
 }
 

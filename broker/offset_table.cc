@@ -1,10 +1,10 @@
 #include "broker/offset_table.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "broker/row_text.h"
 #include "core/log.h"
 #include "core/strings.h"
 
@@ -15,13 +15,6 @@ namespace {
 std::string MetaKey(std::string_view group, const core::QueueKey& queue) {
   const std::string_view nul("\0", 1);
   return core::StrCat(group, nul, queue.topic, nul, queue.queue_id);
-}
-
-template <typename Number>
-bool ParseWhole(std::string_view text, Number& number) {
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc() && stop == end;
 }
 
 bool ParseMetaKey(std::string_view key, std::string& group, core::QueueKey& queue) {

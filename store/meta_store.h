@@ -30,7 +30,7 @@ enum class MetaTable : uint8_t {
   kRetention = 11,       // "clock" -> how long ago the log had grown to where (retention_clock.h); with the log's shard
   kLogBegin = 12,        // "position" -> log position before which segments may be gone (decimal); with the log's shard
   kPopBatches = 13,      // messages in flight (broker/pop/in_flight.cc); with the queue's shard
-  kPopOrders = 14,       // those that are consumed in order (broker/pop/orders.cc); with the queue's shard
+  kPopOrders = 14,       // those that are consumed in order (broker/pop/ordered.cc); with the queue's shard
   kRequestModes = 15,    // topic \0 group -> JSON: whether it pulls or pops (log 0)
   kKeptSettings = 16,    // setting -> what the configuration said, a blank, what was set while running (log 0)
 };

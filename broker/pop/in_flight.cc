@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "broker/pop/row_text.h"
+#include "broker/row_text.h"
 #include "core/assert.h"
 #include "core/log.h"
 

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "broker/pop/row_text.h"
+#include "broker/row_text.h"
 #include "core/strings.h"
 
 namespace broker {
@@ -15,21 +15,27 @@ constexpr core::WallMillis kNever = std::numeric_limits<core::WallMillis>::max()
 }  // namespace
 
 OrderedBatch OrderedBatch::After(const std::optional<OrderedBatch>& before, std::string_view attempt_id,
-                                 core::WallMillis pop_time, int64_t invisible, const std::vector<int64_t>& offsets) {
+                                 core::WallMillis pop_time, int64_t invisible, int64_t from,
+                                 const std::vector<int64_t>& offsets) {
   OrderedBatch batch;
+  if (before.has_value()) batch = *before;
+  std::erase_if(batch.messages, [from](const Message& message) { return message.offset < from; });
+  for (Message& message : batch.messages) message.visible = 0;
+  const bool same_attempt = before.has_value() && !attempt_id.empty() && before->attempt_id == attempt_id;
   batch.attempt_id = attempt_id;
   batch.pop_time = pop_time;
-  const bool same_attempt = before.has_value() && !attempt_id.empty() && before->attempt_id == attempt_id;
   for (const int64_t offset : offsets) {
-    Message message;
-    message.offset = offset;
-    message.visible = invisible > kNever - pop_time ? kNever : pop_time + invisible;
-    if (before.has_value()) {
-      const auto it = std::find_if(before->messages.begin(), before->messages.end(),
-                                   [offset](const Message& m) { return m.offset == offset; });
-      if (it != before->messages.end()) message.times = it->times + (same_attempt ? 0 : 1);
+    const auto at = std::lower_bound(batch.messages.begin(), batch.messages.end(), offset,
+                                     [](const Message& message, int64_t value) { return message.offset < value; });
+    Message popped;
+    popped.offset = offset;
+    popped.visible = invisible > kNever - pop_time ? kNever : pop_time + invisible;
+    if (at == batch.messages.end() || at->offset != offset) {
+      batch.messages.insert(at, popped);
+    } else {
+      popped.times = at->times + (same_attempt ? 0 : 1);
+      *at = popped;
     }
-    batch.messages.push_back(message);
   }
   return batch;
 }
@@ -51,6 +57,11 @@ OrderedBatch::Message* OrderedBatch::Find(int64_t offset) {
   const auto it =
       std::find_if(messages.begin(), messages.end(), [offset](const Message& m) { return m.offset == offset; });
   return it == messages.end() ? nullptr : &*it;
+}
+
+bool OrderedBatch::IsAcknowledged(int64_t offset) const {
+  return std::any_of(messages.begin(), messages.end(),
+                     [offset](const Message& m) { return m.offset == offset && m.acknowledged; });
 }
 
 int64_t OrderedBatch::NextOffset() const {

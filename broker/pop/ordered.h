@@ -25,15 +25,18 @@ struct OrderedBatch {
   core::WallMillis pop_time = 0;
   std::vector<Message> messages;  // by offset
 
-  /// What a pop of `offsets` makes of `before`, if anything was popped.
-  static OrderedBatch After(const std::optional<OrderedBatch>& before, std::string_view attempt_id,
-                            core::WallMillis pop_time, int64_t invisible, const std::vector<int64_t>& offsets);
+  /// What a pop of `offsets`, with the group's offset at `from`, makes of `before`, if anything was popped. What of `before` lies from there on and is not among them stays: what is
+  /// acknowledged, so that it does not come again, and what is open, so that the group does not go on behind it; the latter blocks nobody.
+  static OrderedBatch After(const std::optional<OrderedBatch>& before, std::string_view attempt_id, core::WallMillis pop_time,
+                            int64_t invisible, int64_t from, const std::vector<int64_t>& offsets);
 
   /// When the last message is seen again that is not acknowledged; the smallest number when all are.
   core::WallMillis BlockedUntil() const;
   bool Blocks(std::string_view attempt, core::WallMillis now) const;
   /// Null: it is not among them.
   Message* Find(int64_t offset);
+  /// Whether a message was acknowledged while others in front of it are open.
+  bool IsAcknowledged(int64_t offset) const;
   /// Where the group goes on.
   int64_t NextOffset() const;
   bool done() const;

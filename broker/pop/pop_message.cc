@@ -78,6 +78,10 @@ core::Task<std::optional<net::Reply>> RefusePop(BrokerShard& shard, std::string 
   if (!config_of_group->consume_enable) {
     co_return net::Reply(ResponseCode::kNoPermission, core::StrCat("subscription group no permission, ", group));
   }
+  // As pulls; RocketMQ does not ask this of pops.
+  if (config_of_group->forbidden_topics.contains(topic)) {
+    co_return net::Reply(ResponseCode::kNoPermission, core::StrCat("the consumer group[", group, "] is forbidden for topic[", topic, "]"));
+  }
   co_return std::nullopt;
 }
 
@@ -289,6 +293,9 @@ core::Task<net::Reply> PopHandlers::Pop(net::RequestContext context, net::PopMes
     }
     const core::WaitResult woken = co_await WaitForPop(shard_, &wish, *deadline, connection.stop_token());
     if (woken == core::WaitResult::kStopped) co_return net::Reply::None();
+    // Meanwhile the topic may have been deleted, or the group forbidden to read it.
+    refusal = co_await RefusePop(shard_, wanted.group, wanted.topic, wanted.queue_id);
+    if (refusal.has_value()) co_return std::move(*refusal);
   }
 }
 

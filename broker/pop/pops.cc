@@ -184,13 +184,28 @@ core::Task<void> Pops::TakeFrom(const PopJob& job, int32_t queue_id, PopOutcome&
     next = core::LogicalOffset(popped.offsets.back() + 1);
     read = co_await ReadOn(job, queue_id, limits, from);
   }
+  if (job.order && queue->ordered.has_value()) {
+    const auto done = [&](int64_t offset) { return queue->ordered->IsAcknowledged(offset); };
+    if (std::any_of(popped.offsets.begin(), popped.offsets.end(), done)) {
+      store::FetchResult open = KeepRecords(*read.records, [&](const store::RecordView& record) { return !done(record.queue_offset.value()); });
+      std::erase_if(popped.offsets, done);
+      read.messages = open.messages;
+      read.bytes = open.bytes;
+      read.records = core::Foreign<store::FetchResult>(std::move(open));
+    }
+    if (popped.offsets.empty()) {  // those in front of them have expired
+      offsets_.Commit(job.group, job.topic, queue_id, next);
+      outcome.rest += std::max<int64_t>(read.max - next, 0);
+      co_return;
+    }
+  }
   popped.start = popped.offsets.front();
 
   MetaChanges changes;
   if (job.order) {
     OrderedBatch batch =
-        OrderedBatch::After(queue->ordered, job.attempt_id, job.pop_time, job.invisible, popped.offsets);
-    popped.ordered = batch.messages;
+        OrderedBatch::After(queue->ordered, job.attempt_id, job.pop_time, job.invisible, from.value(), popped.offsets);
+    for (const int64_t offset : popped.offsets) popped.ordered.push_back(*batch.Find(offset));
     in_flight_.SetOrdered(*queue, std::move(batch), changes);
     offsets_.Commit(job.group, job.topic, queue_id, from);
   } else {
@@ -295,6 +310,8 @@ core::Task<bool> Pops::WaitUnblocked(const std::string* group, const core::Queue
 std::optional<PopReplied> Pops::RefuseOrdered(const PopQueue* queue, const PopReply& reply, int64_t offset) const {
   PopReplied replied;
   if (offset < Position(reply.group, reply.topic, reply.queue_id, false).value()) return replied;  // done
+  // It may be said again, also when others of its pop have come again meanwhile.
+  if (queue != nullptr && queue->ordered.has_value() && queue->ordered->IsAcknowledged(offset)) return replied;
   if (queue == nullptr || !queue->ordered.has_value() || queue->ordered->pop_time != reply.pop_time) {
     replied.state = ReceiptState::kExpired;
     return replied;
@@ -307,7 +324,6 @@ std::optional<PopReplied> Pops::RefuseOrdered(const PopQueue* queue, const PopRe
                      ": it is not among the messages of that pop; give the offset that the message has"));
     return replied;
   }
-  if (message->acknowledged) return replied;
   return std::nullopt;
 }
 

@@ -21,4 +21,26 @@ void ForEachRecord(const store::FetchResult& result, Fn&& fn) {
   }
 }
 
+/// Those of the records for which `keep(const store::RecordView&)` holds.
+template <typename Keep>
+store::FetchResult KeepRecords(const store::FetchResult& result, Keep&& keep) {
+  store::FetchResult kept = result;
+  kept.parts.clear();
+  kept.messages = 0;
+  kept.bytes = 0;
+  for (const core::Slice& part : result.parts) {
+    for (size_t at = 0; at < part.size();) {
+      const absl::StatusOr<store::RecordView> record = store::ParseRecord(part.bytes().subspan(at));
+      if (!record.ok()) break;
+      if (keep(*record)) {
+        kept.parts.push_back(part.Sub(at, record->bytes));
+        ++kept.messages;
+        kept.bytes += record->bytes;
+      }
+      at += record->bytes;
+    }
+  }
+  return kept;
+}
+
 }  // namespace broker

@@ -8,7 +8,7 @@
 #include "broker/catalog.h"
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
-#include "broker/pop/row_text.h"
+#include "broker/row_text.h"
 #include "broker/topic_config.h"
 #include "broker/wire_status.h"
 #include "core/strings.h"

@@ -31,7 +31,8 @@ using store::Durability;
 constexpr int kQueues = 3;
 constexpr std::string_view kTopic = "T";
 constexpr std::string_view kGroup = "g";
-constexpr int64_t kInvisibleMax = 300;  // ms
+constexpr std::string_view kOrderedTopic = "O";
+constexpr int64_t kInvisibleMax = 300;  // ms; at least 1, so that later pops of a message have later times
 constexpr absl::Duration kAsyncWindow = absl::Milliseconds(50);
 
 /// A message whose send was acknowledged, or that was delivered.
@@ -41,6 +42,7 @@ struct Known {
   bool done = false;                  // an acknowledgement was answered
   bool perhaps_done = false;          // one was sent
   core::WallMillis hidden_until = 0;  // by what was answered
+  core::WallMillis popped = 0;        // last
 };
 
 /// What the outside knows; lives outside the world that dies.
@@ -49,6 +51,7 @@ struct History {
   uint64_t seed = 0;
   int run = 0;
   std::map<std::string, Known> messages;
+  std::map<std::pair<int32_t, int64_t>, std::string> in_order;  // by queue and offset: what was delivered of kOrderedTopic
   absl::Duration last_acknowledged;
   uint64_t steps = 0;
   uint64_t redelivered = 0;
@@ -105,8 +108,9 @@ core::Task<void> Send(Machine& machine, History& history, core::StopToken stop) 
         absl::StrCat(history.seed, ".", history.run, ".", i, "|") + std::string(reactor.RandomBits() % 300, '.');
     Known& known = history.messages[body];
     known.sent = sim::World::Current()->now();
+    const std::string topic(reactor.RandomBits() % 4 == 0 ? kOrderedTopic : kTopic);
     const absl::StatusOr<store::AppendResult> stored = co_await store::AppendOne(
-        *machine.files.store, std::string(kTopic), static_cast<int32_t>(reactor.RandomBits() % kQueues), body);
+        *machine.files.store, topic, static_cast<int32_t>(reactor.RandomBits() % kQueues), body);
     if (!stored.ok()) co_return;
     known.sure = true;
     known.sent = history.last_acknowledged = sim::World::Current()->now();
@@ -123,18 +127,36 @@ struct Held {
   core::WallMillis pop_time = 0;
   int64_t invisible = 0;
   int64_t offset = 0;
+  bool order = false;
 };
+
+enum class From { kTopic, kRetryTopic, kOrderedTopic };
+
+std::string TopicOf(From from) {
+  if (from == From::kOrderedTopic) return std::string(kOrderedTopic);
+  return from == From::kRetryTopic ? PopRetryTopicOf(kTopic, kGroup) : std::string(kTopic);
+}
 
 std::string NameOf(const std::string& body) { return body.substr(0, body.find('|')); }
 
-core::Task<absl::StatusOr<std::vector<Held>>> Pop(Machine& machine, History& history, bool retry, int32_t messages,
+/// Nothing in front of what comes in order is open, but what comes with it.
+void CheckInFront(const History& history, const PoppedQueue& queue) {
+  for (auto it = history.in_order.lower_bound({queue.queue_id, 0});
+       it != history.in_order.end() && it->first < std::pair(queue.queue_id, queue.start); ++it) {
+    const Known& known = history.messages.at(it->second);
+    if (known.sure && !known.done && !known.perhaps_done) ADD_FAILURE() << "message " << queue.start << " came before " << NameOf(it->second);
+  }
+}
+
+core::Task<absl::StatusOr<std::vector<Held>>> Pop(Machine& machine, History& history, From from, int32_t messages,
                                                   int64_t invisible) {
   ++history.steps;
-  const std::string topic = retry ? PopRetryTopicOf(kTopic, kGroup) : std::string(kTopic);
+  const std::string topic = TopicOf(from);
   PopJob job;
   job.group = kGroup;
   job.topic = topic;
-  for (int32_t queue = 0; queue < (retry ? 1 : kQueues); ++queue) job.queues.push_back(queue);
+  for (int32_t queue = 0; queue < (from == From::kRetryTopic ? 1 : kQueues); ++queue) job.queues.push_back(queue);
+  job.order = from == From::kOrderedTopic;
   job.pop_time = core::Reactor::Current().wall_now();
   job.invisible = invisible;
   job.limits = {.messages = messages, .bytes = size_t{64} << 10};
@@ -144,6 +166,7 @@ core::Task<absl::StatusOr<std::vector<Held>>> Pop(Machine& machine, History& his
   std::vector<Held> held;
   const core::WallMillis now = core::Reactor::Current().wall_now();
   for (const PoppedQueue& queue : outcome.queues) {
+    if (job.order) CheckInFront(history, queue);
     ForEachRecord(*queue.records, [&](const store::RecordView& record) {
       Held one;
       one.body = std::string(reinterpret_cast<const char*>(record.body.data()), record.body.size());
@@ -153,18 +176,23 @@ core::Task<absl::StatusOr<std::vector<Held>>> Pop(Machine& machine, History& his
       one.pop_time = job.pop_time;
       one.invisible = invisible;
       one.offset = record.queue_offset.value();
+      one.order = job.order;
       const auto it = history.messages.find(one.body);
       if (it == history.messages.end()) {
         ADD_FAILURE() << "nobody sent " << NameOf(one.body);
         return;
       }
       Known& known = it->second;
+      // Who is told late, when somebody else has the message by now, knows nothing new.
+      if (job.pop_time < known.popped) return;
+      known.popped = job.pop_time;
       if (known.done) ADD_FAILURE() << NameOf(one.body) << " came back after its acknowledgement";
       if (now < known.hidden_until)
         ADD_FAILURE() << NameOf(one.body) << " came " << known.hidden_until - now << " ms before its time was up";
-      if (retry) ++history.redelivered;
+      if (from == From::kRetryTopic) ++history.redelivered;
       known.hidden_until = job.pop_time + invisible;
       known.perhaps_done = false;  // it was not
+      if (job.order) history.in_order[{one.queue_id, one.offset}] = one.body;
       held.push_back(std::move(one));
     });
   }
@@ -179,6 +207,7 @@ PopReply ReplyTo(const Held& held) {
   reply.start = held.start;
   reply.pop_time = held.pop_time;
   reply.invisible = held.invisible;
+  reply.order = held.order;
   reply.offsets = {held.offset};
   return reply;
 }
@@ -189,13 +218,15 @@ core::Task<absl::Status> Acknowledge(Machine& machine, History& history, const H
   known.perhaps_done = true;
   const PopReply reply = ReplyTo(held);
   const PopReply* const borrowed = &reply;
-  const PopReplied replied = co_await machine.pops->Acknowledge(borrowed);
+  const PopReplied replied = co_await (held.order ? machine.pops->AcknowledgeOrdered(borrowed) : machine.pops->Acknowledge(borrowed));
   if (!replied.status.ok()) co_return replied.status;
   if (replied.state == ReceiptState::kDone) {
     known.done = true;
     history.last_acknowledged = sim::World::Current()->now();
   } else if (core::Reactor::Current().wall_now() < held.pop_time + held.invisible) {
-    ADD_FAILURE() << "an acknowledgement in time was refused: " << NameOf(held.body);
+    ADD_FAILURE() << "an acknowledgement in time was refused: " << NameOf(held.body) << ", message " << held.offset << " of " << held.topic << "/"
+                  << held.queue_id << ", popped at " << held.pop_time << " for " << held.invisible << " ms, as "
+                  << static_cast<int>(replied.state);
   } else if (!known.done) {
     known.perhaps_done = false;
   }
@@ -206,12 +237,12 @@ core::Task<absl::Status> Change(Machine& machine, History& history, Held& held) 
   ++history.steps;
   const PopReply reply = ReplyTo(held);
   const PopReply* const borrowed = &reply;
-  const int64_t invisible = static_cast<int64_t>(core::Reactor::Current().RandomBits() % kInvisibleMax);
+  const int64_t invisible = 1 + static_cast<int64_t>(core::Reactor::Current().RandomBits() % kInvisibleMax);
   Known& known = history.messages[held.body];
   // Until it is answered nobody knows which of the two times counts.
   const core::WallMillis before = known.hidden_until;
   known.hidden_until = 0;
-  const PopReplied replied = co_await machine.pops->Change(borrowed, invisible);
+  const PopReplied replied = co_await (held.order ? machine.pops->ChangeOrdered(borrowed, invisible) : machine.pops->Change(borrowed, invisible));
   if (!replied.status.ok()) co_return replied.status;
   if (replied.state != ReceiptState::kPending) {
     known.hidden_until = std::max(known.hidden_until, before);
@@ -219,19 +250,20 @@ core::Task<absl::Status> Change(Machine& machine, History& history, Held& held) 
   }
   held.start = held.offset;
   held.pop_time = replied.pop_time;
-  held.invisible = invisible;
-  known.hidden_until = std::max(known.hidden_until, replied.pop_time + invisible);
+  held.invisible = replied.invisible;
+  known.hidden_until = std::max(known.hidden_until, replied.pop_time + replied.invisible);
   co_return absl::OkStatus();
 }
 
-core::Task<void> Consume(Machine& machine, History& history, core::StopToken stop) {
+core::Task<void> Consume(Machine& machine, History& history, bool ordered, core::StopToken stop) {
   core::Reactor& reactor = core::Reactor::Current();
   std::vector<Held> held;
   while (!stop.stop_requested()) {
     if (held.empty() || reactor.RandomBits() % 4 == 0) {
-      absl::StatusOr<std::vector<Held>> some = co_await Pop(machine, history, reactor.RandomBits() % 3 == 0,
+      const From from = ordered ? From::kOrderedTopic : reactor.RandomBits() % 3 == 0 ? From::kRetryTopic : From::kTopic;
+      absl::StatusOr<std::vector<Held>> some = co_await Pop(machine, history, from,
                                                             static_cast<int32_t>(1 + reactor.RandomBits() % 32),
-                                                            static_cast<int64_t>(reactor.RandomBits() % kInvisibleMax));
+                                                            1 + static_cast<int64_t>(reactor.RandomBits() % kInvisibleMax));
       if (!some.ok()) co_return;
       for (Held& one : *some) held.push_back(std::move(one));
     }
@@ -255,7 +287,7 @@ core::Task<absl::Status> RunMain(History* history) {
   CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine(*history));
   core::Scope work;
   work.Spawn(Send(machine, *history, work.stop_token()));
-  for (int i = 0; i < 3; ++i) work.Spawn(Consume(machine, *history, work.stop_token()));
+  for (int i = 0; i < 5; ++i) work.Spawn(Consume(machine, *history, i < 2, work.stop_token()));
   for (;;) {
     (void)co_await core::Sleep(absl::Milliseconds(40));
     (void)co_await machine.offsets->Flush();
@@ -267,8 +299,8 @@ core::Task<absl::Status> Drain(Machine& machine, History* history) {
   int quiet = 0;
   while (quiet < 20) {
     bool some = false;
-    for (const bool retry : {false, true}) {
-      CO_ASSIGN_OR_RETURN(const std::vector<Held> held, co_await Pop(machine, *history, retry, 32, 60'000));
+    for (const From from : {From::kTopic, From::kRetryTopic, From::kOrderedTopic}) {
+      CO_ASSIGN_OR_RETURN(const std::vector<Held> held, co_await Pop(machine, *history, from, 32, 60'000));
       for (const Held& one : held) {
         some = true;
         CO_RETURN_IF_ERROR(co_await Acknowledge(machine, *history, one));
@@ -286,7 +318,8 @@ core::Task<absl::Status> Drain(Machine& machine, History* history) {
   const PopStats stats = machine.pops->stats();
   if (stats.in_flight != 0)
     co_return absl::InternalError(absl::StrCat(stats.in_flight, " messages are in flight for ever"));
-  if (!machine.files.meta->All(store::MetaTable::kPopBatches).empty())
+  if (!machine.files.meta->All(store::MetaTable::kPopBatches).empty() ||
+      !machine.files.meta->All(store::MetaTable::kPopOrders).empty())
     co_return absl::InternalError("rows are left of what is done");
   if (stats.copies.gone != 0) co_return absl::InternalError("a crash was taken for damage");
   co_return absl::OkStatus();

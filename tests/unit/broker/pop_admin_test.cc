@@ -8,6 +8,7 @@
 #include "core/scope.h"
 #include "net/json.h"
 #include "net/requests/group_admin.h"
+#include "net/requests/group_forbidden.h"
 #include "net/requests/topic_admin.h"
 #include "tests/unit/broker/administrator.h"
 #include "tests/unit/broker/pop_fixture.h"
@@ -158,6 +159,29 @@ core::Task<void> Deleted(Broker& broker, net::Client& client) {
   EXPECT_EQ(catalog->FindTopic("%RETRY%poppers_T"), nullptr) << "something came again to a group that was deleted";
 }
 TEST(PopAdminTest, WithATopicOrAGroupGoesWhatIsInFlight) { WithBroker(Administrator<Deleted>); }
+
+core::Task<void> Forbidden(Broker&, net::Client& client) {
+  co_await SendMany(client, kTopic, 1, 1);
+  EXPECT_EQ((co_await Pop(client, PopFrom(kTopic, 60'000))).size(), 1u);
+  std::unique_ptr<net::Client> other = co_await Connect();
+  core::Scope pops;
+  Answer held;
+  const auto pop = [](net::Client* with, Answer* into) -> core::Task<void> { *into = co_await Ask(*with, PopFrom(kTopic, 60'000, 20'000)); };
+  pops.Spawn(pop(other.get(), &held));
+  co_await core::Sleep(absl::Seconds(1));
+  net::UpdateAndGetGroupForbiddenRequest forbid;
+  forbid.group = "poppers";
+  forbid.topic = kTopic;
+  forbid.readable = false;
+  EXPECT_EQ((co_await Ask(client, forbid)).code, 0);
+  const core::MonoTime begin = core::Reactor::Current().now();
+  co_await pops.Join();
+  EXPECT_LE(core::Reactor::Current().now() - begin, absl::Milliseconds(100));
+  EXPECT_EQ(held.code, 16) << held.remark;
+  EXPECT_EQ((co_await Ask(client, PopFrom(kTopic, 60'000))).code, 16);
+  co_await other->Close();
+}
+TEST(PopAdminTest, AGroupThatIsForbiddenATopicPopsNothing) { WithBroker(Administrator<Forbidden>); }
 
 core::Task<void> Modes(Broker&, net::Client& client) {
   co_await SendMany(client, kTopic, 4, 1);
