@@ -332,6 +332,9 @@ core::Task<PopReplied> Pops::AcknowledgeOrdered(const PopReply* reply) {
   MetaChanges changes;
   if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
   const std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
+  // A pop that reads meanwhile would put the group's offset back to where it began.
+  core::Semaphore::Hold turn;
+  if (queue != nullptr) turn = co_await queue->turn.Take(1);
   for (const int64_t offset : reply->offsets) {
     if (std::optional<PopReplied> refused = RefuseOrdered(queue.get(), *reply, offset); refused.has_value()) {
       replied.status.Update(refused->status);
@@ -348,6 +351,7 @@ core::Task<PopReplied> Pops::AcknowledgeOrdered(const PopReply* reply) {
     changes.push_back(offsets_.RowOf(reply->group, queue->queue));
     in_flight_.SetOrdered(*queue, batch.done() ? std::nullopt : std::optional(std::move(batch)), changes);
   }
+  turn.Release();  // commits keep their order without it
   const absl::Status refused = replied.status;
   replied = co_await Finish(std::move(replied), std::move(changes));
   replied.status.Update(refused);
@@ -359,6 +363,8 @@ core::Task<PopReplied> Pops::ChangeOrdered(const PopReply* reply, int64_t invisi
   MetaChanges changes;
   if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
   const std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
+  core::Semaphore::Hold turn;
+  if (queue != nullptr) turn = co_await queue->turn.Take(1);
   const int64_t offset = reply->offsets.front();
   if (std::optional<PopReplied> refused = RefuseOrdered(queue.get(), *reply, offset); refused.has_value())
     co_return std::move(*refused);
@@ -373,11 +379,13 @@ core::Task<PopReplied> Pops::ChangeOrdered(const PopReply* reply, int64_t invisi
   replied.state = ReceiptState::kPending;
   replied.pop_time = reply->pop_time;
   replied.invisible = visible - reply->pop_time;
+  turn.Release();
   co_return co_await Finish(std::move(replied), std::move(changes));
 }
 
 core::Task<absl::Status> Pops::Forget(std::string group, std::string topic, int32_t queue_id) {
-  for (std::shared_ptr<PopQueue> queue : in_flight_.FindAll(group, topic)) {
+  std::vector<std::shared_ptr<PopQueue>> all = in_flight_.FindAll(group, topic);
+  for (std::shared_ptr<PopQueue>& queue : all) {
     if (queue_id >= 0 && queue->queue.queue_id != queue_id) continue;
     MetaChanges changes;
     {
