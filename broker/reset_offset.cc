@@ -67,9 +67,9 @@ core::Task<absl::StatusOr<std::vector<Place>>> ResetHere(BrokerShard& here, Orde
     core::QueueKey queue{order.topic, id};
     const absl::StatusOr<core::LogicalOffset> target = co_await Target(here, &order, queue);
     if (!target.ok()) co_return target.status();
-    here.offsets().Reset(order.group, order.topic, id, *target, order.consumers);
+    const auto move = [&here, &order, id, &target] { here.offsets().Reset(order.group, order.topic, id, *target, order.consumers); };
+    CO_RETURN_IF_ERROR(co_await here.pops().Reset(order.group, queue, move));
     here.held_pulls().Call({order.group, order.topic, id});
-    CO_RETURN_IF_ERROR(co_await here.pops().Forget(order.group, order.topic, id));
     places.push_back({std::move(queue), *target});
     co_await core::Yield();  // every pull that is held was looked at
   }

@@ -29,7 +29,7 @@ constexpr PullLimits kReadLimits = {.messages = 32, .bytes = size_t{1} << 20};
 constexpr absl::Duration kSleepMax = absl::Milliseconds(200);
 /// After a disk was full or failed, or a message could not be read: another time it may.
 constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
-constexpr int kUnreadableMax = 30;
+constexpr int kUnreadableMax = 600;
 
 core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
@@ -231,6 +231,7 @@ core::Task<absl::Status> PopCopies::Copy(Copying& copying, std::vector<store::Be
             absl::StrCat("message ", wanted, " of ", queue.topic, "/", queue.queue_id, " can't be read"));
       }
       ++stats_.gone;
+      batch.unreadable = 0;  // the next one has as long
       number = batch.pending.Next(*number + 1);
       continue;
     }

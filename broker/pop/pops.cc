@@ -383,6 +383,21 @@ core::Task<PopReplied> Pops::ChangeOrdered(const PopReply* reply, int64_t invisi
   co_return co_await Finish(std::move(replied), std::move(changes));
 }
 
+core::Task<absl::Status> Pops::Reset(std::string group, core::QueueKey queue, std::function<void()> move) {
+  const std::shared_ptr<PopQueue> popped = in_flight_.Find(group, queue.topic, queue.queue_id);
+  MetaChanges changes;
+  if (popped == nullptr) {
+    move();
+  } else {
+    const core::Semaphore::Hold turn = co_await popped->turn.Take(1);
+    move();
+    in_flight_.RemoveAll(*popped, changes);
+  }
+  if (changes.empty()) co_return absl::OkStatus();  // the offset is stored with all others
+  changes.push_back(offsets_.RowOf(group, queue));
+  co_return co_await meta_.Commit(std::move(changes));
+}
+
 core::Task<absl::Status> Pops::Forget(std::string group, std::string topic, int32_t queue_id) {
   std::vector<std::shared_ptr<PopQueue>> all = in_flight_.FindAll(group, topic);
   for (std::shared_ptr<PopQueue>& queue : all) {

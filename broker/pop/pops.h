@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -120,6 +121,8 @@ class Pops {
   core::LogicalOffset Position(std::string_view group, std::string_view topic, int32_t queue_id, bool from_last) const;
   /// Forgets what is in flight of a group, a topic or (-1: all queues) a queue; group or topic may be empty, for all. Durable when it is OK.
   core::Task<absl::Status> Forget(std::string group, std::string topic, int32_t queue_id);
+  /// The same for one queue whose offset `move` puts elsewhere, which does not suspend: no pop comes in between, and both are one commit.
+  core::Task<absl::Status> Reset(std::string group, core::QueueKey queue, std::function<void()> move);
 
   PopStats stats() const;
 
