@@ -107,7 +107,7 @@ core::Task<absl::Status> KeyIndex::Fill(Hole hole) {
               [](const TableEntry&) {});
     }
     segment->Unpin();
-    if (const uint64_t refused = reader.UnreadableBytes(hole.begin, end); refused > 0) {
+    if (const uint64_t refused = reader.UnreadableBytes(hole.begin, hole.end); refused > 0) {
       if (++refused_ < kRefusedMax)
         co_return absl::UnavailableError(core::StrCat("the disk refused ", refused, " bytes of the log"));
       keys.NoteUnreadable();
@@ -221,6 +221,7 @@ core::Task<absl::StatusOr<std::unique_ptr<KeyRun>>> KeyIndex::WriteMerged(std::v
     if (source == sources.front()) continue;
     stretch.end = next.end;
     stretch.resume = next.resume;
+    stretch.unreadable = stretch.unreadable || next.unreadable;
     if (next.time_max == 0) continue;
     stretch.in_order = stretch.in_order && next.in_order && stretch.time_max <= next.time_min;
     stretch.time_min = stretch.time_min == 0 ? next.time_min : std::min(stretch.time_min, next.time_min);

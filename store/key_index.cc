@@ -42,6 +42,8 @@ core::Task<absl::Status> KeyIndex::LoadRun(uint64_t begin, uint64_t log_end) {
   const Segment* const segment = segments_.Find(begin);
   absl::StatusOr<std::unique_ptr<KeyRun>> run = co_await KeyRun::Open(options_.directory, options_.log, begin);
   if (!run.ok()) {
+    // Too few descriptors, say, are no reason to read the log again.
+    if (!absl::IsDataLoss(run.status())) co_return run.status();
     ++damaged_runs_;
     core::LogWarning("keys to be read from the log again: ", run.status().ToString());
     co_return co_await core::fs::Remove(path);
