@@ -7,6 +7,7 @@
 
 #include "broker/message_properties.h"
 #include "broker/record_draft.h"
+#include "broker/wait_until_due.h"
 #include "core/assert.h"
 #include "core/log.h"
 #include "core/reactor.h"
@@ -126,16 +127,7 @@ core::Task<void> Schedule::DeliverLoop() {
   const core::StopToken stop = scope_.stop_token();
   bool failing = false;
   while (!stop.stop_requested()) {
-    const core::WallMillis next = index_->NextDue();
-    const core::WallMillis now = Now();
-    if (next > now) {
-      core::MonoTime until = core::MonoTime::Max();
-      if (next != std::numeric_limits<core::WallMillis>::max()) {
-        until = core::Reactor::Current().now() + std::min(absl::Milliseconds(next - now), kSleepMax);
-      }
-      (void)co_await earlier_.Wait(until, stop);
-      continue;
-    }
+    if (!co_await IsDueOrWait(index_->NextDue(), kSleepMax, earlier_, stop)) continue;
     const absl::Status status = co_await DeliverSome();
     if (!status.ok()) {
       if (!std::exchange(failing, true))

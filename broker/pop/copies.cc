@@ -10,6 +10,7 @@
 #include "broker/pull.h"
 #include "broker/pull_owner.h"
 #include "broker/record_draft.h"
+#include "broker/wait_until_due.h"
 #include "broker/topic_config.h"
 #include "core/log.h"
 #include "core/reactor.h"
@@ -61,16 +62,7 @@ core::Task<void> PopCopies::Loop() {
   const core::StopToken stop = scope_.stop_token();
   bool failing = false;
   while (!stop.stop_requested()) {
-    const core::WallMillis next = in_flight_.NextDue();
-    const core::WallMillis now = Now();
-    if (next > now) {
-      core::MonoTime until = core::MonoTime::Max();
-      if (next != std::numeric_limits<core::WallMillis>::max()) {
-        until = core::Reactor::Current().now() + std::min(absl::Milliseconds(next - now), kSleepMax);
-      }
-      (void)co_await earlier_.Wait(until, stop);
-      continue;
-    }
+    if (!co_await IsDueOrWait(in_flight_.NextDue(), kSleepMax, earlier_, stop)) continue;
     const absl::Status status = co_await CopyDue();
     if (!status.ok() && !failing)
       core::LogError("popped messages whose time is up have to wait: ", core::ToStd(status.message()));
