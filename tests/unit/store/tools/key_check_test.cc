@@ -16,6 +16,7 @@
 #include "store/tools/verify.h"
 #include "tests/unit/store/key_fixture.h"
 #include "tests/unit/store/tools/tools_fixture.h"
+#include "tests/unit/store/tools/looking.h"
 
 namespace store::tools {
 namespace {
@@ -41,32 +42,7 @@ core::Task<absl::Status> FillMain() {
   co_return co_await manifest.Close();
 }
 
-struct Looked {
-  VerifyReport report;
-  Overview overview;
-};
-
-core::Task<absl::Status> LookMain(Looked* out) {
-  CO_ASSIGN_OR_RETURN(out->report, co_await VerifyFolder("data"));
-  CO_ASSIGN_OR_RETURN(out->overview, co_await InspectFolder("data"));
-  co_return absl::OkStatus();
-}
-
-Looked LookAt(sim::World& world, sim::Node& node) {
-  Looked looked;
-  const uint64_t before = node.disk().Hash();
-  node.Start([&looked] { return LookMain(&looked); });
-  const absl::Status status = world.RunToEnd(node);
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(node.disk().Hash(), before) << "it has written";
-  return looked;
-}
-
-std::vector<std::string> KeyFiles(sim::Node& node) {
-  std::vector<std::string> files = node.disk().Files();
-  std::erase_if(files, [](const std::string& file) { return !file.ends_with(kKeyRunSuffix); });
-  return files;
-}
+std::vector<std::string> KeyFiles(sim::Node& node) { return FilesWith(node, kKeyRunSuffix); }
 
 TEST(KeyCheckTest, WhatIsWholeIsCountedAndNotCalledDamaged) {
   sim::World world(1);
