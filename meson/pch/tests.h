@@ -1,0 +1,5 @@
+// As common.h, for test binaries.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "meson/pch/common.h"
