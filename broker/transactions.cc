@@ -57,7 +57,7 @@ struct Transactions::Half {
 void Transactions::MakeHalfIndex(store::DueIndexOptions& index) {
   index.topic = store::kHalfTopic;
   index.read_event = store::ReadHalfEvent;
-  index.checkpoint_key = store::kHalfCheckpointKey;
+  index.kind = store::DueKind::kHalf;
 }
 
 core::Task<absl::StatusOr<std::unique_ptr<Transactions>>> Transactions::Open(TransactionsOptions options, const BrokerConfig& config,

@@ -63,7 +63,7 @@ core::Task<absl::Status> DueIndex::SpillMemory() {
 
   const uint64_t number = next_number_++;
   absl::StatusOr<std::unique_ptr<DueRunWriter>> writer =
-      co_await DueRunWriter::Create(options_.directory, options_.log, number);
+      co_await DueRunWriter::Create(options_.directory, {options_.log, options_.kind, number});
   absl::Status status = writer.status();
   for (size_t i = 0; status.ok() && i < frozen_.size(); ++i) {
     (*writer)->Add(frozen_[i]);
@@ -120,7 +120,7 @@ core::Task<absl::Status> DueIndex::Merge(std::vector<DueRunCursor*> sources) {
   }
   const uint64_t number = next_number_++;
   absl::StatusOr<std::unique_ptr<DueRunWriter>> created =
-      co_await DueRunWriter::Create(options_.directory, options_.log, number);
+      co_await DueRunWriter::Create(options_.directory, {options_.log, options_.kind, number});
   if (!created.ok()) co_return NotOfReading(created.status());
   const std::unique_ptr<DueRunWriter> writer = *std::move(created);
   absl::Status status;
@@ -181,7 +181,7 @@ core::Task<absl::Status> DueIndex::Merge(std::vector<DueRunCursor*> sources) {
   }
   std::erase_if(runs_, [&](std::unique_ptr<DueRunCursor>& old) {
     if (std::find(sources.begin(), sources.end(), old.get()) == sources.end()) return false;
-    obsolete_.push_back(old->run->header().number);
+    obsolete_.push_back(old->run->number());
     closing_.push_back(std::move(old->run));
     return true;
   });
@@ -193,7 +193,7 @@ std::string DueIndex::Describe(const LogSpan& span) const {
   DueCheckpoint checkpoint{
       .replay_from = span.batch, .entered_below = span.next, .next_number = next_number_, .runs = {}};
   for (const std::unique_ptr<DueRunCursor>& cursor : runs_)
-    checkpoint.runs.push_back({cursor->run->header().number, cursor->next, cursor->taken_back_left});
+    checkpoint.runs.push_back({cursor->run->number(), cursor->next, cursor->taken_back_left});
   return EncodeDueCheckpoint(checkpoint);
 }
 
@@ -204,7 +204,7 @@ core::Task<absl::Status> DueIndex::Commit(LogSpan span) {
     const core::Semaphore::Hold turn = co_await turn_.Take(1);
     std::erase_if(runs_, [&](std::unique_ptr<DueRunCursor>& cursor) {
       if (!cursor->exhausted()) return false;
-      obsolete_.push_back(cursor->run->header().number);
+      obsolete_.push_back(cursor->run->number());
       closing_.push_back(std::move(cursor->run));
       return true;
     });
@@ -213,7 +213,7 @@ core::Task<absl::Status> DueIndex::Commit(LogSpan span) {
   // And it stays there: a power cut that took a delivered message must take the cursor with it.
   CO_RETURN_IF_ERROR(co_await log_.Flush());
   std::vector<MetaChange> changes;
-  changes.push_back({MetaTable::kDue, std::string(options_.checkpoint_key), std::move(text)});
+  changes.push_back({MetaTable::kDue, std::string(DueCheckpointKey(options_.kind)), std::move(text)});
   CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(changes)));
   replay_from_ = span.batch;
   co_await RemoveObsolete();

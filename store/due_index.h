@@ -32,7 +32,7 @@ struct DueIndexOptions {
   std::string_view topic = kDueTopic;  // the queue in which its waiting messages lie
   int32_t queue_id = 0;
   DueEvent (*read_event)(const ReplayedRecord&) = ReadDueEvent;  // what a record says
-  std::string_view checkpoint_key = kDueCheckpointKey;
+  DueKind kind = DueKind::kLater;
   /// Entries in memory before they are written as a run; four times as many are taken while that fails.
   size_t memory_entries = size_t{128} << 10;
   /// The log may have grown by so much since the last checkpoint: what a start reads again.

@@ -34,7 +34,7 @@ core::Task<absl::StatusOr<std::unique_ptr<DueIndex>>> DueIndex::Open(DueIndexOpt
 }
 
 core::Task<absl::Status> DueIndex::Load() {
-  const std::string* const checkpoint = meta_.Find(MetaTable::kDue, options_.checkpoint_key);
+  const std::string* const checkpoint = meta_.Find(MetaTable::kDue, DueCheckpointKey(options_.kind));
   absl::Status status;
   if (checkpoint != nullptr) status = co_await LoadRuns(*checkpoint);
   if (!status.ok()) {
@@ -58,7 +58,7 @@ core::Task<absl::Status> DueIndex::LoadRuns(const std::string& checkpoint) {
     auto cursor = std::make_unique<DueRunCursor>();
     cursor->next = run.next;
     cursor->taken_back_left = run.taken_back_left;
-    CO_ASSIGN_OR_RETURN(cursor->run, co_await DueRun::Open(options_.directory, options_.log, run.number));
+    CO_ASSIGN_OR_RETURN(cursor->run, co_await DueRun::Open(options_.directory, {options_.log, options_.kind, run.number}));
     const bool fits =
         cursor->next <= cursor->run->header().entries && cursor->taken_back_left <= cursor->run->header().taken_back;
     runs_.push_back(std::move(cursor));
@@ -70,7 +70,7 @@ core::Task<absl::Status> DueIndex::LoadRuns(const std::string& checkpoint) {
 
 core::Task<void> DueIndex::DropRuns() {
   for (const std::unique_ptr<DueRunCursor>& cursor : std::exchange(runs_, {})) {
-    obsolete_.push_back(cursor->run->header().number);
+    obsolete_.push_back(cursor->run->number());
     (void)co_await cursor->run->Close();
   }
   replay_from_ = 0;
@@ -79,7 +79,7 @@ core::Task<void> DueIndex::DropRuns() {
 
 core::Task<absl::Status> DueIndex::RemoveStrayRuns() {
   std::set<uint64_t> known;
-  for (const std::unique_ptr<DueRunCursor>& cursor : runs_) known.insert(cursor->run->header().number);
+  for (const std::unique_ptr<DueRunCursor>& cursor : runs_) known.insert(cursor->run->number());
   CO_ASSIGN_OR_RETURN(const std::vector<core::DirectoryEntry> files, co_await core::fs::List(options_.directory));
   for (const core::DirectoryEntry& file : files) {
     const std::optional<uint64_t> number = PositionOfSegmentName(file.name, kDueRunSuffix);

@@ -9,11 +9,18 @@
 
 namespace store {
 
-/// The row of MetaTable::kDue: "VERSION REPLAY-FROM ENTERED-BELOW NEXT-NUMBER" and for each run " NUMBER NEXT TAKEN-BACK-LEFT", all decimal: the log position
+/// What waits in a DueIndex. A log has one index of each; the numbers are on disk.
+enum class DueKind : uint32_t {
+  kLater = 1,  // messages for later
+  kHalf = 2,   // half messages (store/half_record.h)
+};
+
+/// The row of MetaTable::kDue with DueCheckpointKey: "VERSION REPLAY-FROM ENTERED-BELOW NEXT-NUMBER" and for each run " NUMBER NEXT TAKEN-BACK-LEFT", all decimal: the log position
 /// from which the log has to be read, that below which all that waits or takes back is in the runs, the number of the next run, and of each run how many entries
 /// are done with and how many of those left take back.
-inline constexpr std::string_view kDueCheckpointKey = "checkpoint";
-inline constexpr std::string_view kHalfCheckpointKey = "transactions";  // of half messages (store/half_record.h)
+constexpr std::string_view DueCheckpointKey(DueKind kind) {
+  return kind == DueKind::kLater ? "checkpoint" : "transactions";
+}
 inline constexpr uint64_t kDueCheckpointVersion = 1;
 
 struct DueCheckpoint {

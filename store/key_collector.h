@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "store/batch.h"
@@ -26,6 +27,8 @@ class KeyCollector {
 
   /// A record lies there, in the order of the log; one before the stretch or within it is passed over. False: it is full, and the stretch ends before it.
   bool Enter(const RecordRef& ref, std::span<const std::byte> record);
+  /// The same, of a record whose fields are known to be right.
+  bool Enter(const RecordRef& ref, std::string_view topic, std::string_view properties, core::WallMillis store_time);
   /// The log has been looked through up to `end`, where a batch begins.
   void LookedAt(uint64_t end) { stretch_.end = stretch_.resume = end; }
   /// The stretch ends there, within the batch at `resume`.
@@ -37,6 +40,8 @@ class KeyCollector {
   void NoteUnreadable() { stretch_.unreadable = true; }
 
  private:
+  void AddKeys(const RecordRef& ref, std::string_view topic, std::string_view properties, core::WallMillis store_time);
+
   const LogIdentity log_;
   KeyTable table_;
   KeyStretch stretch_;

@@ -228,7 +228,7 @@ core::Task<absl::StatusOr<std::unique_ptr<KeyRun>>> KeyIndex::WriteMerged(std::v
     stretch.time_max = std::max(stretch.time_max, next.time_max);
   }
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<KeyRunWriter> writer,
-                      co_await KeyRunWriter::Create(options_.directory, options_.log, stretch.begin));
+                      co_await KeyRunWriter::Create(options_.directory, options_.log, stretch));
   absl::Status status;
   bool done = false;
   while (status.ok() && !done) {
@@ -243,7 +243,7 @@ core::Task<absl::StatusOr<std::unique_ptr<KeyRun>>> KeyIndex::WriteMerged(std::v
     if (status.ok() && writer->full()) status = co_await writer->Write();
     co_await core::Yield();
   }
-  if (status.ok()) co_return co_await writer->Finish(stretch);
+  if (status.ok()) co_return co_await writer->Finish();
   co_await writer->Abandon();
   co_return status;
 }

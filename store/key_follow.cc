@@ -8,7 +8,8 @@
 #include "store/find_batch.h"
 #include "store/key_index.h"
 
-// The end of the log: batches are looked through when they are closed, while they are still in memory and mostly in the processor's cache.
+// The end of the log: messages are entered as they are appended, while their properties are in the processor's nearest cache. What comes while the table is written,
+// or has left something out for another reason, is looked up in the batches once they are closed, in memory and, where they have left it, on the disk.
 
 namespace store {
 namespace {
@@ -82,15 +83,39 @@ bool KeyIndex::EnterClosed() {
   return true;
 }
 
-/// What the open batch, which is next, has by now.
-void KeyIndex::EnterOpen() {
-  const Batch* const open = log_.open_batch();
-  if (open == nullptr) return;
+void KeyIndex::NoteAppended(const Batch& open, const MessageDraft& message, core::WallMillis store_time) {
+  if (!options_.build) return;
+  const uint64_t batch_before = std::exchange(noted_batch_, open.position);
+  const uint32_t rows_before = std::exchange(noted_rows_, static_cast<uint32_t>(open.table.size()));
+  // Who has it may be writing the table.
+  const core::Semaphore::Hold turn = turn_.TryTake(1);
+  if (!turn || tail_segment_ != open.segment->position) return;
+  // The batch before it has just been closed, and all of it is known.
+  if (noted_rows_ == 1 && tail_row_ > 0 && tail_row_ == rows_before && tail_.stretch().resume == batch_before) {
+    tail_row_ = 0;
+    tail_.LookedAt(open.position);
+  }
+  if (tail_.stretch().resume != open.position) return;
+  if (tail_row_ + 1 < noted_rows_) return EnterOpen(open);
+  if (tail_row_ + 1 > noted_rows_) return;
   if (tail_row_ == 0) tail_offset_ = kBatchHeaderBytes;
-  for (; tail_row_ < open->table.size(); ++tail_row_) {
-    const TableEntry& row = open->table[tail_row_];
-    if (!tail_.Enter({open->position + tail_offset_, row.bytes, row.crc},
-                     open->room.bytes().subspan(tail_offset_, row.bytes)))
+  const TableEntry& row = open.table.back();
+  const std::span<const std::byte> record = open.room.bytes().subspan(tail_offset_, row.bytes);
+  const size_t properties = message.properties.size() + message.more_properties.size();  // a record ends with them
+  if (!tail_.Enter({open.position + tail_offset_, row.bytes, row.crc}, message.topic,
+                   {reinterpret_cast<const char*>(record.data()) + row.bytes - properties, properties}, store_time))
+    return;
+  ++tail_row_;
+  tail_offset_ += row.bytes;
+}
+
+/// What the open batch, which is next, has by now.
+void KeyIndex::EnterOpen(const Batch& open) {
+  if (tail_row_ == 0) tail_offset_ = kBatchHeaderBytes;
+  for (; tail_row_ < open.table.size(); ++tail_row_) {
+    const TableEntry& row = open.table[tail_row_];
+    if (!tail_.Enter({open.position + tail_offset_, row.bytes, row.crc},
+                     open.room.bytes().subspan(tail_offset_, row.bytes)))
       return;
     tail_offset_ += row.bytes;
   }

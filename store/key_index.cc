@@ -115,7 +115,7 @@ core::Task<absl::Status> KeyIndex::WriteRun(KeyCollector& from) {
   CO_RETURN_IF_ERROR(co_await log_.FlushTo(active ? stretch.end : std::min(stretch.end, segment->end)));
   co_await from.table().Sort();
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<KeyRunWriter> writer,
-                      co_await KeyRunWriter::Create(options_.directory, options_.log, stretch.begin));
+                      co_await KeyRunWriter::Create(options_.directory, options_.log, stretch));
   absl::Status status;
   for (size_t i = 0; i < KeyTable::kParts && status.ok(); ++i) {
     const std::vector<KeyEntry>& part = from.table().part(i);
@@ -128,7 +128,7 @@ core::Task<absl::Status> KeyIndex::WriteRun(KeyCollector& from) {
     co_await writer->Abandon();
     co_return status;
   }
-  CO_ASSIGN_OR_RETURN(std::unique_ptr<KeyRun> run, co_await writer->Finish(stretch));
+  CO_ASSIGN_OR_RETURN(std::unique_ptr<KeyRun> run, co_await writer->Finish());
   co_await AddRun(std::move(run));
   co_return absl::OkStatus();
 }
@@ -155,7 +155,7 @@ core::Task<absl::StatusOr<std::vector<KeyIndex::Place>>> KeyIndex::Places(uint64
   for (;;) {
     turn = co_await turn_.Take(1, deadline);
     if (!turn) co_return absl::DeadlineExceededError("the newest messages are not in the index of keys yet");
-    if (tail_.stretch().resume == log_.batch_begin()) EnterOpen();
+    if (log_.open_batch() != nullptr && tail_.stretch().resume == log_.batch_begin()) EnterOpen(*log_.open_batch());
     if (tail_.stretch().end >= target) break;
     CO_RETURN_IF_ERROR((co_await FollowSlice()).status());
     turn.Release();

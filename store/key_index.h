@@ -35,8 +35,7 @@ struct KeyIndexStats {
   uint64_t damaged_runs = 0;   // found since the start; they are made anew from the log
 };
 
-/// By which keys the messages of one log are found (docs/ARCHITECTURE.md). The newest are in memory, as they are read from the append buffers a moment after they
-/// were stored; the others in sorted runs, each of which covers a stretch of the log within one segment. Together they cover all of the log, except for
+/// By which keys the messages of one log are found (docs/ARCHITECTURE.md). The newest are in memory, entered as they are stored; the others in sorted runs, each of which covers a stretch of the log within one segment. Together they cover all of the log, except for
 /// holes: what was in memory when the process ended, files that are damaged or were never made. These are read from the log in the background. One shard.
 class KeyIndex {
  public:
@@ -58,6 +57,9 @@ class KeyIndex {
 
   bool builds() const { return options_.build; }
   KeyIndexStats stats() const;
+
+  /// `message` has just been added to the open batch as its last record: known at once where all before it is, else in its turn. No suspension.
+  void NoteAppended(const Batch& open, const MessageDraft& message, core::WallMillis store_time);
 
   /// Held (one unit) by whoever uses runs: as long as it is, none is let go of.
   core::Semaphore& users() { return users_; }
@@ -106,7 +108,7 @@ class KeyIndex {
   core::Task<void> FollowLoop();
   core::Task<absl::StatusOr<bool>> FollowSlice();
   bool EnterClosed();
-  void EnterOpen();
+  void EnterOpen(const Batch& open);
   core::Task<absl::Status> EnterFromDisk(Segment& segment);
   core::Task<absl::Status> EndSegment(Segment& segment);
   core::Task<absl::Status> SpillTail();
@@ -134,6 +136,8 @@ class KeyIndex {
   uint64_t tail_segment_ = 0;          // the position of the segment in which it is
   uint32_t tail_row_ = 0;              // of the batch at tail_'s resume so many records were seen
   size_t tail_offset_ = 0;             // which end there in the batch
+  uint64_t noted_batch_ = 0;           // of the last record that was appended
+  uint32_t noted_rows_ = 0;            // records appended to it
   std::unique_ptr<LogReader> reader_;  // while the end is not in memory
   uint64_t read_below_ = 0;            // what it has of the log was written then
 

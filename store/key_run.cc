@@ -95,7 +95,7 @@ core::Task<absl::StatusOr<std::unique_ptr<KeyRun>>> KeyRun::Open(std::string dir
   CO_ASSIGN_OR_RETURN(core::File file, co_await core::File::Open(KeyRunPath(directory, begin), {.direct = true}));
   KeyRunHeader header;
   const absl::Status status = co_await ReadHeader(file, log, begin, header);
-  if (status.ok()) co_return std::unique_ptr<KeyRun>(new KeyRun(std::move(file), header));
+  if (status.ok()) co_return std::unique_ptr<KeyRun>(new KeyRun(std::move(file), log, header));
   (void)co_await file.Close();
   co_return status;
 }
@@ -141,8 +141,8 @@ core::Task<absl::StatusOr<RecordRef>> KeyRun::At(Range& range, uint64_t number) 
 }
 
 core::Task<absl::StatusOr<std::unique_ptr<KeyRunWriter>>> KeyRunWriter::Create(std::string directory, LogIdentity log,
-                                                                               uint64_t begin) {
-  const std::string path = SegmentFilePath(directory, begin, kNewKeyRunSuffix);
+                                                                               KeyStretch stretch) {
+  const std::string path = SegmentFilePath(directory, stretch.begin, kNewKeyRunSuffix);
   CO_ASSIGN_OR_RETURN(core::File file,
                       co_await core::File::Open(path, {.write = true, .create = true, .direct = true}));
   const absl::Status emptied = co_await file.Truncate(0);  // it may be there from a time when it could not be removed
@@ -150,12 +150,12 @@ core::Task<absl::StatusOr<std::unique_ptr<KeyRunWriter>>> KeyRunWriter::Create(s
     (void)co_await file.Close();
     co_return emptied;
   }
-  std::unique_ptr<KeyRunWriter> writer(new KeyRunWriter(std::move(directory), log, begin, std::move(file)));
+  std::unique_ptr<KeyRunWriter> writer(new KeyRunWriter(std::move(directory), log, stretch, std::move(file)));
   co_return writer;
 }
 
-core::Task<absl::StatusOr<std::unique_ptr<KeyRun>>> KeyRunWriter::Finish(KeyStretch stretch) {
-  const KeyRunHeader header{.stretch = stretch, .entries = file_.entries()};
+core::Task<absl::StatusOr<std::unique_ptr<KeyRun>>> KeyRunWriter::Finish() {
+  const KeyRunHeader header{.stretch = stretch_, .entries = file_.entries()};
   const core::Slice block = core::Reactor::Current().buffers().Allocate(kBlock);
   EncodeKeyRunHeader(log_, header, {block.data(), kBlock});
   absl::Status status = co_await file_.Finish(block);
@@ -165,14 +165,14 @@ core::Task<absl::StatusOr<std::unique_ptr<KeyRun>>> KeyRunWriter::Finish(KeyStre
   }
   core::File written = file_.TakeFile();
   const std::string path = written.path();
-  status = co_await core::fs::Rename(path, KeyRunPath(directory_, stretch.begin));
+  status = co_await core::fs::Rename(path, KeyRunPath(directory_, stretch_.begin));
   if (status.ok()) status = co_await core::fs::SyncDirectory(directory_);
   (void)co_await written.Close();
   if (!status.ok()) {
     (void)co_await core::fs::Remove(path);
     co_return status;
   }
-  co_return co_await KeyRun::Open(directory_, log_, stretch.begin);
+  co_return co_await KeyRun::Open(directory_, log_, stretch_.begin);
 }
 
 }  // namespace store

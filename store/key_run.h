@@ -25,13 +25,11 @@ namespace store {
 ///     block 0: 0 magic 8 | 8 format version 4 | 12 log number 4 | 16 store id 16 | 32 begin of the stretch 8 | 40 its end 8
 ///              | 48 where the batch begins with which it goes on behind the end 8 | 56 entries 8 | 64 smallest, 72 largest store time 8 each, 0 without
 ///              messages | 80 flags 4 | 84 CRC32C of bytes 0..84 4 | zero
-///     pages of a sorted run (run_page.h): hash, log position; their mark is the low half of POSITION with the bits of kKeyPageMark turned
+///     pages of a sorted run (run_page.h): hash, log position; their mark is that of begin and end (KeyPageMark)
 inline constexpr std::string_view kKeyRunSuffix = ".keys";
 inline constexpr std::string_view kNewKeyRunSuffix = ".newkeys";
 inline constexpr uint64_t kKeyRunMagic = 0x4E555259454B4E52;  // "RNKEYRUN"
 inline constexpr uint32_t kKeyRunVersion = 1;
-inline constexpr uint32_t kKeyPageMark = 0x5359454B;
-constexpr uint32_t KeyPageMark(uint64_t begin) { return static_cast<uint32_t>(begin) ^ kKeyPageMark; }
 
 /// A stretch of the log whose keys are known.
 struct KeyStretch {
@@ -43,6 +41,12 @@ struct KeyStretch {
   bool in_order = true;     // later in the log is not earlier by store time
   bool unreadable = false;  // the disk has refused a part of it, whose messages are not in
 };
+
+/// What the pages of the run of [begin, end) bear.
+inline uint32_t KeyPageMark(const LogIdentity& log, uint64_t begin, uint64_t end) {
+  constexpr uint32_t kKind = 0x5359454B;  // "KEYS"
+  return RunPageMark(log, kKind, begin, end);
+}
 
 struct KeyRunHeader {
   KeyStretch stretch;
@@ -81,8 +85,9 @@ class KeyRun : public RunFile<KeyEntry> {
  private:
   friend class KeyRunWriter;
   static constexpr size_t kFencesMax = 64;  // there may be thousands of such files
-  KeyRun(core::File file, const KeyRunHeader& header)
-      : RunFile(std::move(file), KeyPageMark(header.stretch.begin), header.entries, kFencesMax), header_(header) {}
+  KeyRun(core::File file, const LogIdentity& log, const KeyRunHeader& header)
+      : RunFile(std::move(file), KeyPageMark(log, header.stretch.begin, header.stretch.end), header.entries, kFencesMax),
+        header_(header) {}
   const KeyRunHeader header_;
 };
 
@@ -90,21 +95,25 @@ class KeyRun : public RunFile<KeyEntry> {
 class KeyRunWriter {
  public:
   static core::Task<absl::StatusOr<std::unique_ptr<KeyRunWriter>>> Create(std::string directory, LogIdentity log,
-                                                                          uint64_t begin);
+                                                                          KeyStretch stretch);
   void Add(const KeyEntry& entry) { file_.Add(entry); }
   /// So much is gathered that Write is to be called before the next Add.
   bool full() const { return file_.full(); }
   core::Task<absl::Status> Write() { return file_.Write(); }
   /// On stable storage with its name when it returns, in the place of one that had the name before.
-  core::Task<absl::StatusOr<std::unique_ptr<KeyRun>>> Finish(KeyStretch stretch);
+  core::Task<absl::StatusOr<std::unique_ptr<KeyRun>>> Finish();
   core::Task<void> Abandon() { return file_.Abandon(); }
 
  private:
-  KeyRunWriter(std::string directory, LogIdentity log, uint64_t begin, core::File file)
-      : directory_(std::move(directory)), log_(log), file_(std::move(file), KeyPageMark(begin)) {}
+  KeyRunWriter(std::string directory, LogIdentity log, const KeyStretch& stretch, core::File file)
+      : directory_(std::move(directory)),
+        log_(log),
+        stretch_(stretch),
+        file_(std::move(file), KeyPageMark(log, stretch.begin, stretch.end)) {}
 
   const std::string directory_;
   const LogIdentity log_;
+  const KeyStretch stretch_;
   RunFileWriter<KeyEntry> file_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -27,11 +28,23 @@ struct RunRow {
 ///
 ///     0 CRC32C of all that follows 4 | 4 entries in it 4 | 8 page, from 0 4 | 12 mark of the run 4 | 16 entries of 24: first 8, second 8, bytes 4, crc 4 | zero
 ///
-/// The mark tells pages of one run from those of another.
+/// The mark tells pages of one run from those of all others, whatever log or kind they are of: a page that the disk wrote to another place shows.
 inline constexpr size_t kRunEntryBytes = 24;
 inline constexpr size_t kRunPageHeaderBytes = 16;
 inline constexpr size_t kRunPageEntries = (kBlock - kRunPageHeaderBytes) / kRunEntryBytes;
 static_assert(kRunPageEntries == 170);
+
+/// The mark of a run that these numbers tell from all others of its log, past ones of the same name among them. On disk: never change it.
+inline uint32_t RunPageMark(const LogIdentity& log, uint32_t kind, uint64_t first, uint64_t second) {
+  std::array<std::byte, 40> bytes;
+  StoreLittle(bytes.data(), log.store_id.high);
+  StoreLittle(bytes.data() + 8, log.store_id.low);
+  StoreLittle(bytes.data() + 16, log.log_number);
+  StoreLittle(bytes.data() + 20, kind);
+  StoreLittle(bytes.data() + 24, first);
+  StoreLittle(bytes.data() + 32, second);
+  return Crc32c(bytes);
+}
 
 template <typename Entry>
 void EncodeRunPage(uint32_t mark, uint32_t page, std::span<const Entry> entries, std::span<std::byte> block) {

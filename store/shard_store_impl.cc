@@ -171,6 +171,7 @@ Batch* ShardStoreImpl::Enter(std::span<const MessageDraft> drafts, uint64_t byte
     const auto record_bytes = static_cast<uint32_t>(RecordBytes(draft));
     EncodeRecord(draft, place, log_->PlaceIn(batch));
     const uint32_t crc = log_->Add(batch, queue, record_bytes, queue.next, draft.tags_code, result.store_timestamp);
+    keys_->NoteAppended(batch, draft, result.store_timestamp);
     queue.Add(*batch.segment, queue.next, {position, record_bytes, crc, draft.tags_code}, result.store_timestamp);
     result.positions.push_back(place.position);
     result.last = {position, record_bytes, crc};

@@ -17,14 +17,14 @@
 namespace store::tools {
 namespace {
 
-constexpr size_t kHeaderUsed = 68;
+constexpr size_t kHeaderUsed = 72;
 constexpr std::string_view kMadeAnew =
     "costs nothing: the index of waiting messages is made anew from the log, which takes as long as reading the log";
 
-core::Task<void> CheckFile(core::File& file, LogIdentity log, RunCheck<DueEntry>& check, DueRunOverview& run) {
+core::Task<void> CheckFile(core::File& file, DueRunName name, RunCheck<DueEntry>& check, DueRunOverview& run) {
   const std::optional<core::Slice> block = co_await check.ReadHeader(file, run.bytes);
   if (!block.has_value()) co_return;
-  const absl::StatusOr<DueRunHeader> header = ParseDueRunHeader(block->bytes(), log, run.number);
+  const absl::StatusOr<DueRunHeader> header = ParseDueRunHeader(block->bytes(), name);
   if (!header.ok()) {
     check.Damage(0, kBlock, std::string(header.status().message()));
     co_return;
@@ -33,7 +33,7 @@ core::Task<void> CheckFile(core::File& file, LogIdentity log, RunCheck<DueEntry>
   check.CheckUnused(*block, kHeaderUsed);
   uint64_t taken_back = 0;
   uint64_t lowest = UINT64_MAX;
-  run.bytes_read = kBlock + co_await check.ReadPages(file, run.bytes, static_cast<uint32_t>(run.number), run.entries,
+  run.bytes_read = kBlock + co_await check.ReadPages(file, run.bytes, name.PageMark(), run.entries,
                                                      [&](const DueEntry& entry) {
                                                        if (entry.taken_back()) ++taken_back;
                                                        lowest = std::min(lowest, entry.position());
@@ -42,15 +42,15 @@ core::Task<void> CheckFile(core::File& file, LogIdentity log, RunCheck<DueEntry>
     check.Damage(0, kBlock, "the header does not fit the entries");
 }
 
-/// Where an index is: its folder, and the key of its checkpoint.
+/// Where an index is, and which.
 struct Place {
   std::string folder;
-  std::string_view key;
+  DueKind kind;
 };
 
 const std::string* RowOf(const MetaContent& meta, const Place& place) {
   const MetaContent::Table& table = meta.All(MetaTable::kDue);
-  const auto found = table.find(place.key);
+  const auto found = table.find(DueCheckpointKey(place.kind));
   return found == table.end() ? nullptr : &found->second;
 }
 
@@ -109,7 +109,7 @@ core::Task<bool> CheckOnce(std::string root, Place place, LogIdentity log, const
     run.bytes = info->bytes;
     core::File file = *std::move(opened);
     RunCheck<DueEntry> check(below, run.named, kMadeAnew, findings);
-    co_await CheckFile(file, log, check, run);
+    co_await CheckFile(file, {log, place.kind, number}, check, run);
     (void)co_await file.Close();
     if (run.named && run.entries > 0 && run.done > run.entries) {
       findings.push_back(
@@ -147,8 +147,8 @@ core::Task<void> CheckPlace(std::string root, Place place, LogIdentity log, cons
 core::Task<std::vector<DueRunOverview>> CheckDueRuns(std::string root, LogIdentity log, const MetaContent& meta,
                                                      std::vector<Finding>& findings) {
   std::vector<DueRunOverview> runs;
-  co_await CheckPlace(root, {core::StrCat("log-", log.log_number), kDueCheckpointKey}, log, meta, findings, runs);
-  co_await CheckPlace(root, {core::StrCat("half-", log.log_number), kHalfCheckpointKey}, log, meta, findings, runs);
+  co_await CheckPlace(root, {core::StrCat("log-", log.log_number), DueKind::kLater}, log, meta, findings, runs);
+  co_await CheckPlace(root, {core::StrCat("half-", log.log_number), DueKind::kHalf}, log, meta, findings, runs);
   co_return runs;
 }
 

@@ -29,7 +29,7 @@ core::Task<void> CheckFile(core::File& file, LogIdentity log, RunCheck<KeyEntry>
   const KeyStretch& stretch = header->stretch;
   uint64_t beside = 0;
   run.bytes_read = kBlock + co_await check.ReadPages(
-                                file, run.bytes, KeyPageMark(run.begin), run.entries, [&](const KeyEntry& entry) {
+                                file, run.bytes, KeyPageMark(log, run.begin, run.end), run.entries, [&](const KeyEntry& entry) {
                                   if (entry.record.position < stretch.begin || entry.record.position >= stretch.end)
                                     ++beside;
                                 });

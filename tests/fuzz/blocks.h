@@ -56,7 +56,7 @@ inline void MendIndexPage(std::span<std::byte> block) {
 }
 
 inline void MendDueHeader(std::span<std::byte> block) {
-  if (block.size() >= 68) store::StoreLittle<uint32_t>(block.data() + 64, store::Crc32c(block.first(64)));
+  if (block.size() >= 72) store::StoreLittle<uint32_t>(block.data() + 68, store::Crc32c(block.first(68)));
 }
 
 inline void MendKeyHeader(std::span<std::byte> block) {

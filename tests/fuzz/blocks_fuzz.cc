@@ -130,14 +130,17 @@ void CheckText(std::span<const std::byte> bytes) {
 
 void CheckDueHeader(std::span<const std::byte> bytes) {
   const Bytes block = Block(bytes);
-  const uint64_t number = store::LoadLittle<uint64_t>(block.data() + 32);
-  const absl::StatusOr<store::DueRunHeader> header = store::ParseDueRunHeader(block, kLog, number);
-  if (store::ParseDueRunHeader(block, kLog, number + 1).ok()) abort();
+  store::DueRunName name{kLog, store::DueKind::kLater, store::LoadLittle<uint64_t>(block.data() + 32)};
+  const absl::StatusOr<store::DueRunHeader> header = store::ParseDueRunHeader(block, name);
   if (!header.ok()) return;
+  for (store::DueRunName other : {store::DueRunName{kLog, store::DueKind::kHalf, name.number},
+                                  store::DueRunName{kLog, name.kind, name.number + 1}}) {
+    if (store::ParseDueRunHeader(block, other).ok()) abort();
+  }
   Bytes again(store::kBlock);
-  store::EncodeDueRunHeader(kLog, *header, again);
+  store::EncodeDueRunHeader(name, *header, again);
   // Nothing behind the checksum is looked at.
-  if (!std::equal(again.begin(), again.begin() + 68, block.begin())) abort();
+  if (!std::equal(again.begin(), again.begin() + 72, block.begin())) abort();
 }
 
 template <typename Entry>

@@ -358,30 +358,32 @@ const LogIdentity kLog{{1, 2}, 3};
 
 TEST(DueRunTest, HeadersAndPagesProveThemselves) {
   std::vector<std::byte> block(kBlock);
-  EncodeDueRunHeader(kLog, {.number = 5, .entries = 171, .taken_back = 1, .lowest_position = 4224}, block);
-  const absl::StatusOr<DueRunHeader> header = ParseDueRunHeader(block, kLog, 5);
+  const DueRunName name{kLog, DueKind::kLater, 5};
+  const std::vector<DueRunName> others = {
+      {kLog, DueKind::kHalf, 5}, {kLog, DueKind::kLater, 6}, {{{1, 2}, 4}, DueKind::kLater, 5}, {{{1, 3}, 3}, DueKind::kLater, 5}};
+  EncodeDueRunHeader(name, {.entries = 171, .taken_back = 1, .lowest_position = 4224}, block);
+  const absl::StatusOr<DueRunHeader> header = ParseDueRunHeader(block, name);
   ASSERT_TRUE(header.ok()) << header.status();
   EXPECT_EQ(header->entries, 171U);
   EXPECT_EQ(header->lowest_position, 4224U);
-  EXPECT_FALSE(ParseDueRunHeader(block, kLog, 6).ok());
-  EXPECT_FALSE(ParseDueRunHeader(block, {{1, 2}, 4}, 5).ok());
-  EXPECT_FALSE(ParseDueRunHeader(block, {{1, 3}, 3}, 5).ok());
+  for (const DueRunName& other : others) EXPECT_FALSE(ParseDueRunHeader(block, other).ok()) << other.number;
   block[41] ^= std::byte{1};
-  EXPECT_FALSE(ParseDueRunHeader(block, kLog, 5).ok());
+  EXPECT_FALSE(ParseDueRunHeader(block, name).ok());
 
   const std::vector<DueEntry> entries = {{-5, 1, 2, 3}, {7, DueEntry::kTakenBack | 9, 0, 0}};
-  EncodeDuePage(5, 2, entries, block);
+  EncodeRunPage<DueEntry>(name.PageMark(), 2, entries, block);
   std::vector<DueEntry> parsed;
-  ASSERT_TRUE(ParseDuePage(block, 5, 2, parsed).ok());
+  ASSERT_TRUE(ParseRunPage(block, name.PageMark(), 2, parsed).ok());
   ASSERT_EQ(parsed.size(), 2U);
   EXPECT_EQ(parsed[0].due, -5);
   EXPECT_TRUE(parsed[1].taken_back());
   EXPECT_EQ(parsed[1].position(), 9U);
-  EXPECT_FALSE(ParseDuePage(block, 5, 3, parsed).ok());
-  EXPECT_FALSE(ParseDuePage(block, 6, 2, parsed).ok());
+  EXPECT_FALSE(ParseRunPage(block, name.PageMark(), 3, parsed).ok());
+  // Catches a page that the disk wrote to the place of another file's.
+  for (const DueRunName& other : others) EXPECT_FALSE(ParseRunPage(block, other.PageMark(), 2, parsed).ok()) << other.number;
   for (const size_t at : {size_t{4}, size_t{20}, kBlock - 1}) {
     block[at] ^= std::byte{16};
-    EXPECT_FALSE(ParseDuePage(block, 5, 2, parsed).ok()) << at;
+    EXPECT_FALSE(ParseRunPage(block, name.PageMark(), 2, parsed).ok()) << at;
     block[at] ^= std::byte{16};
   }
 }
@@ -392,7 +394,7 @@ core::Task<absl::Status> SearchMain(sim::Node* node) {
   constexpr uint64_t kPages = 300;
   constexpr uint64_t kEntries = kPages * kRunPageEntries - 7;
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories("data"));
-  CO_ASSIGN_OR_RETURN(const std::unique_ptr<DueRunWriter> writer, co_await DueRunWriter::Create("data", kLog, 1));
+  CO_ASSIGN_OR_RETURN(const std::unique_ptr<DueRunWriter> writer, co_await DueRunWriter::Create("data", {kLog, DueKind::kLater, 1}));
   for (uint64_t i = 0; i < kEntries; ++i) {
     if (writer->full()) CO_RETURN_IF_ERROR(co_await writer->Write());
     writer->Add({.due = static_cast<core::WallMillis>(3 * i), .place = i});

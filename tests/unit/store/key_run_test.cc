@@ -26,12 +26,12 @@ KeyStretch Stretch() { return {.begin = 8192, .end = 1 << 20, .resume = 1 << 20,
 core::Task<absl::StatusOr<std::unique_ptr<KeyRun>>> WriteRun(const std::vector<KeyEntry>& entries) {
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories("data"));
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<KeyRunWriter> writer,
-                      co_await KeyRunWriter::Create("data", kLog, Stretch().begin));
+                      co_await KeyRunWriter::Create("data", kLog, Stretch()));
   for (const KeyEntry& entry : entries) {
     writer->Add(entry);
     if (writer->full()) CO_RETURN_IF_ERROR(co_await writer->Write());
   }
-  co_return co_await writer->Finish(Stretch());
+  co_return co_await writer->Finish();
 }
 
 /// Searches for each hash in `wanted` find what is in `entries`.
@@ -141,6 +141,20 @@ TEST(KeyRunTest, HeadersProveThemselves) {
     EXPECT_FALSE(ParseKeyRunHeader(block, kLog, 8192).ok()) << at;
     block[at] ^= std::byte{1};
   }
+}
+
+// Catches a page that the disk wrote to the place of another log's, or that an earlier, shorter file of the same name had there.
+TEST(KeyRunTest, PagesBelongToOneFile) {
+  std::vector<std::byte> block(kBlock);
+  const std::vector<KeyEntry> entries = {{5, {8192, 100, 1}}, {6, {8292, 100, 2}}};
+  EncodeRunPage<KeyEntry>(KeyPageMark(kLog, 8192, 20480), 2, entries, block);
+  std::vector<KeyEntry> parsed;
+  EXPECT_TRUE(ParseRunPage(block, KeyPageMark(kLog, 8192, 20480), 2, parsed).ok());
+  EXPECT_EQ(parsed.size(), 2U);
+  for (const uint32_t other : {KeyPageMark(kLog, 4096, 20480), KeyPageMark(kLog, 8192, 20481),
+                               KeyPageMark({{1, 2}, 4}, 8192, 20480), KeyPageMark({{1, 3}, 3}, 8192, 20480)})
+    EXPECT_FALSE(ParseRunPage(block, other, 2, parsed).ok()) << other;
+  EXPECT_FALSE(ParseRunPage(block, KeyPageMark(kLog, 8192, 20480), 3, parsed).ok());
 }
 
 std::vector<std::string> KeysOf(std::string_view properties) {

@@ -125,7 +125,7 @@ core::Task<absl::Status> CopyMain(std::string path) {
 core::Task<absl::Status> NoteMain(std::string row) {
   CO_ASSIGN_OR_RETURN(const std::unique_ptr<MetaStore> meta, co_await MetaStore::Open("data/meta-0"));
   std::vector<MetaChange> changes;
-  changes.push_back({MetaTable::kDue, std::string(kDueCheckpointKey), row});
+  changes.push_back({MetaTable::kDue, std::string(DueCheckpointKey(DueKind::kLater)), row});
   CO_RETURN_IF_ERROR(co_await meta->Commit(std::move(changes)));
   co_return co_await meta->Close();
 }
