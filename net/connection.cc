@@ -46,8 +46,19 @@ core::Task<void> Connection::Serve() {
   co_await socket_->Close();
 }
 
+namespace {
+
+/// What one connection may have done in a tick, however much it has sent: then it is the turn of the others.
+constexpr int kTurnFrames = 128;
+constexpr size_t kTurnBytes = size_t{256} << 10;
+
+}  // namespace
+
 core::Task<void> Connection::ReadLoop() {
+  int turn_frames = 0;
+  size_t turn_bytes = 0;
   while (!closing()) {
+    if (!socket_->HasReceived()) turn_frames = 0, turn_bytes = 0;
     absl::StatusOr<core::Slice> received = co_await socket_->Receive();
     if (!received.ok() || received->empty()) co_return;
     last_activity_ = last_received_ = core::Reactor::Current().now();
@@ -61,8 +72,14 @@ core::Task<void> Connection::ReadLoop() {
       if (!frame->has_value()) break;
       if (frame_begin_ != core::MonoTime::Max()) EndFrame();
       const bool skipped = (*frame)->empty();
+      turn_bytes += (*frame)->size();
       if (!skipped && !TakeFrame(std::move(**frame))) co_return;
       if (OverLimits()) co_await WaitForRoom();
+      if (++turn_frames == kTurnFrames || turn_bytes >= kTurnBytes) {
+        turn_frames = 0;
+        turn_bytes = 0;
+        co_await core::Yield();
+      }
     }
     if (!assembler_.partial()) continue;
     if (frame_begin_ == core::MonoTime::Max()) {
