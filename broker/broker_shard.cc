@@ -179,6 +179,10 @@ core::Task<absl::Status> BrokerShard::OpenPops() {
   options.messages_max = PopMessagesMax(config_);
   options.copies.topic_exists = [this](std::string_view topic) { return catalog().FindTopic(topic) != nullptr; };
   options.copies.retry_queue = [this](std::string_view topic) { return placement_.QueueOn(id_, topic); };
+  options.copies.retry_topic_is_ready = [this](std::string_view topic) {
+    const TopicConfig* const found = catalog().FindTopic(topic);
+    return found != nullptr && found->read_queues >= static_cast<int32_t>(placement_.shards());
+  };
   options.copies.make_retry_topic = [this](std::string topic) { return MakePopRetryTopic(*this, std::move(topic)); };
   options.copies.on_stored = [this](const store::MessageDraft& draft) {
     stats_->OnDelivered(draft.topic, draft.queue_id, store::RecordBytes(draft));

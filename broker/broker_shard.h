@@ -20,6 +20,7 @@
 #include "core/sharded.h"
 #include "core/task.h"
 #include "core/types.h"
+#include "net/request_metrics.h"
 #include "net/router.h"
 #include "net/server.h"
 #include "net/shared_budgets.h"
@@ -122,7 +123,10 @@ class BrokerShard {
   bool MemoryTight();
   bool RefuseForMemory();
   const core::Budget& memory_budget() const { return memory_; }
-  void AddNetMetrics() { net_budgets_.AddMetrics(metrics_); }
+  void AddNetMetrics() {
+    net_budgets_.AddMetrics(metrics_);
+    net::AddRequestMetrics(metrics_, {&router_, &vip_router_});
+  }
   bool store_is_open() const { return pop_waits_ != nullptr; }
   /// Where all that this shard counts can be read.
   core::MetricRegistry& metrics() { return metrics_; }

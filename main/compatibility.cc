@@ -52,6 +52,17 @@ constexpr Absent kAbsent[] = {
     {50, 54, "access control of RocketMQ 4.9"},
 };
 
+/// With which test of tests/interop a real client or tool proves it (tests/interop/proofs.py holds each run to it).
+struct Proof {
+  std::string_view request;
+  std::string_view test;
+};
+constexpr Proof kProofs[] = {
+#define PROOF(request, test) {request, test},
+#include "main/compatibility_proofs.inc"
+#undef PROOF
+};
+
 struct Feature {
   std::string_view name;
   std::string_view state;
@@ -134,6 +145,13 @@ std::string_view NoteOf(int32_t code, bool handled) {
   return "";
 }
 
+std::string_view ProofOf(std::string_view request) {
+  for (const Proof& proof : kProofs) {
+    if (proof.request == request) return proof.test;
+  }
+  return "";
+}
+
 std::string_view PlaneName(net::RequestPlane plane) {
   switch (plane) {
     case net::RequestPlane::kData:
@@ -157,10 +175,10 @@ void AppendTable(std::string_view title, uint8_t server, const std::set<int32_t>
     ++all;
     answered += works ? 1 : 0;
     rows += core::StrCat("| ", code, " | ", info.name, " | ", std::string(1, info.tier), " | ", PlaneName(info.plane),
-                         " | ", StateOf(code, works), " | ", NoteOf(code, works), " |\n");
+                         " | ", StateOf(code, works), " | ", works ? ProofOf(info.name) : "", " | ", NoteOf(code, works), " |\n");
   }
   page += core::StrCat("\n## ", title, "\n\n", answered, " of ", all, " request codes are answered.\n\n",
-                       "| code | name | tier | plane | state | note |\n|---|---|---|---|---|---|\n", rows);
+                       "| code | name | tier | plane | state | proven with a real client or tool by | note |\n|---|---|---|---|---|---|---|\n", rows);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "core/status.h"
 #include "core/strings.h"
 #include "core/sync.h"
+#include "net/request_metrics.h"
 
 namespace nameserver {
 namespace {
@@ -29,6 +30,7 @@ NameServer::NameServer(NameServerConfig config)
       server_(router_, net::LimitsOf(config_, 1), budgets_, [this](net::Connection& connection) { OnClose(connection); }) {
   core::AddReactorMetrics(metrics_);
   budgets_.AddMetrics(metrics_);
+  net::AddRequestMetrics(metrics_, {&router_});
   AddHandlers();
 }
 

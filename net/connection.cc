@@ -318,7 +318,7 @@ void Connection::FinishDirect(const RequestCost& cost) {
 }
 
 core::Task<void> Connection::Handle(Frame frame, RequestCost cost) {
-  const Router::Handler* handler = router_ == nullptr ? nullptr : router_->Find(frame.code);
+  const Router::Handler* handler = router_ == nullptr ? nullptr : router_->Begin(frame.code);
   Reply reply;
   if (handler == nullptr) {
     reply = Router::NotSupported(frame.code);

@@ -32,21 +32,23 @@ void Router::Add(RequestCode code, Handler handler) {
     }
     return IsAudited(*info) ? Audited(*info, handler, context) : handler(context);
   };
-  const bool inserted = handlers_.emplace(static_cast<int32_t>(code), std::move(guarded)).second;
+  const bool inserted = handlers_.try_emplace(static_cast<int32_t>(code), Handled{std::move(guarded)}).second;
   CORE_ASSERT(inserted);
 }
 
 void Router::AddDirect(RequestCode code, DirectHandler& direct) {
   const RequestInfo* info = FindRequest(static_cast<int32_t>(code));
   CORE_ASSERT(info != nullptr && !IsAudited(*info) && handlers_.contains(static_cast<int32_t>(code)));
-  direct_.push_back({info, &direct});
+  direct_.push_back({.info = info, .handler = &direct});
 }
 
 bool Router::TakeDirect(Connection& connection, Frame& frame, const RequestCost& cost) const {
   for (const Direct& direct : direct_) {
     if (static_cast<int32_t>(direct.info->code) != frame.code) continue;
     // What the policy refuses is refused, and noted, on the common way.
-    return !policy_.Refuse(direct.info, connection.peer(), frame).has_value() && direct.handler->Take(connection, frame, cost);
+    const bool taken = !policy_.Refuse(direct.info, connection.peer(), frame).has_value() && direct.handler->Take(connection, frame, cost);
+    if (taken) ++direct.requests;
+    return taken;
   }
   return false;
 }
@@ -64,7 +66,7 @@ std::optional<Reply> Router::Refuse(const RequestInfo* info, const Connection& c
 }
 
 std::optional<Reply> Router::RefuseEarly(const Connection& connection, const Frame& head, size_t body_bytes) const {
-  if (Find(head.code) == nullptr) return NotSupported(head.code);
+  if (!handlers_.contains(head.code)) return NotSupported(head.code);
   return Refuse(FindRequest(head.code), connection, head, body_bytes);
 }
 
@@ -75,15 +77,22 @@ core::Task<Reply> Router::Audited(const RequestInfo& info, const Handler& handle
   co_return reply;
 }
 
-const Router::Handler* Router::Find(int32_t code) const {
+const Router::Handler* Router::Begin(int32_t code) const {
   const auto it = handlers_.find(code);
-  return it == handlers_.end() ? nullptr : &it->second;
+  if (it == handlers_.end()) return nullptr;
+  ++it->second.requests;
+  return &it->second.handler;
+}
+
+void Router::AddRequests(std::map<int32_t, uint64_t>& requests) const {
+  for (const auto& [code, handled] : handlers_) requests[code] += handled.requests;
+  for (const Direct& direct : direct_) requests[static_cast<int32_t>(direct.info->code)] += direct.requests;
 }
 
 std::vector<int32_t> Router::Codes() const {
   std::vector<int32_t> codes;
   codes.reserve(handlers_.size());
-  for (const auto& [code, handler] : handlers_) codes.push_back(code);
+  for (const auto& [code, handled] : handlers_) codes.push_back(code);
   std::sort(codes.begin(), codes.end());
   return codes;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -88,12 +89,15 @@ class Router {
   /// A handler that reads the frame itself. One handler a code.
   void Add(RequestCode code, Handler handler);
 
-  const Handler* Find(int32_t code) const;
+  /// The handler of a request that has come, which counts it.
+  const Handler* Begin(int32_t code) const;
   /// The answer to a request of which only the header is here (`head`, without a body) and a body of `body_bytes` is on its way; nothing when its
   /// handler is to see it.
   std::optional<Reply> RefuseEarly(const Connection& connection, const Frame& head, size_t body_bytes) const;
   /// How large a message may be, asked whenever one is larger than kSmallFrame. Unless it is set: what a frame can hold.
   void LimitMessages(std::function<size_t()> bytes_max) { message_bytes_max_ = std::move(bytes_max); }
+  /// Adds how many requests of each code have come to `requests`; those without a handler are not told apart.
+  void AddRequests(std::map<int32_t, uint64_t>& requests) const;
   /// What is answered, in ascending order: for docs/COMPATIBILITY.md.
   std::vector<int32_t> Codes() const;
 
@@ -106,6 +110,11 @@ class Router {
   struct Direct {
     const RequestInfo* info;
     DirectHandler* handler;
+    mutable uint64_t requests = 0;
+  };
+  struct Handled {
+    Handler handler;
+    mutable uint64_t requests = 0;
   };
 
   std::optional<Reply> Refuse(const RequestInfo* info, const Connection& connection, const Frame& frame,
@@ -114,7 +123,7 @@ class Router {
 
   const AccessPolicy policy_;
   const std::unique_ptr<Audit> audit_;
-  absl::flat_hash_map<int32_t, Handler> handlers_;
+  absl::flat_hash_map<int32_t, Handled> handlers_;
   std::function<size_t()> message_bytes_max_ = [] { return kFrameBytesMax; };
   absl::InlinedVector<Direct, 2> direct_;
 };

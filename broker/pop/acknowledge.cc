@@ -9,6 +9,7 @@
 #include "broker/catalog.h"
 #include "broker/pop/receipt.h"
 #include "broker/wire_status.h"
+#include "core/scope.h"
 #include "core/strings.h"
 #include "net/name_rules.h"
 
@@ -109,8 +110,7 @@ core::Task<net::Reply> AcknowledgeHandlers::Acknowledge(net::RequestContext, net
   co_return answer.has_value() ? std::move(*answer) : net::Reply();
 }
 
-core::Task<AcknowledgeHandlers::Entry> AcknowledgeHandlers::AcknowledgeEntry(net::JsonValue entry) {
-  Entry result;
+core::Task<void> AcknowledgeHandlers::AcknowledgeEntry(net::JsonValue entry, Entry& result) {
   // fastjson writes the short names and reads the long ones as well. Source: RocketMQ 5.3.3 BatchAck.
   const auto member = [&entry](std::string_view name, std::string_view long_name) {
     return entry.Has(name) ? entry[name] : entry[long_name];
@@ -124,7 +124,7 @@ core::Task<AcknowledgeHandlers::Entry> AcknowledgeHandlers::AcknowledgeEntry(net
     result.wrong = net::Reply(ResponseCode::kMessageIllegal,
                               "an entry of acks has no kind of topic \"r\": 0 is a topic, 1 its retry topic");
   }
-  if (result.wrong.has_value()) co_return result;
+  if (result.wrong.has_value()) co_return;
   PopReply reply;
   reply.group = group;
   reply.topic = *topic;
@@ -134,7 +134,7 @@ core::Task<AcknowledgeHandlers::Entry> AcknowledgeHandlers::AcknowledgeEntry(net
   reply.invisible = member("it", "invisibleTime").IntOr(-1);
   reply.order = member("rq", "reviveQueueId").IntOr(0) == kOrderedReviveQueue;
   result.wrong = CheckQueue(reply.topic, reply.queue_id);
-  if (result.wrong.has_value()) co_return result;
+  if (result.wrong.has_value()) co_return;
   std::optional<std::vector<int64_t>> offsets;
   if (reply.start >= 0 && reply.start <= INT64_MAX - static_cast<int64_t>(OffsetBits::kMax) && reply.pop_time >= 0 &&
       reply.invisible >= 0) {
@@ -145,14 +145,13 @@ core::Task<AcknowledgeHandlers::Entry> AcknowledgeHandlers::AcknowledgeEntry(net
                               core::StrCat("an entry of acks for ", reply.topic, "@", reply.queue_id,
                                            " is no receipt: it needs so, pt and it of the pop's answer, and b, the "
                                            "offsets from so on as a bit set in base64"));
-    co_return result;
+    co_return;
   }
-  if (offsets->empty()) co_return result;
+  if (offsets->empty()) co_return;
   reply.offsets = *std::move(offsets);
   const PopReplied replied = co_await Tell(reply);
   result.done = replied.done;
   (replied.status.ok() ? result.refused : result.wrong) = AnswerUnlessDone(replied, reply);
-  co_return result;
 }
 
 core::Task<net::Reply> AcknowledgeHandlers::AcknowledgeBatch(net::RequestContext context, net::BatchAckMessageRequest) {
@@ -167,9 +166,14 @@ core::Task<net::Reply> AcknowledgeHandlers::AcknowledgeBatch(net::RequestContext
   }
   // All are tried. RocketMQ answers success whatever becomes of single ones; here what makes no sense is told, and that a receipt is good no more where nothing was done: proxies take
   // the answer for that to each message.
+  std::vector<Entry> results(entries.size());
+  {
+    core::Scope at_once;  // so that they share a flush
+    for (size_t i = 0; i < entries.size(); ++i) at_once.Spawn(AcknowledgeEntry(entries[i], results[i]));
+    co_await at_once.Join();
+  }
   Entry all;
-  for (const net::JsonValue& entry : entries) {
-    Entry one = co_await AcknowledgeEntry(entry);
+  for (Entry& one : results) {
     all.done += one.done;
     if (one.wrong.has_value() && !all.wrong.has_value()) all.wrong = std::move(one.wrong);
     if (one.refused.has_value() && !all.refused.has_value()) all.refused = std::move(one.refused);

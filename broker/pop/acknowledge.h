@@ -35,7 +35,7 @@ class AcknowledgeHandlers {
     std::optional<net::Reply> refused;  // of some of its messages the receipt is good no more
     size_t done = 0;
   };
-  core::Task<Entry> AcknowledgeEntry(net::JsonValue entry);
+  core::Task<void> AcknowledgeEntry(net::JsonValue entry, Entry& result);
 
   BrokerShard& shard_;
 };

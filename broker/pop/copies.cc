@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "broker/message_properties.h"
@@ -31,6 +32,9 @@ constexpr absl::Duration kSleepMax = absl::Milliseconds(200);
 /// After a disk was full or failed, or a message could not be read: another time it may.
 constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
 constexpr int kUnreadableMax = 600;
+/// While a retry topic is being made, which usually takes a few milliseconds; after it could not be made.
+constexpr absl::Duration kMakingPause = absl::Milliseconds(10);
+constexpr absl::Duration kMakePause = absl::Seconds(1);
 
 core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
@@ -77,11 +81,7 @@ core::Task<absl::Status> PopCopies::CopyDue() {
   std::vector<Copying> batches;
   for (auto& [queue, name] : in_flight_.TakeDue(Now(), kRoundMessages))
     batches.push_back({.queue = queue, .name = name, .retry = {}, .copied = {}});
-  // Before the turns are taken: nobody is to wait for a topic that is being made.
-  for (Copying& one : batches) {
-    const absl::Status found = co_await FindRetryQueue(one);
-    status.Update(found);
-  }
+  for (Copying& one : batches) FindRetryQueue(one);
   std::vector<core::Semaphore::Hold> turns;
   for (size_t i = 0; i < batches.size(); ++i) {
     PopQueue& queue = *batches[i].queue;
@@ -99,21 +99,39 @@ core::Task<absl::Status> PopCopies::CopyDue() {
     if (one.done) {
       in_flight_.Remove(*one.queue, one.name, changes);
     } else {
-      in_flight_.PutBack(*one.queue, *one.batch, Now() + absl::ToInt64Milliseconds(kRetryPause));
+      const bool soon = one.retry.topic.empty() && !making_.empty() && !making_failed_;
+      in_flight_.PutBack(*one.queue, *one.batch, Now() + absl::ToInt64Milliseconds(soon ? kMakingPause : kRetryPause));
     }
   }
   if (!changes.empty()) CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(changes)));
   co_return status;
 }
 
-core::Task<absl::Status> PopCopies::FindRetryQueue(Copying& copying) {
+void PopCopies::FindRetryQueue(Copying& copying) {
   copying.orphaned = !options_.topic_exists(copying.queue->queue.topic);
-  if (copying.orphaned) co_return absl::OkStatus();
+  if (copying.orphaned) return;
   core::QueueKey retry{RetryTopicFor(*copying.queue), 0};
   retry.queue_id = options_.retry_queue(retry.topic);
-  CO_RETURN_IF_ERROR(co_await options_.make_retry_topic(retry.topic));
-  copying.retry = std::move(retry);
-  co_return absl::OkStatus();
+  if (options_.retry_topic_is_ready(retry.topic)) {
+    copying.retry = std::move(retry);
+  } else if (making_.insert(retry.topic).second) {
+    scope_.Spawn(MakeRetryTopic(std::move(retry.topic)));
+  }
+}
+
+/// Takes as long as a nameserver, or a disk, lets it: messages of other topics do not wait for it.
+core::Task<void> PopCopies::MakeRetryTopic(std::string topic) {
+  const absl::Status made = co_await options_.make_retry_topic(topic);
+  if (!made.ok() && !std::exchange(making_failed_, true)) {
+    core::LogError("popped messages whose time is up wait for the topic ", topic, " to be made: ", core::ToStd(made.message()));
+  } else if (made.ok() && std::exchange(making_failed_, false)) {
+    core::LogInfo("topics for popped messages can be made again");
+  }
+  if (!made.ok()) {
+    core::Sleep pause(kMakePause, scope_.stop_token());
+    (void)co_await pause;
+  }
+  making_.erase(topic);
 }
 
 core::Task<absl::Status> PopCopies::CopyAll(std::span<Copying> batches) {
@@ -145,11 +163,12 @@ core::Task<absl::Status> PopCopies::Prepare(std::span<Copying> batches) {
       one.done = true;
     } else if (one.retry.topic.empty()) {
       continue;
-    } else if (one.batch->copies_from.has_value()) {
+    } else if (one.batch->copies_from.has_value() && *one.batch->copies_from <= log_.MaxOffset(one.retry).value()) {
       const absl::Status found = co_await FindCopies(one);
       status.Update(found);
       if (!found.ok()) one.retry = {};
     } else {
+      // Or a power cut has taken the end of the retry topic's queue, and what may be copied now comes to lie before where it was.
       one.batch->copies_from = log_.MaxOffset(one.retry).value();
       in_flight_.Note(*one.queue, *one.batch, changes);
     }

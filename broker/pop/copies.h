@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "broker/pop/in_flight.h"
 #include "broker/pull_reads.h"
@@ -23,7 +24,8 @@ namespace broker {
 
 struct PopCopiesOptions {
   std::function<bool(std::string_view topic)> topic_exists;
-  /// Sees to it that there is a retry topic with the queue that `retry_queue` names.
+  /// Whether there is a retry topic with the queue that `retry_queue` names; who sees to it that there is.
+  std::function<bool(std::string_view topic)> retry_topic_is_ready;
   std::function<core::Task<absl::Status>(std::string topic)> make_retry_topic;
   /// Its queue on this shard.
   std::function<int32_t(std::string_view topic)> retry_queue;
@@ -63,7 +65,7 @@ class PopCopies {
     std::shared_ptr<PopQueue> queue;
     PopQueue::Name name;
     PopBatch* batch = nullptr;     // while the queue's turn is held
-    core::QueueKey retry;          // empty: it can't be copied now
+    core::QueueKey retry;          // empty: it can't be copied now, or its topic is being made
     std::vector<uint64_t> copied;  // log positions of originals, sorted
     bool orphaned = false;         // its topic is gone
     bool done = false;
@@ -72,7 +74,8 @@ class PopCopies {
   core::Task<void> Loop();
   /// One round: what is due now, up to a limit.
   core::Task<absl::Status> CopyDue();
-  core::Task<absl::Status> FindRetryQueue(Copying& copying);
+  void FindRetryQueue(Copying& copying);
+  core::Task<void> MakeRetryTopic(std::string topic);
   core::Task<absl::Status> CopyAll(std::span<Copying> batches);
   core::Task<absl::Status> Prepare(std::span<Copying> batches);
   core::Task<absl::Status> FindCopies(Copying& copying);
@@ -85,6 +88,8 @@ class PopCopies {
   PullReads& reads_;
   PopInFlight& in_flight_;
   PopCopiesStats stats_;
+  absl::flat_hash_set<std::string> making_;  // retry topics
+  bool making_failed_ = false;
   core::Notifier earlier_;
   core::Scope scope_;
 };

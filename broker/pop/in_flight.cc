@@ -126,7 +126,9 @@ void PopInFlight::Enter(PopQueue& queue, PopBatch batch) {
     queue.batches.erase(same);
   }
   messages_ += batch.pending.count();
-  batch.listed = batch.due();
+  // One that was being copied when the process ended goes on being so, whatever the clock says now: no acknowledgement takes away what is in the retry topic.
+  batch.copying = batch.copies_from.has_value();
+  batch.listed = batch.copying ? std::numeric_limits<core::WallMillis>::min() : batch.due();
   due_.emplace(DueOf(queue, batch), &queue);
   queue.batches.emplace(name, std::move(batch));
 }
@@ -170,23 +172,22 @@ void PopInFlight::Erase(PopQueue& queue, std::map<PopQueue::Name, PopBatch>::ite
   queue.batches.erase(it);
 }
 
-void PopInFlight::ClearOne(PopQueue& queue, PopQueue::Name batch, int64_t offset, MetaChanges& changes) {
+void PopInFlight::Acknowledge(PopQueue& queue, PopQueue::Name batch, std::span<const int64_t> offsets,
+                              MetaChanges& changes) {
   const auto it = queue.batches.find(batch);
-  CORE_ASSERT(it != queue.batches.end() && it->second.pending.Test(offset - batch.first));
-  const size_t number = static_cast<size_t>(offset - batch.first);
+  CORE_ASSERT(it != queue.batches.end());
   OffsetBits left = it->second.pending;
-  left.Clear(number);
+  for (const int64_t offset : offsets) {
+    CORE_ASSERT(left.Test(offset - batch.first));
+    left.Clear(static_cast<size_t>(offset - batch.first));
+  }
   if (left.empty()) {
     Erase(queue, it, changes);
     return;
   }
   it->second.pending = left;
-  --messages_;
+  messages_ -= offsets.size();
   Note(queue, it->second, changes);
-}
-
-void PopInFlight::Acknowledge(PopQueue& queue, PopQueue::Name batch, int64_t offset, MetaChanges& changes) {
-  ClearOne(queue, batch, offset, changes);
 }
 
 core::WallMillis PopInFlight::Change(PopQueue& queue, PopQueue::Name batch, int64_t offset, core::WallMillis now,
@@ -197,7 +198,7 @@ core::WallMillis PopInFlight::Change(PopQueue& queue, PopQueue::Name batch, int6
   changed.pop_time = std::max(now, batch.second + 1);
   changed.invisible = invisible;
   changed.pending.Set(0);
-  ClearOne(queue, batch, offset, changes);
+  Acknowledge(queue, batch, {&offset, 1}, changes);
   const core::WallMillis pop_time = changed.pop_time;
   Add(queue, std::move(changed), changes);
   return pop_time;

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -82,8 +83,8 @@ class PopInFlight {
   /// `start` and `pop_time` of the receipt.
   ReceiptState Judge(const PopQueue& queue, int64_t start, core::WallMillis pop_time, int64_t invisible, int64_t offset,
                      core::WallMillis now) const;
-  /// A message that is kPending is done.
-  void Acknowledge(PopQueue& queue, PopQueue::Name batch, int64_t offset, MetaChanges& changes);
+  /// Messages of one batch that are kPending are done: one row, however many.
+  void Acknowledge(PopQueue& queue, PopQueue::Name batch, std::span<const int64_t> offsets, MetaChanges& changes);
   /// The same, but it is seen again after `invisible` from `now` on. Returns the new pop time.
   core::WallMillis Change(PopQueue& queue, PopQueue::Name batch, int64_t offset, core::WallMillis now,
                           int64_t invisible, MetaChanges& changes);
@@ -137,7 +138,6 @@ class PopInFlight {
   }
   void Enter(PopQueue& queue, PopBatch batch);
   void Erase(PopQueue& queue, std::map<PopQueue::Name, PopBatch>::iterator it, MetaChanges& changes);
-  void ClearOne(PopQueue& queue, PopQueue::Name batch, int64_t offset, MetaChanges& changes);
 
   absl::flat_hash_set<std::shared_ptr<PopQueue>, Hash, Equal> queues_;
   std::map<uint64_t, std::shared_ptr<PopQueue>> by_number_;

@@ -149,13 +149,19 @@ core::Task<PullOutcome> Pops::ReadOn(const PopJob& job, int32_t queue_id, const 
 }
 
 core::Task<void> Pops::TakeFrom(const PopJob& job, int32_t queue_id, PopOutcome& outcome, core::Scope& commits) {
-  const std::shared_ptr<PopQueue> queue = in_flight_.Of(job.group, job.topic, queue_id);
-  const core::Semaphore::Hold turn = co_await queue->turn.Take(1);
+  std::shared_ptr<PopQueue> queue = in_flight_.Of(job.group, job.topic, queue_id);
+  co_await TakeFrom(job, *queue, outcome, commits);
+  in_flight_.Drop(std::move(queue));
+}
+
+core::Task<void> Pops::TakeFrom(const PopJob& job, PopQueue& queue, PopOutcome& outcome, core::Scope& commits) {
+  const int32_t queue_id = queue.queue.queue_id;
+  const core::Semaphore::Hold turn = co_await queue.turn.Take(1);
   // What waits behind a blocked queue is not counted: it would only wake those who can't take it. Source: RocketMQ 5.3.3 PopMessageProcessor.popMsgFromQueue.
-  if (job.order && queue->ordered.has_value() && queue->ordered->Blocks(job.attempt_id, job.pop_time)) co_return;
+  if (job.order && queue.ordered.has_value() && queue.ordered->Blocks(job.attempt_id, job.pop_time)) co_return;
   core::LogicalOffset from = Position(job.group, job.topic, queue_id, job.from_last);
   (void)offsets_.TakeReset(job.group, job.topic, queue_id, from);  // from now on others may commit again
-  const core::LogicalOffset max = log_.MaxOffset(queue->queue);
+  const core::LogicalOffset max = log_.MaxOffset(queue.queue);
   PullLimits limits = job.limits;
   limits.messages -= outcome.messages;
   if (limits.messages <= 0 || outcome.bytes >= limits.bytes || in_flight_.full()) {
@@ -184,8 +190,8 @@ core::Task<void> Pops::TakeFrom(const PopJob& job, int32_t queue_id, PopOutcome&
     next = core::LogicalOffset(popped.offsets.back() + 1);
     read = co_await ReadOn(job, queue_id, limits, from);
   }
-  if (job.order && queue->ordered.has_value()) {
-    const auto done = [&](int64_t offset) { return queue->ordered->IsAcknowledged(offset); };
+  if (job.order && queue.ordered.has_value()) {
+    const auto done = [&](int64_t offset) { return queue.ordered->IsAcknowledged(offset); };
     if (std::any_of(popped.offsets.begin(), popped.offsets.end(), done)) {
       store::FetchResult open = KeepRecords(*read.records, [&](const store::RecordView& record) { return !done(record.queue_offset.value()); });
       std::erase_if(popped.offsets, done);
@@ -204,9 +210,9 @@ core::Task<void> Pops::TakeFrom(const PopJob& job, int32_t queue_id, PopOutcome&
   MetaChanges changes;
   if (job.order) {
     OrderedBatch batch =
-        OrderedBatch::After(queue->ordered, job.attempt_id, job.pop_time, job.invisible, from.value(), popped.offsets);
+        OrderedBatch::After(queue.ordered, job.attempt_id, job.pop_time, job.invisible, from.value(), popped.offsets);
     for (const int64_t offset : popped.offsets) popped.ordered.push_back(*batch.Find(offset));
-    in_flight_.SetOrdered(*queue, std::move(batch), changes);
+    in_flight_.SetOrdered(queue, std::move(batch), changes);
     offsets_.Commit(job.group, job.topic, queue_id, from);
   } else {
     PopBatch batch;
@@ -214,11 +220,11 @@ core::Task<void> Pops::TakeFrom(const PopJob& job, int32_t queue_id, PopOutcome&
     batch.pop_time = job.pop_time;
     batch.invisible = job.invisible;
     for (const int64_t offset : popped.offsets) batch.pending.Set(static_cast<size_t>(offset - popped.start));
-    in_flight_.Add(*queue, std::move(batch), changes);
+    in_flight_.Add(queue, std::move(batch), changes);
     copies_.Wake();
     offsets_.Commit(job.group, job.topic, queue_id, next);
   }
-  changes.push_back(offsets_.RowOf(job.group, queue->queue));
+  changes.push_back(offsets_.RowOf(job.group, queue.queue));
   commits.Spawn(CommitInto(meta_, std::move(changes), outcome.status));
 
   outcome.messages += read.messages;
@@ -235,15 +241,13 @@ core::Task<void> Pops::TakeFrom(const PopJob& job, int32_t queue_id, PopOutcome&
 
 // --- What consumers say.
 
-absl::Status Pops::CheckOffsets(const PopReply& reply) const {
+absl::Status Pops::CheckOffset(const PopReply& reply, int64_t offset) const {
   const core::QueueKey queue{std::string(reply.topic), reply.queue_id};
   const int64_t min = log_.MinOffset(queue).value();
   const int64_t max = log_.MaxOffset(queue).value();
-  const auto wrong = std::find_if(reply.offsets.begin(), reply.offsets.end(),
-                                  [&](int64_t offset) { return offset < min || offset >= max; });
-  if (wrong == reply.offsets.end()) return absl::OkStatus();
+  if (offset >= min && offset < max) return absl::OkStatus();
   return absl::OutOfRangeError(absl::StrCat("offset is illegal, key:", queue.topic, "@", reply.queue_id,
-                                            ", commit:", *wrong, ", store:", min, "~", max,
+                                            ", commit:", offset, ", store:", min, "~", max,
                                             ": give the offset that the message has in that queue"));
 }
 
@@ -254,29 +258,38 @@ core::Task<PopReplied> Pops::Finish(PopReplied replied, MetaChanges changes) {
 
 core::Task<PopReplied> Pops::Acknowledge(const PopReply* reply) {
   PopReplied replied;
-  MetaChanges changes;
-  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
-  const std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
+  std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
   const PopQueue nothing;
+  const core::WallMillis now = Now();
+  std::vector<int64_t> pending;
+  size_t wrong = 0;
   for (const int64_t offset : reply->offsets) {
+    // Those that have expired since take nothing away from the others, as in RocketMQ.
+    if (const absl::Status status = CheckOffset(*reply, offset); !status.ok()) {
+      if (++wrong == reply->offsets.size()) replied.status = status;
+      continue;
+    }
     const ReceiptState state = in_flight_.Judge(queue == nullptr ? nothing : *queue, reply->start, reply->pop_time,
-                                                reply->invisible, offset, Now());
-    replied.state = std::max(replied.state == ReceiptState::kPending ? ReceiptState::kDone : replied.state, state);
+                                                reply->invisible, offset, now);
+    replied.state = std::max(state == ReceiptState::kPending ? ReceiptState::kDone : state, replied.state);
     if (state == ReceiptState::kPending || state == ReceiptState::kDone) ++replied.done;
-    if (state != ReceiptState::kPending) continue;
-    in_flight_.Acknowledge(*queue, {reply->start, reply->pop_time}, offset, changes);
-    ++stats_.acknowledged;
+    if (state == ReceiptState::kPending) pending.push_back(offset);
   }
+  if (pending.empty()) co_return replied;
+  MetaChanges changes;
+  in_flight_.Acknowledge(*queue, {reply->start, reply->pop_time}, pending, changes);
+  stats_.acknowledged += pending.size();
+  in_flight_.Drop(std::move(queue));
   co_return co_await Finish(std::move(replied), std::move(changes));
 }
 
 core::Task<PopReplied> Pops::Change(const PopReply* reply, int64_t invisible) {
   PopReplied replied;
   MetaChanges changes;
-  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
+  const int64_t offset = reply->offsets.front();
+  if (replied.status = CheckOffset(*reply, offset); !replied.status.ok()) co_return replied;
   const core::WallMillis now = Now();
   const std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
-  const int64_t offset = reply->offsets.front();
   replied.state = queue == nullptr
                       ? in_flight_.Judge(PopQueue(), reply->start, reply->pop_time, reply->invisible, offset, now)
                       : in_flight_.Judge(*queue, reply->start, reply->pop_time, reply->invisible, offset, now);
@@ -330,14 +343,19 @@ std::optional<PopReplied> Pops::RefuseOrdered(const PopQueue* queue, const PopRe
 core::Task<PopReplied> Pops::AcknowledgeOrdered(const PopReply* reply) {
   PopReplied replied;
   MetaChanges changes;
-  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
-  const std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
+  std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
   // A pop that reads meanwhile would put the group's offset back to where it began.
   core::Semaphore::Hold turn;
   if (queue != nullptr) turn = co_await queue->turn.Take(1);
+  size_t wrong = 0;
+  absl::Status illegal;
   for (const int64_t offset : reply->offsets) {
+    if (const absl::Status status = CheckOffset(*reply, offset); !status.ok()) {
+      if (++wrong == reply->offsets.size()) illegal = status;
+      continue;
+    }
     if (std::optional<PopReplied> refused = RefuseOrdered(queue.get(), *reply, offset); refused.has_value()) {
-      replied.status.Update(refused->status);
+      illegal.Update(refused->status);
       replied.state = std::max(replied.state, refused->state);
       if (refused->status.ok() && refused->state == ReceiptState::kDone) ++replied.done;
       continue;
@@ -352,20 +370,20 @@ core::Task<PopReplied> Pops::AcknowledgeOrdered(const PopReply* reply) {
     in_flight_.SetOrdered(*queue, batch.done() ? std::nullopt : std::optional(std::move(batch)), changes);
   }
   turn.Release();  // commits keep their order without it
-  const absl::Status refused = replied.status;
+  if (queue != nullptr) in_flight_.Drop(std::move(queue));
   replied = co_await Finish(std::move(replied), std::move(changes));
-  replied.status.Update(refused);
+  replied.status.Update(illegal);
   co_return replied;
 }
 
 core::Task<PopReplied> Pops::ChangeOrdered(const PopReply* reply, int64_t invisible) {
   PopReplied replied;
   MetaChanges changes;
-  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
+  const int64_t offset = reply->offsets.front();
+  if (replied.status = CheckOffset(*reply, offset); !replied.status.ok()) co_return replied;
   const std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
   core::Semaphore::Hold turn;
   if (queue != nullptr) turn = co_await queue->turn.Take(1);
-  const int64_t offset = reply->offsets.front();
   if (std::optional<PopReplied> refused = RefuseOrdered(queue.get(), *reply, offset); refused.has_value())
     co_return std::move(*refused);
   OrderedBatch batch = *queue->ordered;

@@ -81,7 +81,7 @@ struct PopReply {
 };
 
 struct PopReplied {
-  absl::Status status;                       // kOutOfRange: no offset of the queue; else the metadata log takes no more
+  absl::Status status;                       // kOutOfRange: none of them is an offset of the queue; else the metadata log takes no more
   ReceiptState state = ReceiptState::kDone;  // the worst of all
   size_t done = 0;                           // messages that are done now, or were before
   core::WallMillis pop_time = 0;             // Change: of the new receipt, and
@@ -128,12 +128,13 @@ class Pops {
 
  private:
   core::Task<void> TakeFrom(const PopJob& job, int32_t queue_id, PopOutcome& outcome, core::Scope& commits);
+  core::Task<void> TakeFrom(const PopJob& job, PopQueue& queue, PopOutcome& outcome, core::Scope& commits);
   /// Reads on from `from`, which it and the group's offset move to where there are messages. None: there are no more.
   core::Task<PullOutcome> ReadOn(const PopJob& job, int32_t queue_id, const PullLimits& limits,
                                  core::LogicalOffset& from);
   core::Task<PopReplied> Finish(PopReplied replied, MetaChanges changes);
-  /// kOutOfRange: one of them is no message's.
-  absl::Status CheckOffsets(const PopReply& reply) const;
+  /// kOutOfRange: it is no message's.
+  absl::Status CheckOffset(const PopReply& reply, int64_t offset) const;
   /// The queue's batch that the receipt is of, whose message is not acknowledged yet; else what the answer is.
   std::optional<PopReplied> RefuseOrdered(const PopQueue* queue, const PopReply& reply, int64_t offset) const;
 

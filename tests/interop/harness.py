@@ -158,9 +158,12 @@ def wait_until(condition, seconds, what):
         time.sleep(0.05)
 
 
-def run_all(context, tests, verbose=False, keep=False):
+def run_all(context, tests, verbose=False, keep=False, judge=None):
     """Runs the tests, prints one line each and the sum; returns how many failed and how many were skipped. A function's attribute `again` is the command that runs it
-    again, which its failure names."""
+    again, which its failure names. `judge` gets the requests that RingMQ's servers were sent in each test that passed, and says what is wrong with them."""
+    requests = {}
+    if judge:
+        ringmq.requests_seen = set()
     passed = failed = skipped = 0
     for name, function in tests:
         begin = time.monotonic()
@@ -178,6 +181,12 @@ def run_all(context, tests, verbose=False, keep=False):
                 detail += '\n' + traceback.format_exc()
         crashes = context.crashes()
         context.own.close()
+        if judge:
+            for server in context.servers:
+                server.note_requests()
+            if word == 'PASS':
+                requests[name] = frozenset(ringmq.requests_seen)
+            ringmq.requests_seen.clear()
         if crashes:
             word, detail = 'FAIL', '\n'.join([detail, *crashes])
         if word == 'FAIL' and hasattr(function, 'again'):
@@ -185,6 +194,9 @@ def run_all(context, tests, verbose=False, keep=False):
         passed, failed, skipped = passed + (word == 'PASS'), failed + (word == 'FAIL'), skipped + (word == 'SKIP')
         print(f'{word} {name} ({time.monotonic() - begin:.1f} s){": " if detail else ""}{detail}', flush=True)
     context.close()
+    for what in judge(requests) if judge else []:
+        failed += 1
+        print(f'FAIL {what}')
     if keep or failed:
         print(f'server logs and data: {context.folder}')
     else:

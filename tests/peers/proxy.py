@@ -15,9 +15,10 @@ class Proxy:
         self.address = f'127.0.0.1:{self.port}'
         (folder / 'home' / 'conf').mkdir(parents=True, exist_ok=True)
         config = folder / 'proxy.json'
+        # Acknowledged in batches: the Java client's own pop mode is what sends single ones.
         config.write_text(json.dumps({
             'rocketMQClusterName': 'DefaultCluster', 'proxyMode': 'CLUSTER', 'namesrvAddr': namesrv, 'grpcServerPort': self.port,
-            'remotingListenPort': free_port()}), encoding='ascii')
+            'remotingListenPort': free_port(), 'enableBatchAck': True}), encoding='ascii')
         self.daemon = Daemon('rocketmq proxy', [
             'java', *rocketmq.JAVA_OPENS, '-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', f'-Duser.home={folder}',
             '-cp', rocketmq.class_path(version, 'proxy'), 'org.apache.rocketmq.proxy.ProxyStartup', '-pc', config],

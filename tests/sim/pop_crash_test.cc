@@ -81,6 +81,7 @@ core::Task<absl::StatusOr<Machine>> OpenMachine(History& history) {
   machine.reads = std::make_unique<PullReads>(size_t{1} << 20, size_t{1} << 16);
   PopsOptions options;
   options.copies.topic_exists = [](std::string_view) { return true; };
+  options.copies.retry_topic_is_ready = [](std::string_view) { return true; };
   options.copies.make_retry_topic = [](std::string) -> core::Task<absl::Status> { co_return absl::OkStatus(); };
   options.copies.retry_queue = [](std::string_view) { return 0; };
   options.copies.on_stored = [](const store::MessageDraft&) {};

@@ -34,6 +34,8 @@ class FakeMeta final : public store::MetaStore {
   }
   const std::map<std::string, std::string, std::less<>>& All(store::MetaTable table) const override { return tables_[table]; }
 
+  void Insert(store::MetaTable table, std::string key, std::string value) { tables_[table][std::move(key)] = std::move(value); }
+
   int commits = 0;
   absl::Status failure;
 

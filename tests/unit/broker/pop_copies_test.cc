@@ -1,0 +1,102 @@
+// Goal: what is due comes again at its time whatever keeps others from it, and what was being copied when a process ended is acknowledged no more.
+// Method: the shard's part of POP on a simulated store, without a broker around it.
+#include "broker/pop/copies.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/offset_table.h"
+#include "broker/pop/pops.h"
+#include "broker/pop/receipt.h"
+#include "broker/pull_reads.h"
+#include "core/sim/world.h"
+#include "core/status.h"
+#include "core/sync.h"
+#include "tests/unit/broker/memory_meta.h"
+#include "tests/unit/store/store_fixture.h"
+
+namespace broker {
+namespace {
+
+constexpr std::string_view kTopic = "T";
+
+core::Task<absl::Status> Take(Pops& pops, std::string group, int64_t invisible) {
+  PopJob job;
+  job.group = group;
+  job.topic = kTopic;
+  job.queues = {0};
+  job.pop_time = core::Reactor::Current().wall_now();
+  job.invisible = invisible;
+  job.limits = {.messages = 32, .bytes = size_t{64} << 10};
+  const PopJob* const borrowed = &job;
+  const PopOutcome outcome = co_await pops.Take(borrowed);
+  EXPECT_EQ(outcome.messages, 1);
+  co_return outcome.status;
+}
+
+// Catches a nameserver that hangs, or a limit of topics, and holds up what everybody else is to get again.
+core::Task<absl::Status> SlowTopicMain() {
+  CO_ASSIGN_OR_RETURN(store::OpenStore files, co_await store::OpenIn("data", store::SmallOptions()));
+  OffsetTable offsets(*files.meta);
+  PullReads reads(size_t{1} << 20, size_t{1} << 16);
+  const std::string slow = PopRetryTopicOf(kTopic, "slow");
+  const std::string quick = PopRetryTopicOf(kTopic, "quick");
+  bool slow_is_there = false;
+  int asked = 0;
+  PopsOptions options;
+  options.copies.topic_exists = [](std::string_view) { return true; };
+  options.copies.retry_queue = [](std::string_view) { return 0; };
+  options.copies.on_stored = [](const store::MessageDraft&) {};
+  options.copies.retry_topic_is_ready = [&](std::string_view topic) { return topic == quick || slow_is_there; };
+  options.copies.make_retry_topic = [&](std::string topic) -> core::Task<absl::Status> {
+    EXPECT_EQ(topic, slow);
+    if (++asked == 1) {
+      co_await core::Sleep(absl::Seconds(20));
+      co_return absl::UnavailableError("no nameserver answers");
+    }
+    slow_is_there = true;
+    co_return absl::OkStatus();
+  };
+  Pops pops(std::move(options), *files.meta, *files.store, offsets, reads);
+  pops.Start();
+  CO_RETURN_IF_ERROR((co_await store::AppendOne(*files.store, std::string(kTopic), 0, "body")).status());
+  CO_RETURN_IF_ERROR(co_await Take(pops, "slow", 1'000));
+  CO_RETURN_IF_ERROR(co_await Take(pops, "quick", 1'000));
+  const auto copies = [&](const std::string& topic) { return files.store->MaxOffset({topic, 0}).value(); };
+  co_await core::Sleep(absl::Milliseconds(1'050));
+  EXPECT_EQ(copies(quick), 1);
+  EXPECT_EQ(copies(slow), 0);
+  co_await core::Sleep(absl::Seconds(22));
+  EXPECT_EQ(asked, 2) << "once while it takes, and again after it has failed";
+  EXPECT_EQ(copies(slow), 1);
+  EXPECT_EQ(copies(quick), 1);
+  co_await pops.Stop();
+  CO_RETURN_IF_ERROR(co_await offsets.Flush());
+  co_return co_await store::CloseBoth(files);
+}
+TEST(PopCopiesTest, ATopicThatCanNotBeMadeHoldsUpNobodyElse) {
+  const absl::Status status = sim::RunInWorld(5, 1, SlowTopicMain);
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+// Catches an acknowledgement that takes away what may be in the retry topic by now: after a wall clock that was set back, a batch whose row says so is not due yet.
+TEST(PopInFlightTest, WhatWasBeingCopiedIsSoAfterARestart) {
+  FakeMeta meta;
+  const std::string key = std::string("g\0T\0" "0\0" "5\0" "1000", 12);
+  meta.Insert(store::MetaTable::kPopBatches, key, "60000 17 3");
+  PopInFlight in_flight(meta, 100);
+  const std::shared_ptr<PopQueue> queue = in_flight.Find("g", "T", 0);
+  ASSERT_NE(queue, nullptr);
+  EXPECT_EQ(in_flight.Judge(*queue, 5, 1000, 60'000, 5, 1'500), ReceiptState::kExpired);
+  EXPECT_LT(in_flight.NextDue(), 1'500);
+  const auto due = in_flight.TakeDue(1'500, 10);
+  ASSERT_EQ(due.size(), 1U);
+  EXPECT_EQ(due[0].second, PopQueue::Name(5, 1000));
+}
+
+}  // namespace
+}  // namespace broker
