@@ -1,6 +1,7 @@
 #include "broker/admin_node.h"
 
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -101,12 +102,24 @@ core::Task<net::Reply> AdminNodeHandlers::Stats(net::RequestContext, net::ViewBr
   co_return reply;
 }
 
+core::Task<net::Reply> AdminNodeHandlers::HaStatus(net::RequestContext, net::GetBrokerHaStatusRequest) {
+  const std::vector<uint64_t> ends = co_await OnEveryShard(shard_.peers(), [](BrokerShard& there) { return there.store().Stats().log_end; });
+  net::JsonWriter json;
+  json.BeginObject().Member("master", true);
+  json.Member("masterCommitLogMaxOffset", static_cast<int64_t>(std::accumulate(ends.begin(), ends.end(), uint64_t{0})));
+  json.Member("inSyncSlaveNums", 0).Key("haConnectionInfo").BeginArray().EndArray().EndObject();
+  net::Reply reply;
+  reply.SetBody(json.Take());
+  co_return reply;
+}
+
 void RegisterAdminNodeHandlers(BrokerShard& shard) {
   auto& handlers = shard.Adopt(std::make_unique<AdminNodeHandlers>(shard));
   shard.On(handlers, &AdminNodeHandlers::RuntimeInfo);
   shard.On(handlers, &AdminNodeHandlers::GetConfig);
   shard.On(handlers, &AdminNodeHandlers::UpdateConfig);
   shard.On(handlers, &AdminNodeHandlers::Stats);
+  shard.On(handlers, &AdminNodeHandlers::HaStatus);
 }
 
 }  // namespace broker

@@ -21,6 +21,8 @@ class AdminNodeHandlers {
   core::Task<net::Reply> UpdateConfig(net::RequestContext context, net::UpdateBrokerConfigRequest request);
   /// VIEW_BROKER_STATS_DATA (315).
   core::Task<net::Reply> Stats(net::RequestContext context, net::ViewBrokerStatsDataRequest request);
+  /// GET_BROKER_HA_STATUS (907): a master without slaves, where all its logs end together. Source: RocketMQ 5.3.3 HARuntimeInfo.
+  core::Task<net::Reply> HaStatus(net::RequestContext context, net::GetBrokerHaStatusRequest request);
 
  private:
   BrokerShard& shard_;

@@ -16,6 +16,11 @@ struct GetBrokerRuntimeInfoRequest {
   static constexpr auto kFields = std::tuple();
 };
 
+struct GetBrokerHaStatusRequest {
+  static constexpr RequestCode kCode = RequestCode::kGetBrokerHaStatus;
+  static constexpr auto kFields = std::tuple();
+};
+
 struct GetBrokerConfigRequest {
   static constexpr RequestCode kCode = RequestCode::kGetBrokerConfig;
   static constexpr auto kFields = std::tuple();
