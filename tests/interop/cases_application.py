@@ -15,7 +15,7 @@ def request_and_reply(context, version):
     clients.do('replier', name=replier, group=name_of('ask-group', version), topic=topic)
     clients.do('producer', name=producer, group='ask-producers')
     for number in range(20):
-        clients.do('request', name=producer, topic=topic, id=f'ask{version}.{number}', body=f'question {number}', wait=20_000 if number == 0 else 3000)
+        clients.do('request', name=producer, topic=topic, id=f'ask{version}.{number}', body=f'question {number}', wait=50_000 if number == 0 else 3000)  # a client may share out queues only every 20 s at first
     replies = [clients.acks.get(f'ask{version}.{number}') for number in range(20)]
     for number, reply in enumerate(replies):
         check(reply and reply['reply'] == f'reply to question {number}', number, reply, clients.fails.get(f'ask{version}.{number}'))

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -542,6 +543,10 @@ core::Task<absl::Status> TurnsMain() {
   const core::Slice all = Pool().Copy(bytes);
   CO_RETURN_IF_ERROR(co_await socket->Send(std::span(&all, 1)));
   co_await scope.Join();
+  std::map<int32_t, uint64_t> requests;
+  fixture.router.AddRequests(requests);
+  EXPECT_EQ(requests.at(310), static_cast<uint64_t>(kFlood));
+  EXPECT_EQ(requests.at(30), 0U) << "GET_MAX_OFFSET, which has a handler and has not come";
   EXPECT_LE(most, 128);
   EXPECT_GT(most, 20);
   co_await socket->Close();
