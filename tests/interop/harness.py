@@ -183,7 +183,7 @@ def run_all(context, tests, verbose=False, keep=False, judge=None):
         context.own.close()
         if judge:
             for server in context.servers:
-                if server.kind == 'ringmq':
+                if isinstance(server, ringmq.Server):
                     server.note_requests()
             if word == 'PASS':
                 requests[name] = frozenset(ringmq.requests_seen)

@@ -39,7 +39,7 @@ def _arguments(own_shards=None):
     return [*(['--shards', count] if count else []), *extra_arguments]
 
 
-class _Server:
+class Server:
     kind = 'ringmq'
     daemon = None
     metrics_at = None
@@ -73,7 +73,7 @@ class _Server:
         self.noted = counts
 
 
-class NameServer(_Server):
+class NameServer(Server):
     def __init__(self, folder, port=None):
         self.port = port or free_port()
         self.address = f'127.0.0.1:{self.port}'
@@ -82,7 +82,7 @@ class NameServer(_Server):
                              pathlib.Path(folder) / 'namesrv.out', READY_NAMESRV, cwd=str(folder))
 
 
-class Broker(_Server):
+class Broker(Server):
     def __init__(self, folder, namesrv, port=None, **properties):
         folder = pathlib.Path(folder)
         self.port = port or free_port()
@@ -95,7 +95,7 @@ class Broker(_Server):
             folder / 'broker.out', READY_BROKER, cwd=str(folder))
 
 
-class Standalone(_Server):
+class Standalone(Server):
     def __init__(self, folder, namesrv_port=None, listen_port=None, data=None, shards=None, **properties):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
