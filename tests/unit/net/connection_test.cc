@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -510,50 +509,6 @@ core::Task<absl::Status> ManyTalkMain() {
   co_return absl::OkStatus();
 }
 TEST(Connection, Issue10911NoFrameHoldsBytesOfAnotherConnection) { RunOnShard(ManyTalkMain); }
-
-core::Task<void> WatchTicks(const EchoService& service, int until, int* most) {
-  int before = 0;
-  while (service.sends < until) {
-    co_await core::Yield();
-    *most = std::max(*most, service.sends - before);
-    before = service.sends;
-  }
-}
-
-// Catches a peer that sends without pause and so has everyone else on its shard wait until all of it is done.
-core::Task<absl::Status> TurnsMain() {
-  constexpr int kFlood = 4000;
-  Fixture fixture;
-  CO_RETURN_IF_ERROR(fixture.Listen());
-  HeaderFields fields;
-  fields.AddHeader(SendTo("T"));
-  std::string bytes;
-  for (int i = 0; i < kFlood; ++i) {
-    FrameHead head;
-    head.code = static_cast<int32_t>(SendMessageV2Request::kCode);
-    head.opaque = i;
-    head.flag = kFlagOneway;
-    head.fields = &fields;
-    bytes += Encode(head, 0);
-  }
-  CO_ASSIGN_OR_RETURN(const std::unique_ptr<core::Socket> socket, co_await core::Socket::Connect(fixture.server.local(0), kSoon));
-  int most = 0;
-  core::Scope scope;
-  scope.Spawn(WatchTicks(fixture.service, kFlood, &most));
-  const core::Slice all = Pool().Copy(bytes);
-  CO_RETURN_IF_ERROR(co_await socket->Send(std::span(&all, 1)));
-  co_await scope.Join();
-  std::map<int32_t, uint64_t> requests;
-  fixture.router.AddRequests(requests);
-  EXPECT_EQ(requests.at(310), static_cast<uint64_t>(kFlood));
-  EXPECT_EQ(requests.at(30), 0U) << "GET_MAX_OFFSET, which has a handler and has not come";
-  EXPECT_LE(most, 128);
-  EXPECT_GT(most, 20);
-  co_await socket->Close();
-  co_await fixture.server.Stop();
-  co_return absl::OkStatus();
-}
-TEST(Connection, OneDoesNotTakeTheTurnsOfOthers) { net::RunOnShard(64, 65536, TurnsMain); }
 
 core::Task<absl::Status> MalformedMain() {
   Fixture fixture;
