@@ -34,7 +34,7 @@ inline constexpr size_t kRunPageHeaderBytes = 16;
 inline constexpr size_t kRunPageEntries = (kBlock - kRunPageHeaderBytes) / kRunEntryBytes;
 static_assert(kRunPageEntries == 170);
 
-/// The mark of a run that these numbers tell from all others of its log, past ones of the same name among them. On disk: never change it.
+/// The mark of a run: a CRC of what tells it from others, past ones of the same name among them. On disk: never change it.
 inline uint32_t RunPageMark(const LogIdentity& log, uint32_t kind, uint64_t first, uint64_t second) {
   std::array<std::byte, 40> bytes;
   StoreLittle(bytes.data(), log.store_id.high);

@@ -1,5 +1,6 @@
 #include "broker/pop/acknowledge.h"
 
+#include <bit>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -19,7 +20,7 @@ namespace {
 using net::ResponseCode;
 
 /// A batch of acks names at most so many messages in all; RocketMQ's own clients send what one pop has given.
-constexpr size_t kEntriesMax = 4096;
+constexpr size_t kMessagesMax = 4096;
 
 net::Reply WrongReceipt(const absl::Status& status) {
   return net::Reply(ResponseCode::kSystemError, std::string(status.message()));
@@ -58,11 +59,17 @@ PopReply ReplyTo(const PopReceipt& receipt) {
   return reply;
 }
 
-/// Offsets from `start` on whose bits are set, lowest bit of the first byte first (java.util.BitSet). nullopt: no such text, or too much of it.
-std::optional<std::vector<int64_t>> OffsetsOf(std::string_view base64, int64_t start) {
+/// Offsets from `start` on whose bits are set, lowest bit of the first byte first (java.util.BitSet). nullopt: no such text, or more than `room` of them, from which it
+/// takes away those that it returns.
+std::optional<std::vector<int64_t>> OffsetsOf(std::string_view base64, int64_t start, size_t& room) {
   std::string bytes;
   if (!absl::Base64Unescape(core::ToAbsl(base64), &bytes) || bytes.size() > OffsetBits::kMax / 8) return std::nullopt;
+  size_t count = 0;
+  for (const char byte : bytes) count += static_cast<size_t>(std::popcount(static_cast<uint8_t>(byte)));
+  if (count > room) return std::nullopt;
+  room -= count;
   std::vector<int64_t> offsets;
+  offsets.reserve(count);
   for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     if ((static_cast<uint8_t>(bytes[bit / 8]) >> (bit % 8) & 1) != 0)
       offsets.push_back(start + static_cast<int64_t>(bit));
@@ -110,7 +117,7 @@ core::Task<net::Reply> AcknowledgeHandlers::Acknowledge(net::RequestContext, net
   co_return answer.has_value() ? std::move(*answer) : net::Reply();
 }
 
-core::Task<void> AcknowledgeHandlers::AcknowledgeEntry(net::JsonValue entry, Entry& result) {
+core::Task<void> AcknowledgeHandlers::AcknowledgeEntry(net::JsonValue entry, size_t& room, Entry& result) {
   // fastjson writes the short names and reads the long ones as well. Source: RocketMQ 5.3.3 BatchAck.
   const auto member = [&entry](std::string_view name, std::string_view long_name) {
     return entry.Has(name) ? entry[name] : entry[long_name];
@@ -138,13 +145,14 @@ core::Task<void> AcknowledgeHandlers::AcknowledgeEntry(net::JsonValue entry, Ent
   std::optional<std::vector<int64_t>> offsets;
   if (reply.start >= 0 && reply.start <= INT64_MAX - static_cast<int64_t>(OffsetBits::kMax) && reply.pop_time >= 0 &&
       reply.invisible >= 0) {
-    offsets = OffsetsOf(member("b", "bitSet").text(), reply.start);
+    offsets = OffsetsOf(member("b", "bitSet").text(), reply.start, room);
   }
   if (!offsets.has_value()) {
     result.wrong = net::Reply(ResponseCode::kMessageIllegal,
                               core::StrCat("an entry of acks for ", reply.topic, "@", reply.queue_id,
                                            " is no receipt: it needs so, pt and it of the pop's answer, and b, the "
-                                           "offsets from so on as a bit set in base64"));
+                                           "offsets from so on as a bit set in base64, in all entries at most ",
+                                           kMessagesMax));
     co_return;
   }
   if (offsets->empty()) co_return;
@@ -160,16 +168,17 @@ core::Task<net::Reply> AcknowledgeHandlers::AcknowledgeBatch(net::RequestContext
     co_return net::Reply(ResponseCode::kNoMessage, "the body has no list of acks");
   }
   const std::span<const net::JsonValue> entries = body->root()["acks"].items();
-  if (entries.size() > kEntriesMax) {
+  if (entries.size() > kMessagesMax) {
     co_return net::Reply(ResponseCode::kMessageIllegal,
-                         core::StrCat(entries.size(), " acks at once are too many: send at most ", kEntriesMax));
+                         core::StrCat(entries.size(), " acks at once are too many: send at most ", kMessagesMax));
   }
   // All are tried. RocketMQ answers success whatever becomes of single ones; here what makes no sense is told, and that a receipt is good no more where nothing was done: proxies take
   // the answer for that to each message.
   std::vector<Entry> results(entries.size());
+  size_t room = kMessagesMax;
   {
     core::Scope at_once;  // so that they share a flush
-    for (size_t i = 0; i < entries.size(); ++i) at_once.Spawn(AcknowledgeEntry(entries[i], results[i]));
+    for (size_t i = 0; i < entries.size(); ++i) at_once.Spawn(AcknowledgeEntry(entries[i], room, results[i]));
     co_await at_once.Join();
   }
   Entry all;

@@ -35,7 +35,8 @@ class AcknowledgeHandlers {
     std::optional<net::Reply> refused;  // of some of its messages the receipt is good no more
     size_t done = 0;
   };
-  core::Task<void> AcknowledgeEntry(net::JsonValue entry, Entry& result);
+  /// `room`: so many messages may still be named.
+  core::Task<void> AcknowledgeEntry(net::JsonValue entry, size_t& room, Entry& result);
 
   BrokerShard& shard_;
 };

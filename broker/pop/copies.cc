@@ -99,11 +99,19 @@ core::Task<absl::Status> PopCopies::CopyDue() {
     if (one.done) {
       in_flight_.Remove(*one.queue, one.name, changes);
     } else {
-      const bool soon = one.retry.topic.empty() && !making_.empty() && !making_failed_;
-      in_flight_.PutBack(*one.queue, *one.batch, Now() + absl::ToInt64Milliseconds(soon ? kMakingPause : kRetryPause));
+      in_flight_.PutBack(*one.queue, *one.batch, Now() + absl::ToInt64Milliseconds(one.being_made ? kMakingPause : kRetryPause));
     }
   }
-  if (!changes.empty()) CO_RETURN_IF_ERROR(co_await meta_.Commit(std::move(changes)));
+  if (!changes.empty()) {
+    const absl::Status committed = co_await meta_.Commit(std::move(changes));
+    status.Update(committed);
+  }
+  turns.clear();
+  while (!batches.empty()) {
+    std::shared_ptr<PopQueue> queue = std::move(batches.back().queue);
+    batches.pop_back();
+    in_flight_.Drop(std::move(queue));
+  }
   co_return status;
 }
 
@@ -114,20 +122,20 @@ void PopCopies::FindRetryQueue(Copying& copying) {
   retry.queue_id = options_.retry_queue(retry.topic);
   if (options_.retry_topic_is_ready(retry.topic)) {
     copying.retry = std::move(retry);
-  } else if (making_.insert(retry.topic).second) {
-    scope_.Spawn(MakeRetryTopic(std::move(retry.topic)));
+    return;
   }
+  copying.being_made = !failing_.contains(retry.topic);
+  if (making_.insert(retry.topic).second) scope_.Spawn(MakeRetryTopic(std::move(retry.topic)));
 }
 
 /// Takes as long as a nameserver, or a disk, lets it: messages of other topics do not wait for it.
 core::Task<void> PopCopies::MakeRetryTopic(std::string topic) {
   const absl::Status made = co_await options_.make_retry_topic(topic);
-  if (!made.ok() && !std::exchange(making_failed_, true)) {
-    core::LogError("popped messages whose time is up wait for the topic ", topic, " to be made: ", core::ToStd(made.message()));
-  } else if (made.ok() && std::exchange(making_failed_, false)) {
-    core::LogInfo("topics for popped messages can be made again");
-  }
-  if (!made.ok()) {
+  if (made.ok()) {
+    if (failing_.erase(topic) > 0) core::LogInfo("the topic ", topic, " is there now: popped messages that waited for it come again");
+  } else if (!scope_.stop_requested()) {
+    if (failing_.insert(topic).second)
+      core::LogError("popped messages whose time is up wait for the topic ", topic, " to be made: ", core::ToStd(made.message()));
     core::Sleep pause(kMakePause, scope_.stop_token());
     (void)co_await pause;
   }

@@ -67,6 +67,7 @@ class PopCopies {
     PopBatch* batch = nullptr;     // while the queue's turn is held
     core::QueueKey retry;          // empty: it can't be copied now, or its topic is being made
     std::vector<uint64_t> copied;  // log positions of originals, sorted
+    bool being_made = false;       // its retry topic is, for the first time
     bool orphaned = false;         // its topic is gone
     bool done = false;
   };
@@ -88,8 +89,8 @@ class PopCopies {
   PullReads& reads_;
   PopInFlight& in_flight_;
   PopCopiesStats stats_;
-  absl::flat_hash_set<std::string> making_;  // retry topics
-  bool making_failed_ = false;
+  absl::flat_hash_set<std::string> making_;   // retry topics
+  absl::flat_hash_set<std::string> failing_;  // which could not be made the last time
   core::Notifier earlier_;
   core::Scope scope_;
 };

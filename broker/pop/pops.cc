@@ -241,13 +241,18 @@ core::Task<void> Pops::TakeFrom(const PopJob& job, PopQueue& queue, PopOutcome& 
 
 // --- What consumers say.
 
-absl::Status Pops::CheckOffset(const PopReply& reply, int64_t offset) const {
+std::pair<int64_t, int64_t> Pops::OffsetsOf(const PopReply& reply) const {
   const core::QueueKey queue{std::string(reply.topic), reply.queue_id};
-  const int64_t min = log_.MinOffset(queue).value();
-  const int64_t max = log_.MaxOffset(queue).value();
-  if (offset >= min && offset < max) return absl::OkStatus();
-  return absl::OutOfRangeError(absl::StrCat("offset is illegal, key:", queue.topic, "@", reply.queue_id,
-                                            ", commit:", offset, ", store:", min, "~", max,
+  return {log_.MinOffset(queue).value(), log_.MaxOffset(queue).value()};
+}
+
+absl::Status Pops::CheckOffsets(const PopReply& reply) const {
+  const auto [min, max] = OffsetsOf(reply);
+  for (const int64_t offset : reply.offsets) {
+    if (offset >= min && offset < max) return absl::OkStatus();
+  }
+  return absl::OutOfRangeError(absl::StrCat("offset is illegal, key:", core::ToAbsl(reply.topic), "@", reply.queue_id,
+                                            ", commit:", reply.offsets.front(), ", store:", min, "~", max,
                                             ": give the offset that the message has in that queue"));
 }
 
@@ -262,13 +267,10 @@ core::Task<PopReplied> Pops::Acknowledge(const PopReply* reply) {
   const PopQueue nothing;
   const core::WallMillis now = Now();
   std::vector<int64_t> pending;
-  size_t wrong = 0;
+  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
+  const auto [min, max] = OffsetsOf(*reply);
   for (const int64_t offset : reply->offsets) {
-    // Those that have expired since take nothing away from the others, as in RocketMQ.
-    if (const absl::Status status = CheckOffset(*reply, offset); !status.ok()) {
-      if (++wrong == reply->offsets.size()) replied.status = status;
-      continue;
-    }
+    if (offset < min || offset >= max) continue;  // has expired since, which takes nothing away from the others, as in RocketMQ
     const ReceiptState state = in_flight_.Judge(queue == nullptr ? nothing : *queue, reply->start, reply->pop_time,
                                                 reply->invisible, offset, now);
     replied.state = std::max(state == ReceiptState::kPending ? ReceiptState::kDone : state, replied.state);
@@ -286,8 +288,8 @@ core::Task<PopReplied> Pops::Acknowledge(const PopReply* reply) {
 core::Task<PopReplied> Pops::Change(const PopReply* reply, int64_t invisible) {
   PopReplied replied;
   MetaChanges changes;
+  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
   const int64_t offset = reply->offsets.front();
-  if (replied.status = CheckOffset(*reply, offset); !replied.status.ok()) co_return replied;
   const core::WallMillis now = Now();
   const std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
   replied.state = queue == nullptr
@@ -342,32 +344,33 @@ std::optional<PopReplied> Pops::RefuseOrdered(const PopQueue* queue, const PopRe
 
 core::Task<PopReplied> Pops::AcknowledgeOrdered(const PopReply* reply) {
   PopReplied replied;
-  MetaChanges changes;
   std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
   // A pop that reads meanwhile would put the group's offset back to where it began.
   core::Semaphore::Hold turn;
   if (queue != nullptr) turn = co_await queue->turn.Take(1);
-  size_t wrong = 0;
+  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
+  const auto [min, max] = OffsetsOf(*reply);
   absl::Status illegal;
+  std::optional<OrderedBatch> batch;
   for (const int64_t offset : reply->offsets) {
-    if (const absl::Status status = CheckOffset(*reply, offset); !status.ok()) {
-      if (++wrong == reply->offsets.size()) illegal = status;
-      continue;
-    }
+    if (offset < min || offset >= max) continue;
     if (std::optional<PopReplied> refused = RefuseOrdered(queue.get(), *reply, offset); refused.has_value()) {
-      illegal.Update(refused->status);
+      if (illegal.ok()) illegal = refused->status;
       replied.state = std::max(replied.state, refused->state);
       if (refused->status.ok() && refused->state == ReceiptState::kDone) ++replied.done;
       continue;
     }
+    if (!batch.has_value()) batch = *queue->ordered;
+    batch->Find(offset)->acknowledged = true;
     ++replied.done;
-    OrderedBatch batch = *queue->ordered;
-    batch.Find(offset)->acknowledged = true;
     ++stats_.acknowledged;
+  }
+  MetaChanges changes;
+  if (batch.has_value()) {
     // Not while a reset waits for the next pop: then the batch is of before, and went.
-    offsets_.Commit(reply->group, reply->topic, reply->queue_id, core::LogicalOffset(batch.NextOffset()));
+    offsets_.Commit(reply->group, reply->topic, reply->queue_id, core::LogicalOffset(batch->NextOffset()));
     changes.push_back(offsets_.RowOf(reply->group, queue->queue));
-    in_flight_.SetOrdered(*queue, batch.done() ? std::nullopt : std::optional(std::move(batch)), changes);
+    in_flight_.SetOrdered(*queue, batch->done() ? std::nullopt : std::move(batch), changes);
   }
   turn.Release();  // commits keep their order without it
   if (queue != nullptr) in_flight_.Drop(std::move(queue));
@@ -379,8 +382,8 @@ core::Task<PopReplied> Pops::AcknowledgeOrdered(const PopReply* reply) {
 core::Task<PopReplied> Pops::ChangeOrdered(const PopReply* reply, int64_t invisible) {
   PopReplied replied;
   MetaChanges changes;
+  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
   const int64_t offset = reply->offsets.front();
-  if (replied.status = CheckOffset(*reply, offset); !replied.status.ok()) co_return replied;
   const std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
   core::Semaphore::Hold turn;
   if (queue != nullptr) turn = co_await queue->turn.Take(1);
@@ -402,14 +405,16 @@ core::Task<PopReplied> Pops::ChangeOrdered(const PopReply* reply, int64_t invisi
 }
 
 core::Task<absl::Status> Pops::Reset(std::string group, core::QueueKey queue, std::function<void()> move) {
-  const std::shared_ptr<PopQueue> popped = in_flight_.Find(group, queue.topic, queue.queue_id);
+  std::shared_ptr<PopQueue> popped = in_flight_.Find(group, queue.topic, queue.queue_id);
   MetaChanges changes;
   if (popped == nullptr) {
     move();
   } else {
-    const core::Semaphore::Hold turn = co_await popped->turn.Take(1);
+    core::Semaphore::Hold turn = co_await popped->turn.Take(1);
     move();
     in_flight_.RemoveAll(*popped, changes);
+    turn.Release();
+    in_flight_.Drop(std::move(popped));
   }
   if (changes.empty()) co_return absl::OkStatus();  // the offset is stored with all others
   changes.push_back(offsets_.RowOf(group, queue));

@@ -15,12 +15,12 @@ from peers.proxy import Proxy
 PYTHON_CLIENT = 'rocketmq-python-client==5.1.2'
 
 
-def grpc_clients(context):
-    """Clients whose nameserver is the proxy that tests share."""
+def grpc_clients(context, batch_ack=False):
+    """Clients whose nameserver is a proxy that tests share: the one that acknowledges in batches, or the other."""
     def make():
-        proxy = context.run(Proxy(context.fresh_folder('proxy'), context.server.namesrv), shared=True)
+        proxy = context.run(Proxy(context.fresh_folder('proxy'), context.server.namesrv, batch_ack=batch_ack), shared=True)
         return context.shared_things.enter_context(Clients(GRPC, context.fresh_folder('clients-grpc'), proxy.address))
-    return context.share('grpc', make)
+    return context.share(('grpc', batch_ack), make)
 
 
 def typed_topic(context, name, kind, queues=4):
@@ -39,8 +39,8 @@ def group(context, name, ordered=False):
 
 @test
 def grpc_push(context):
-    """What a gRPC producer sends a push consumer gets, by tag, and again when it fails."""
-    clients = grpc_clients(context)
+    """What a gRPC producer sends a push consumer gets, by tag, and again when it fails; behind a proxy that acknowledges in batches."""
+    clients = grpc_clients(context, batch_ack=True)
     topic, members = typed_topic(context, 'GrpcPush', 'NORMAL'), group(context, 'grpc-push')
     context.stopping(clients, 'gp-p', 'gp-c')
     clients.do('producer', name='gp-p', topic=topic)

@@ -7,18 +7,17 @@ from peers.process import Daemon, free_port
 
 
 class Proxy:
-    """A proxy in cluster mode: it knows its brokers by the nameserver. `address` is where gRPC clients go."""
+    """A proxy in cluster mode: it knows its brokers by the nameserver. `address` is where gRPC clients go. `batch_ack`: it acknowledges to brokers in batches."""
 
-    def __init__(self, folder, namesrv, version='5.3.3'):
+    def __init__(self, folder, namesrv, version='5.3.3', batch_ack=False):
         folder = pathlib.Path(folder)
         self.port = free_port()
         self.address = f'127.0.0.1:{self.port}'
         (folder / 'home' / 'conf').mkdir(parents=True, exist_ok=True)
         config = folder / 'proxy.json'
-        # Acknowledged in batches: the Java client's own pop mode is what sends single ones.
         config.write_text(json.dumps({
             'rocketMQClusterName': 'DefaultCluster', 'proxyMode': 'CLUSTER', 'namesrvAddr': namesrv, 'grpcServerPort': self.port,
-            'remotingListenPort': free_port(), 'enableBatchAck': True}), encoding='ascii')
+            'remotingListenPort': free_port(), 'enableBatchAck': batch_ack}), encoding='ascii')
         self.daemon = Daemon('rocketmq proxy', [
             'java', *rocketmq.JAVA_OPENS, '-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', f'-Duser.home={folder}',
             '-cp', rocketmq.class_path(version, 'proxy'), 'org.apache.rocketmq.proxy.ProxyStartup', '-pc', config],
