@@ -28,7 +28,7 @@ using testing::WithBroker;
 std::map<std::string, double> Parse(const std::string& text) {
   static const std::regex kHelp("# HELP ([a-z_]+) \\S.*");
   static const std::regex kType("# TYPE ([a-z_]+) (counter|gauge|histogram)");
-  static const std::regex kSample(R"re(([a-z_]+)\{((?:[a-z]+="[a-z0-9_.+Inf-]+",?)+)\} (-?[0-9.e+-]+))re");
+  static const std::regex kSample(R"re(([a-z_]+)\{((?:[a-z]+="[A-Za-z0-9_.+-]+",?)+)\} (-?[0-9.e+-]+))re");
   std::map<std::string, double> samples;
   std::map<std::string, std::string> types;
   std::set<std::string> helped;
@@ -65,6 +65,11 @@ core::Task<void> Exposition(Broker& broker, net::Client& client) {
   const std::vector<core::MetricSource> sources = co_await broker.ReadMetrics();
   EXPECT_EQ(sources.size(), 2U);
   const std::map<std::string, double> samples = Parse(core::PrometheusText(sources));
+  double sends = 0;
+  for (const auto& [name, value] : samples) {
+    if (name.starts_with("ringmq_requests_total{") && name.find("request=\"SEND_MESSAGE_V2\"") != std::string::npos) sends += value;
+  }
+  EXPECT_EQ(sends, kDirect + 1) << "on the short way and on the long one";
   const auto both = [&samples](const std::string& name, const std::string& label = "") {
     double sum = 0;
     for (const char* shard : {"0", "1"}) {
