@@ -38,7 +38,7 @@ using AllHeaders = std::tuple<
     net::RegisterTopicInNamesrvRequest, net::WipeWritePermRequest, net::WipeWritePermResponse, net::AddWritePermRequest,
     net::AddWritePermResponse, net::PutKvConfigRequest, net::GetKvConfigRequest, net::GetKvConfigResponse,
     net::DeleteKvConfigRequest, net::GetKvListRequest, net::UpdateNamesrvConfigRequest, net::GetNamesrvConfigRequest,
-    net::GetBrokerRuntimeInfoRequest, net::GetBrokerConfigRequest, net::GetBrokerConfigResponse,
+    net::GetBrokerRuntimeInfoRequest, net::GetBrokerConfigRequest, net::GetBrokerConfigResponse, net::GetBrokerHaStatusRequest,
     net::UpdateBrokerConfigRequest, net::ViewBrokerStatsDataRequest, net::QueryConsumerOffsetRequest,
     net::UpdateConsumerOffsetRequest, net::GetMaxOffsetRequest, net::GetMinOffsetRequest, net::SearchOffsetRequest,
     net::GetEarliestMsgStoreTimeRequest, net::OffsetResponse, net::TimestampResponse, net::PullMessageRequest,
