@@ -241,18 +241,17 @@ core::Task<void> Pops::TakeFrom(const PopJob& job, PopQueue& queue, PopOutcome& 
 
 // --- What consumers say.
 
-std::pair<int64_t, int64_t> Pops::OffsetsOf(const PopReply& reply) const {
+Pops::Bounds Pops::BoundsOf(const PopReply& reply) const {
   const core::QueueKey queue{std::string(reply.topic), reply.queue_id};
   return {log_.MinOffset(queue).value(), log_.MaxOffset(queue).value()};
 }
 
-absl::Status Pops::CheckOffsets(const PopReply& reply) const {
-  const auto [min, max] = OffsetsOf(reply);
+absl::Status Pops::CheckOffsets(const PopReply& reply, const Bounds& bounds) {
   for (const int64_t offset : reply.offsets) {
-    if (offset >= min && offset < max) return absl::OkStatus();
+    if (bounds.Has(offset)) return absl::OkStatus();
   }
   return absl::OutOfRangeError(absl::StrCat("offset is illegal, key:", core::ToAbsl(reply.topic), "@", reply.queue_id,
-                                            ", commit:", reply.offsets.front(), ", store:", min, "~", max,
+                                            ", commit:", reply.offsets.front(), ", store:", bounds.min, "~", bounds.max,
                                             ": give the offset that the message has in that queue"));
 }
 
@@ -267,10 +266,10 @@ core::Task<PopReplied> Pops::Acknowledge(const PopReply* reply) {
   const PopQueue nothing;
   const core::WallMillis now = Now();
   std::vector<int64_t> pending;
-  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
-  const auto [min, max] = OffsetsOf(*reply);
+  const Bounds bounds = BoundsOf(*reply);
+  if (replied.status = CheckOffsets(*reply, bounds); !replied.status.ok()) co_return replied;
   for (const int64_t offset : reply->offsets) {
-    if (offset < min || offset >= max) continue;  // has expired since, which takes nothing away from the others, as in RocketMQ
+    if (!bounds.Has(offset)) continue;  // has expired since, which takes nothing away from the others, as in RocketMQ
     const ReceiptState state = in_flight_.Judge(queue == nullptr ? nothing : *queue, reply->start, reply->pop_time,
                                                 reply->invisible, offset, now);
     replied.state = std::max(state == ReceiptState::kPending ? ReceiptState::kDone : state, replied.state);
@@ -288,7 +287,7 @@ core::Task<PopReplied> Pops::Acknowledge(const PopReply* reply) {
 core::Task<PopReplied> Pops::Change(const PopReply* reply, int64_t invisible) {
   PopReplied replied;
   MetaChanges changes;
-  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
+  if (replied.status = CheckOffsets(*reply, BoundsOf(*reply)); !replied.status.ok()) co_return replied;
   const int64_t offset = reply->offsets.front();
   const core::WallMillis now = Now();
   const std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
@@ -348,12 +347,12 @@ core::Task<PopReplied> Pops::AcknowledgeOrdered(const PopReply* reply) {
   // A pop that reads meanwhile would put the group's offset back to where it began.
   core::Semaphore::Hold turn;
   if (queue != nullptr) turn = co_await queue->turn.Take(1);
-  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
-  const auto [min, max] = OffsetsOf(*reply);
+  const Bounds bounds = BoundsOf(*reply);
+  if (replied.status = CheckOffsets(*reply, bounds); !replied.status.ok()) co_return replied;
   absl::Status illegal;
   std::optional<OrderedBatch> batch;
   for (const int64_t offset : reply->offsets) {
-    if (offset < min || offset >= max) continue;
+    if (!bounds.Has(offset)) continue;
     if (std::optional<PopReplied> refused = RefuseOrdered(queue.get(), *reply, offset); refused.has_value()) {
       if (illegal.ok()) illegal = refused->status;
       replied.state = std::max(replied.state, refused->state);
@@ -382,7 +381,7 @@ core::Task<PopReplied> Pops::AcknowledgeOrdered(const PopReply* reply) {
 core::Task<PopReplied> Pops::ChangeOrdered(const PopReply* reply, int64_t invisible) {
   PopReplied replied;
   MetaChanges changes;
-  if (replied.status = CheckOffsets(*reply); !replied.status.ok()) co_return replied;
+  if (replied.status = CheckOffsets(*reply, BoundsOf(*reply)); !replied.status.ok()) co_return replied;
   const int64_t offset = reply->offsets.front();
   const std::shared_ptr<PopQueue> queue = in_flight_.Find(reply->group, reply->topic, reply->queue_id);
   core::Semaphore::Hold turn;

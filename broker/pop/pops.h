@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -134,10 +133,15 @@ class Pops {
   core::Task<PullOutcome> ReadOn(const PopJob& job, int32_t queue_id, const PullLimits& limits,
                                  core::LogicalOffset& from);
   core::Task<PopReplied> Finish(PopReplied replied, MetaChanges changes);
-  /// The offsets that messages of the reply's queue have: min, and one past the last.
-  std::pair<int64_t, int64_t> OffsetsOf(const PopReply& reply) const;
+  /// Offsets that messages of one queue have.
+  struct Bounds {
+    int64_t min = 0;
+    int64_t max = 0;  // one past the last
+    bool Has(int64_t offset) const { return offset >= min && offset < max; }
+  };
+  Bounds BoundsOf(const PopReply& reply) const;
   /// OK, unless none of the reply's offsets is a message's (kOutOfRange).
-  absl::Status CheckOffsets(const PopReply& reply) const;
+  static absl::Status CheckOffsets(const PopReply& reply, const Bounds& bounds);
   /// The queue's batch that the receipt is of, whose message is not acknowledged yet; else what the answer is.
   std::optional<PopReplied> RefuseOrdered(const PopQueue* queue, const PopReply& reply, int64_t offset) const;
 
