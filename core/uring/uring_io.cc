@@ -113,7 +113,6 @@ struct alignas(8) UringIo::SocketState {
 struct alignas(8) UringIo::WriteOp final : Completion {
   UringIo* io = nullptr;
   int fd = -1;
-  unsigned sqe_flags = 0;
   uint64_t offset = 0;
   int rw_flags = 0;
   std::vector<iovec> parts;
@@ -124,7 +123,9 @@ struct alignas(8) UringIo::WriteOp final : Completion {
   void Start() {
     io_uring_sqe* sqe = io->NextSqe();
     io_uring_prep_writev2(sqe, fd, parts.data() + first, static_cast<unsigned>(parts.size() - first), offset, rw_flags);
-    io_uring_sqe_set_flags(sqe, sqe_flags);
+    // Starting a write can block, O_DIRECT and durable or not: the file's time goes through the file system's journal, and waits there for a
+    // commit under way, as long as the disk takes for it. A shard must not.
+    io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
     sqe->user_data = Tagged(static_cast<Completion*>(this), Tag::kCompletion);
   }
   void OnComplete(int32_t result) noexcept override {
@@ -143,7 +144,6 @@ struct alignas(8) UringIo::WriteOp final : Completion {
     } else if (result == 0) {
       result = -EIO;
     }
-    --io->writes_;
     Completion* finished = done;
     delete this;
     finished->OnComplete(result);
@@ -310,6 +310,7 @@ void UringIo::OpenFile(const std::string& path, OpenOptions options, Completion&
 void UringIo::CloseFile(FileId file, Completion& done) {
   io_uring_sqe* sqe = NextSqe();
   io_uring_prep_close(sqe, file.value());
+  io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);  // the last close of a removed file frees its blocks, through the journal
   sqe->user_data = Tagged(&done, Tag::kCompletion);
 }
 
@@ -325,10 +326,6 @@ void UringIo::WriteFile(FileId file, std::span<const iovec> from, uint64_t offse
   op->fd = file.value();
   op->offset = offset;
   op->rw_flags = durable ? RWF_DSYNC : 0;
-  // Starting a write can block, O_DIRECT or not: the file's time goes through the file system's journal, and waits there for a commit under way.
-  // A shard must not. A durable write has somebody waiting for it: while nothing else is written, the hop to a worker thread is saved.
-  if (!durable || writes_ > 0) op->sqe_flags = IOSQE_ASYNC;
-  ++writes_;
   op->parts.assign(from.begin(), from.end());
   op->done = &done;
   op->Start();

@@ -122,7 +122,6 @@ class UringIo final : public Io {
   std::vector<Deferred> running_deferred_;
   IoCounters counters_;
   std::vector<std::unique_ptr<SendOp>> free_sends_;
-  size_t writes_ = 0;  // of files, under way
   std::unique_ptr<SignalOp> signal_;
   std::unique_ptr<RingWorker> worker_;           // for calls that io_uring does not have
   std::unique_ptr<RingWorker> populate_worker_;  // for PopulateMapping: does not wait for the other's

@@ -37,7 +37,7 @@ ROUNDS = {
     'failed_writes': (8, 400),  # half of them flushes
     'failed_reads': (5, 100),
     'no_space': (3, 50),
-    'stopped_disk': (2, 4),
+    'stopped_disk': (3, 6),
     'flipped_bits': (40, 10_000),
     'damaged_files': (25, 200),
     'memory_limit': (1, 10),
