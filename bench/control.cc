@@ -13,7 +13,7 @@
 namespace bench {
 namespace {
 
-constexpr int32_t kGetMaxOffset = 30;
+constexpr int32_t kGetMaxOffsetCode = 30;
 constexpr int32_t kUpdateAndCreateTopic = 17;
 constexpr int32_t kGetBrokerClusterInfo = 106;
 
@@ -94,7 +94,7 @@ core::Task<absl::StatusOr<std::vector<int64_t>>> QueueOffsets(const Options& opt
   std::vector<int64_t> offsets;
   for (int32_t queue = 0; queue < options.queues; ++queue) {
     std::vector<std::pair<std::string, std::string>> fields = {{"topic", options.topic}, {"queueId", core::StrCat(queue)}};
-    if (code == kGetMaxOffset) fields.emplace_back("committed", "true");
+    if (code == kGetMaxOffsetCode) fields.emplace_back("committed", "true");
     CO_ASSIGN_OR_RETURN(const Answer answer, co_await CallOnce(broker, code, std::move(fields)));
     const std::string_view text = QuotedAfter(answer.header, R"("offset":")");
     int64_t offset = -1;

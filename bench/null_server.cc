@@ -27,11 +27,11 @@ namespace {
 
 constexpr size_t kReceiveBytes = size_t{1} << 20;
 constexpr int32_t kPullMessage = 11;
-constexpr int32_t kPullNotFound = 19;
+constexpr int32_t kPullNotFoundCode = 19;
 
 /// The answer to any request: a send's and an offset's fields at once.
 std::string AnswerTo(std::string_view request) {
-  const int32_t code = NumberAfter(request, "\"code\":", -1) == kPullMessage ? kPullNotFound : 0;
+  const int32_t code = NumberAfter(request, "\"code\":", -1) == kPullMessage ? kPullNotFoundCode : 0;
   const std::string header = absl::StrCat(
       R"({"code":)", code, R"(,"extFields":{"queueId":"0","msgId":"7F00000100002A9F0000000000000000","queueOffset":"0","offset":"0"},)",
       R"("flag":1,"language":"JAVA","opaque":)", NumberAfter(request, "\"opaque\":", 0), R"(,"serializeTypeCurrentRPC":"JSON","version":479})");

@@ -12,7 +12,7 @@
 namespace bench {
 namespace {
 
-constexpr int32_t kFirstOpaque = 1'000'000'000;
+constexpr int32_t kFirstSendOpaque = 1'000'000'000;
 /// Open loop: how many requests may be under way on a connection before new ones wait (their latency counts all the same).
 constexpr size_t kOpenLoopSlots = 65536;
 /// How late the kernel may wake a sleeper. From then on the clock is watched: the wait for a timer is not the broker's latency.
@@ -79,7 +79,7 @@ class Producer final : public ResponseHandler {
     if (requests_left_ == 0) return;
     --requests_left_;
     started_[slot] = intended;
-    frame_.SetOpaque(kFirstOpaque + static_cast<int32_t>(slot));
+    frame_.SetOpaque(kFirstSendOpaque + static_cast<int32_t>(slot));
     frame_.SetQueue(queue_);
     queue_ = (queue_ + 1) % options_.queues;
     frame_.SetUniqueKey(key_++);
@@ -120,7 +120,7 @@ class Producer final : public ResponseHandler {
   }
 
   void OnResponse(const Response& response) override {
-    const auto slot = static_cast<size_t>(response.opaque - kFirstOpaque);
+    const auto slot = static_cast<size_t>(response.opaque - kFirstSendOpaque);
     if (slot >= started_.size()) {
       tally_.status = absl::DataLossError("the broker answered a request that was not sent");
       return;

@@ -53,7 +53,7 @@ std::string AllGroupsJson(const Catalog& catalog) {
 /// What is in flight goes with the group: there is nobody to come again to.
 core::Task<absl::Status> ForgetGroup(BrokerShard& here, std::string group, bool with_offsets) {
   here.stats().ForgetGroup(group);
-  CO_RETURN_IF_ERROR(co_await here.pops().Forget(group, {}, -1));
+  CO_RETURN_IF_ERROR(co_await here.pops().Forget(group, {}));
   if (std::vector<store::MetaChange> modes = ForgetRequestModes(here.meta(), {}, group); !modes.empty()) {
     CO_RETURN_IF_ERROR(co_await here.meta().Commit(std::move(modes)));
   }

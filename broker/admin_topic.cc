@@ -26,7 +26,7 @@ namespace {
 
 using net::ResponseCode;
 
-net::Reply Body(net::JsonWriter& json) {
+net::Reply BodyOf(net::JsonWriter& json) {
   net::Reply reply;
   reply.SetBody(json.Take());
   return reply;
@@ -141,7 +141,7 @@ core::Task<net::Reply> AdminTopicHandlers::Get(net::RequestContext, net::GetTopi
   }
   net::JsonWriter json;
   topic->WriteJson(json);
-  co_return Body(json);
+  co_return BodyOf(json);
 }
 
 core::Task<net::Reply> AdminTopicHandlers::Stats(net::RequestContext, net::GetTopicStatsInfoRequest request) {
@@ -162,7 +162,7 @@ core::Task<net::Reply> AdminTopicHandlers::Stats(net::RequestContext, net::GetTo
     json.Member("maxOffset", one.max).Member("minOffset", one.min).EndObject();
   }
   json.EndObject().Member("topicPutTps", put_tps).EndObject();
-  co_return Body(json);
+  co_return BodyOf(json);
 }
 
 core::Task<net::Reply> AdminTopicHandlers::ConsumedByWho(net::RequestContext, net::QueryTopicConsumeByWhoRequest request) {
@@ -173,7 +173,7 @@ core::Task<net::Reply> AdminTopicHandlers::ConsumedByWho(net::RequestContext, ne
   groups.merge(co_await GroupsWithOffsets(shard_, topic));
   net::JsonWriter json;
   json.BeginObject().StringsMember("groupList", groups).EndObject();
-  co_return Body(json);
+  co_return BodyOf(json);
 }
 
 core::Task<net::Reply> AdminTopicHandlers::SystemTopics(net::RequestContext, net::GetSystemTopicListFromBrokerRequest) {
@@ -184,7 +184,7 @@ core::Task<net::Reply> AdminTopicHandlers::SystemTopics(net::RequestContext, net
   }
   net::JsonWriter json;
   json.BeginObject().StringsMember("topicList", names).EndObject();
-  co_return Body(json);
+  co_return BodyOf(json);
 }
 
 core::Task<net::Reply> AdminTopicHandlers::CleanExpiredQueues(net::RequestContext, net::CleanExpiredConsumeQueueRequest) {

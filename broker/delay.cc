@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "broker/config.h"
+#include "broker/row_text.h"
 #include "core/strings.h"
 #include "store/due_record.h"
 
@@ -13,12 +14,6 @@ namespace broker {
 namespace {
 
 using net::ResponseCode;
-
-template <typename Number>
-bool ParseWhole(std::string_view text, Number& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
 
 int64_t UnitMs(char unit) {
   switch (unit) {

@@ -11,6 +11,7 @@
 #include "broker/config.h"
 #include "broker/consumer_groups.h"
 #include "broker/pull_owner.h"
+#include "broker/topic_config.h"
 #include "broker/wire_status.h"
 #include "core/reactor.h"
 #include "core/strings.h"
@@ -25,7 +26,6 @@ using store::FetchStatus;
 constexpr int32_t kFlagCommitOffset = 1;
 constexpr int32_t kFlagSuspend = 2;
 constexpr int32_t kFlagSubscription = 4;
-constexpr int32_t kBrokerRead = 4;
 enum ForbiddenType : int32_t { kBroker = 1, kGroup = 2, kTopic = 3, kBroadcasting = 4, kSubscription = 5 };
 
 /// No client waits longer for an answer; what would hold memory for days is cut.
@@ -298,7 +298,7 @@ net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, Pull
 
 core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::PullMessageRequest request) {
   const BrokerConfig& config = shard_.config();
-  if ((config.broker_permission & kBrokerRead) == 0) {
+  if ((config.broker_permission & kPermRead) == 0) {
     co_return Forbidden(kBroker, core::StrCat("the broker[", config.broker_name, "] pulling message is forbidden"));
   }
   const bool lite = context.frame.code == static_cast<int32_t>(net::RequestCode::kLitePullMessage);

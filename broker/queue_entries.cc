@@ -34,7 +34,7 @@ struct Entry {
   bool passes = false;
 };
 
-struct Found {
+struct FoundEntries {
   int64_t min = 0;
   int64_t max = 0;
   std::vector<Entry> entries;
@@ -50,8 +50,8 @@ bool Passes(const SubscriptionData* subscription, const Entry& entry, std::strin
   return codes.empty() || std::any_of(codes.begin(), codes.end(), [&](int32_t code) { return code == entry.tags_code; });
 }
 
-core::Task<Found> FindHere(BrokerShard& here, core::QueueKey queue, int64_t index, int64_t count, Subscription subscription) {
-  Found found;
+core::Task<FoundEntries> FindHere(BrokerShard& here, core::QueueKey queue, int64_t index, int64_t count, Subscription subscription) {
+  FoundEntries found;
   found.min = here.store().MinOffset(queue).value();
   found.max = here.store().MaxOffset(queue).value();
   found.next = index;
@@ -112,7 +112,7 @@ core::Task<net::Reply> QueueEntriesHandlers::Query(net::RequestContext, net::Que
     co_return net::Reply(ResponseCode::kSystemError, core::StrCat(request.queue_id, "@", topic, " is not exist!"));
   }
   const int64_t count = std::clamp<int64_t>(request.count, 0, kEntriesMax);
-  const Found found = co_await shard_.peers().On(
+  const FoundEntries found = co_await shard_.peers().On(
       shard_.placement().OwnerOf(topic, request.queue_id),
       [](BrokerShard& owner, core::QueueKey queue, int64_t index, int64_t most, Subscription by) {
         return FindHere(owner, std::move(queue), index, most, std::move(by));

@@ -39,7 +39,7 @@ struct Order {
   OffsetTable::Consumers consumers = OffsetTable::Consumers::kNone;
 };
 
-struct Place {
+struct ResetPlace {
   core::QueueKey queue;
   core::LogicalOffset offset;
 };
@@ -60,8 +60,8 @@ core::Task<absl::StatusOr<core::LogicalOffset>> Target(BrokerShard& here, const 
   co_return core::LogicalOffset(*order->offset);
 }
 
-core::Task<absl::StatusOr<std::vector<Place>>> ResetHere(BrokerShard& here, Order order) {
-  std::vector<Place> places;
+core::Task<absl::StatusOr<std::vector<ResetPlace>>> ResetHere(BrokerShard& here, Order order) {
+  std::vector<ResetPlace> places;
   for (int32_t id = order.first; id <= order.last; ++id) {
     if (here.placement().OwnerOf(order.topic, id) != here.id()) continue;
     core::QueueKey queue{order.topic, id};
@@ -105,18 +105,18 @@ core::Task<net::Reply> ResetOffsetHandlers::Reset(net::RequestContext, net::Invo
     order.last = request.queue_id;
     if (request.offset.value_or(-1) != -1) order.offset = request.offset;
   }
-  std::vector<Place> places;
-  const std::vector<absl::StatusOr<std::vector<Place>>> by_shard =
+  std::vector<ResetPlace> places;
+  const std::vector<absl::StatusOr<std::vector<ResetPlace>>> by_shard =
       co_await OnEveryShard(shard_.peers(), [](BrokerShard& there, Order what) { return ResetHere(there, std::move(what)); }, order);
-  for (const absl::StatusOr<std::vector<Place>>& some : by_shard) {
+  for (const absl::StatusOr<std::vector<ResetPlace>>& some : by_shard) {
     if (!some.ok()) co_return ReplyFromStatus(some.status());
     places.insert(places.end(), some->begin(), some->end());
   }
   if (places.empty()) co_return net::Reply(ResponseCode::kSystemError, "No queues to reset.");
-  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.queue < b.queue; });
+  std::sort(places.begin(), places.end(), [](const ResetPlace& a, const ResetPlace& b) { return a.queue < b.queue; });
   net::JsonWriter json;
   json.BeginObject().Key("offsetTable").BeginObject();
-  for (const Place& place : places) {
+  for (const ResetPlace& place : places) {
     WriteQueueKey(json, shard_.config().broker_name, place.queue);
     json.Int(place.offset.value());
   }

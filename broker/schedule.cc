@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "broker/message_properties.h"
+#include "broker/now.h"
 #include "broker/record_draft.h"
 #include "broker/wait_until_due.h"
 #include "core/assert.h"
@@ -24,13 +25,11 @@ namespace {
 constexpr size_t kRoundEntries = 128;
 constexpr size_t kRoundBytes = size_t{4} << 20;
 /// The wall clock may step meanwhile, so it is looked at so often.
-constexpr absl::Duration kSleepMax = absl::Milliseconds(200);
+constexpr absl::Duration kDeliverSleepMax = absl::Milliseconds(200);
 /// After a disk was full or failed.
-constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
+constexpr absl::Duration kDeliverRetryPause = absl::Milliseconds(100);
 /// What is due that soon is not copied on: its segment waits for it.
 constexpr absl::Duration kSoon = absl::Minutes(1);
-
-core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
 core::Task<void> ReadOne(store::ShardStore& log, store::RecordRef ref, absl::StatusOr<core::Slice>& into) {
   into = co_await log.ReadRecord(ref);
@@ -127,12 +126,12 @@ core::Task<void> Schedule::DeliverLoop() {
   const core::StopToken stop = scope_.stop_token();
   bool failing = false;
   while (!stop.stop_requested()) {
-    if (!co_await IsDueOrWait(index_->NextDue(), kSleepMax, earlier_, stop)) continue;
+    if (!co_await IsDueOrWait(index_->NextDue(), kDeliverSleepMax, earlier_, stop)) continue;
     const absl::Status status = co_await DeliverSome();
     if (!status.ok()) {
       if (!std::exchange(failing, true))
         core::LogError("delayed messages of this shard have to wait: ", core::ToStd(status.message()));
-      core::Sleep pause(kRetryPause, stop);
+      core::Sleep pause(kDeliverRetryPause, stop);
       (void)co_await pause;
       continue;
     }

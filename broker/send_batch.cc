@@ -24,7 +24,7 @@ using net::ResponseCode;
 constexpr std::string_view kNoDelay = "the messages of a batch can't be delayed: send them one by one";
 constexpr std::string_view kNoTransaction = "a batch can't be one transaction";
 
-SendRefusal Illegal(std::string remark) { return {ResponseCode::kMessageIllegal, std::move(remark)}; }
+SendRefusal IllegalBatch(std::string remark) { return {ResponseCode::kMessageIllegal, std::move(remark)}; }
 
 }  // namespace
 
@@ -34,12 +34,12 @@ core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net:
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   if (!ResolveKnown(header, refusal)) refusal = co_await ResolveUnknown(header);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
-  if (IsRetryTopic(header.topic)) co_return Refuse(Illegal("batch request does not support retry group"));
+  if (IsRetryTopic(header.topic)) co_return Refuse(IllegalBatch("batch request does not support retry group"));
   const std::string_view body = context.frame.body.text();
   const size_t body_max = static_cast<size_t>(shard_.config().max_message_size);
-  if (body.empty()) co_return Refuse(Illegal("the message body is empty"));
+  if (body.empty()) co_return Refuse(IllegalBatch("the message body is empty"));
   if (body.size() > body_max) {
-    co_return Refuse(Illegal(core::StrCat("the batch has ", body.size(), " bytes, more than maxMessageSize ", body_max)));
+    co_return Refuse(IllegalBatch(core::StrCat("the batch has ", body.size(), " bytes, more than maxMessageSize ", body_max)));
   }
   const ScannedProperties of_batch = ScanProperties(header.properties);
   refusal = CheckSendFeatures(header.sys_flag, of_batch);
@@ -56,7 +56,7 @@ core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net:
   while (!reader.AtEnd()) {
     net::BatchMessage inner;
     if (const absl::Status read = reader.Next(inner); !read.ok()) {
-      co_return Refuse(Illegal(std::string(read.message())));
+      co_return Refuse(IllegalBatch(std::string(read.message())));
     }
     ScannedProperties scanned = ScanProperties(inner.properties);
     refusal = CheckSendFeatures(0, scanned);

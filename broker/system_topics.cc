@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kReplyTopicSuffix = "_REPLY_TOPIC";
 
 // Source: RocketMQ 5.3.3 TopicValidator.SYSTEM_TOPIC_SET.
-constexpr std::array<std::string_view, 9> kSystemTopics = {
+constexpr std::array<std::string_view, 10> kSystemTopics = {
     "TBW102",
     "SCHEDULE_TOPIC_XXXX",
     "BenchmarkTest",
@@ -24,6 +24,7 @@ constexpr std::array<std::string_view, 9> kSystemTopics = {
     "TRANS_CHECK_MAX_TIME_TOPIC",
     "SELF_TEST_TOPIC",
     "OFFSET_MOVED_EVENT",
+    "CHECKPOINT_TOPIC",
 };
 constexpr std::string_view kSystemTopicPrefix = "rmq_sys_";
 

@@ -16,12 +16,12 @@
 namespace broker {
 namespace {
 
-constexpr core::ShardId kCatalogShard{0};
+constexpr core::ShardId kNoteShard{0};
 
 core::Task<absl::Status> ForgetTopic(BrokerShard& here, std::string topic) {
   here.offsets().RemoveTopic(topic);
   here.order_locks().ForgetTopic(topic);
-  CO_RETURN_IF_ERROR(co_await here.pops().Forget({}, topic, -1));
+  CO_RETURN_IF_ERROR(co_await here.pops().Forget({}, topic));
   here.stats().ForgetTopic(topic);
   // Offsets that outlived the topic would make a new one of that name begin in the wrong place.
   CO_RETURN_IF_ERROR(co_await here.offsets().Flush());
@@ -41,7 +41,7 @@ core::Task<absl::Status> DropTopicEverywhere(BrokerShard& here, std::string topi
       here.peers(), [](BrokerShard& there, std::string name) { return ForgetTopic(there, std::move(name)); }, topic);
   for (const absl::Status& status : dropped) CO_RETURN_IF_ERROR(status);
   co_return co_await here.peers().On(
-      kCatalogShard, [](BrokerShard& there, std::string name) { return NoteRemoved(there, std::move(name)); },
+      kNoteShard, [](BrokerShard& there, std::string name) { return NoteRemoved(there, std::move(name)); },
       std::move(topic));
 }
 

@@ -9,6 +9,7 @@
 #include "broker/half_message.h"
 #include "broker/message_id.h"
 #include "broker/message_properties.h"
+#include "broker/now.h"
 #include "broker/record_draft.h"
 #include "broker/schedule.h"
 #include "broker/system_topics.h"
@@ -30,16 +31,14 @@ using net::ResponseCode;
 constexpr absl::Duration kAskPause = absl::Milliseconds(10);
 constexpr absl::Duration kAskPatience = absl::Seconds(5);
 
-core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
-
 store::DueEntry EntryOf(const store::RecordRef& record) {
   return {.due = static_cast<core::WallMillis>(record.position), .place = record.position, .bytes = record.bytes, .crc = record.crc};
 }
 
-SendRefusal Refuse(ResponseCode code, std::string remark) { return {code, std::move(remark)}; }
+SendRefusal RefuseHalf(ResponseCode code, std::string remark) { return {code, std::move(remark)}; }
 
 SendRefusal NotPending(uint64_t position) {
-  return Refuse(ResponseCode::kSystemError,
+  return RefuseHalf(ResponseCode::kSystemError,
                 core::StrCat("Find prepared transaction message failed: none is pending at position ", position,
                              " of this log; it was committed or rolled back before, was put aside, or never was"));
 }
@@ -144,17 +143,17 @@ core::Task<std::optional<SendRefusal>> Transactions::End(EndOfTransaction end) {
   {
     const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
     const absl::StatusOr<std::optional<store::DueEntry>> entry = co_await FindPending(end.position);
-    if (!entry.ok()) co_return Refuse(ResponseCodeOf(entry.status()), std::string(entry.status().message()));
+    if (!entry.ok()) co_return RefuseHalf(ResponseCodeOf(entry.status()), std::string(entry.status().message()));
     if (!entry->has_value()) co_return NotPending(end.position);
     const absl::StatusOr<Half> read = co_await TakeHalf(**entry, /*last_time=*/false);
-    if (!read.ok()) co_return Refuse(ResponseCode::kSystemError, std::string(read.status().message()));
+    if (!read.ok()) co_return RefuseHalf(ResponseCode::kSystemError, std::string(read.status().message()));
     const Half& half = *read;
     if (half.message.group != end.group) {
-      co_return Refuse(ResponseCode::kSystemError, core::StrCat("The producer group wrong: the transaction was begun by ", half.message.group,
+      co_return RefuseHalf(ResponseCode::kSystemError, core::StrCat("The producer group wrong: the transaction was begun by ", half.message.group,
                                                                 ", not by ", end.group));
     }
     if (half.record.queue_offset.value() != end.queue_offset) {
-      co_return Refuse(ResponseCode::kSystemError, core::StrCat("The transaction state table offset wrong: the message is number ",
+      co_return RefuseHalf(ResponseCode::kSystemError, core::StrCat("The transaction state table offset wrong: the message is number ",
                                                                 half.record.queue_offset.value(), ", not ", end.queue_offset));
     }
     // Who has set his own time to be asked after is asked once it is over: until then his answer counts, later only the one to the question. By this
@@ -162,25 +161,25 @@ core::Task<std::optional<SendRefusal>> Transactions::End(EndOfTransaction end) {
     const absl::Duration immunity = std::max(half.message.Immunity(config_.transaction_time_out), config_.transaction_time_out);
     if (!end.from_check && !half.message.immunity.empty() &&
         Now() - half.record.store_timestamp > absl::ToInt64Milliseconds(immunity)) {
-      co_return Refuse(ResponseCode::kIllegalOperation,
+      co_return RefuseHalf(ResponseCode::kIllegalOperation,
                        core::StrCat(kPropertyCheckImmunity, " is over: the transaction ends by the answer to the check-back"));
     }
     const bool gone = end.commit && !options_.topic_exists(half.message.topic);
     if (gone) core::LogWarning("a committed message is discarded, as its topic is gone: ", half.message.topic);
     absl::StatusOr<store::BegunAppend> append =
         end.commit && !gone ? co_await BeginCommit(**entry, half) : co_await BeginRollback(**entry, half);
-    if (!append.ok()) co_return Refuse(ResponseCodeOfAppend(append.status()), std::string(append.status().message()));
+    if (!append.ok()) co_return RefuseHalf(ResponseCodeOfAppend(append.status()), std::string(append.status().message()));
     index_->TakeBack(**entry);
     ++(gone ? stats_.discarded : end.commit ? stats_.committed : stats_.rolled_back);
     if (append->pending != nullptr) begun = *std::move(append);
     if (gone) {
-      refusal = Refuse(ResponseCode::kTopicNotExist, core::StrCat("topic[", half.message.topic, "] was deleted: the message is discarded"));
+      refusal = RefuseHalf(ResponseCode::kTopicNotExist, core::StrCat("topic[", half.message.topic, "] was deleted: the message is discarded"));
     }
   }
   if (!begun.has_value()) co_return refusal;
   const absl::Status durable = co_await log_.EndAppend(*std::move(begun));
   if (durable.ok()) co_return refusal;
-  co_return Refuse(ResponseCodeOfAppend(durable), std::string(durable.message()));
+  co_return RefuseHalf(ResponseCodeOfAppend(durable), std::string(durable.message()));
 }
 
 core::Task<absl::StatusOr<store::BegunAppend>> Transactions::BeginCommit(const store::DueEntry& entry, const Half& half) {

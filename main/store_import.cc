@@ -23,7 +23,7 @@ using store::MetaChange;
 using store::MetaTable;
 using store::tools::ImportResult;
 
-constexpr size_t kConfigBytesMax = size_t{1} << 30;
+constexpr size_t kConfigJsonBytesMax = size_t{1} << 30;
 /// Changes of one commit.
 constexpr size_t kCommitChanges = 10'000;
 
@@ -31,7 +31,7 @@ constexpr size_t kCommitChanges = 10'000;
 core::Task<absl::StatusOr<std::string>> ReadConfig(std::string from, std::string name) {
   const std::string path = core::StrCat(from, "/config/", name);
   for (const std::string& file : {path, path + ".bak"}) {
-    absl::StatusOr<std::string> text = co_await core::fs::ReadWhole(file, kConfigBytesMax);
+    absl::StatusOr<std::string> text = co_await core::fs::ReadWhole(file, kConfigJsonBytesMax);
     if (text.ok() && !text->empty()) co_return text;
     if (!text.ok() && !absl::IsNotFound(text.status())) co_return text.status();
   }

@@ -11,7 +11,7 @@ namespace net {
 
 namespace {
 
-constexpr absl::Duration kAcceptRetry = absl::Milliseconds(100);
+constexpr absl::Duration kServerAcceptRetry = absl::Milliseconds(100);
 
 constexpr absl::Duration kPortPatience = absl::Seconds(2);
 constexpr absl::Duration kPortRetry = absl::Milliseconds(20);
@@ -56,7 +56,7 @@ core::Task<void> Server::AcceptLoop(core::Listener& listener) {
       uint64_t suppressed = 0;
       if (stop.stop_requested()) break;
       if (budgets_.log.Admit(core::Reactor::Current().now(), &suppressed)) core::LogWarning(socket.status().message());
-      co_await core::Sleep(kAcceptRetry, stop);
+      co_await core::Sleep(kServerAcceptRetry, stop);
       continue;
     }
     // Those behind it wait in the kernel's backlog, which is bounded; while that is full the kernel lets nobody in.

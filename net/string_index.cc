@@ -10,7 +10,7 @@ namespace net {
 
 namespace {
 
-constexpr size_t kBlock = 64;
+constexpr size_t kIndexBlock = 64;
 
 // A bit for each of 64 bytes that is `c`.
 uint64_t BitsOf(const char* block, char c) {
@@ -22,7 +22,7 @@ uint64_t BitsOf(const char* block, char c) {
     bits |= uint64_t{static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted)))} << (16 * i);
   }
 #else
-  for (size_t i = 0; i < kBlock; ++i) bits |= uint64_t{block[i] == c} << i;
+  for (size_t i = 0; i < kIndexBlock; ++i) bits |= uint64_t{block[i] == c} << i;
 #endif
   return bits;
 }
@@ -47,10 +47,10 @@ bool StringIndex::Build(const char* text, size_t size) {
   uint16_t* quote = quotes;
   uint16_t* escape = escapes;
   uint64_t escaped_next = 0;  // bit 0: the byte before this block escapes its first one
-  for (size_t base = 0; base < size; base += kBlock) {
-    char tail[kBlock];
+  for (size_t base = 0; base < size; base += kIndexBlock) {
+    char tail[kIndexBlock];
     const char* block = text + base;
-    if (size - base < kBlock) {
+    if (size - base < kIndexBlock) {
       std::memset(tail, ' ', sizeof(tail));
       std::memcpy(tail, block, size - base);
       block = tail;
@@ -63,7 +63,7 @@ bool StringIndex::Build(const char* text, size_t size) {
       const uint64_t first = backslashes & (~backslashes + 1);
       starts |= first;
       escaped |= first << 1;
-      escaped_next = first >> (kBlock - 1);
+      escaped_next = first >> (kIndexBlock - 1);
       backslashes &= ~(first | first << 1);
     }
     quote = AddPositions(BitsOf(block, '"') & ~escaped, base, quote);

@@ -19,7 +19,7 @@ constexpr size_t kChunkBytes = kBatchBytesMax;
 constexpr size_t kChunkRestMin = size_t{64} << 10;
 constexpr absl::Duration kLateAfter = absl::Seconds(5);
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(500);
-constexpr absl::Duration kPrepareRetry = absl::Milliseconds(500);
+constexpr absl::Duration kSegmentRetry = absl::Milliseconds(500);
 /// A log that has got so much in a segment will need the next one: where writing its blocks takes as long as filling this one, it begins then.
 constexpr uint64_t kInUseBytes = uint64_t{256} << 10;
 /// Small steps back of the wall clock do not show in store times; larger ones do.
@@ -364,7 +364,7 @@ core::Task<void> CommitLog::PrepareLoop() {
     if (prepare_failure_.ok()) core::LogError("log ", identity_.log_number, ": no next segment: ", made.status().ToString());
     prepare_failure_ = absl::IsResourceExhausted(made.status()) ? made.status() : absl::UnavailableError(made.status().message());
     room_.NotifyAll();
-    core::Sleep retry(kPrepareRetry, scope_.stop_token());
+    core::Sleep retry(kSegmentRetry, scope_.stop_token());
     (void)co_await retry;
   }
 }

@@ -8,9 +8,9 @@
 namespace store {
 namespace {
 
-constexpr size_t kPositionOffset = 4080;
+constexpr size_t kPagePositionOffset = 4080;
 constexpr size_t kNumberOffset = 4088;
-constexpr size_t kCrcOffset = 4092;
+constexpr size_t kPageCrcOffset = 4092;
 
 }  // namespace
 
@@ -25,14 +25,14 @@ void EncodeIndexPage(uint64_t segment_position, uint32_t number, std::span<const
     StoreLittle(at + 16, entry.tags_code);
     at += kIndexEntryBytes;
   }
-  StoreLittle(page.data() + kPositionOffset, segment_position);
+  StoreLittle(page.data() + kPagePositionOffset, segment_position);
   StoreLittle(page.data() + kNumberOffset, number);
-  StoreLittle(page.data() + kCrcOffset, Crc32c(page.first(kCrcOffset)));
+  StoreLittle(page.data() + kPageCrcOffset, Crc32c(page.first(kPageCrcOffset)));
 }
 
 bool IndexPageIntact(uint64_t segment_position, uint32_t number, std::span<const std::byte> page) {
-  return page.size() == kIndexPageBytes && LoadLittle<uint32_t>(page.data() + kCrcOffset) == Crc32c(page.first(kCrcOffset)) &&
-         LoadLittle<uint64_t>(page.data() + kPositionOffset) == segment_position &&
+  return page.size() == kIndexPageBytes && LoadLittle<uint32_t>(page.data() + kPageCrcOffset) == Crc32c(page.first(kPageCrcOffset)) &&
+         LoadLittle<uint64_t>(page.data() + kPagePositionOffset) == segment_position &&
          LoadLittle<uint32_t>(page.data() + kNumberOffset) == number;
 }
 

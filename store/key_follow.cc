@@ -16,7 +16,7 @@ namespace {
 
 /// Records between two chances for everyone else: below 0.1 ms, and more than arrive in a tick.
 constexpr size_t kSliceRecords = 512;
-constexpr absl::Duration kRetry = absl::Seconds(2);
+constexpr absl::Duration kFollowRetry = absl::Seconds(2);
 
 }  // namespace
 
@@ -31,7 +31,7 @@ core::Task<void> KeyIndex::FollowLoop() {
     if (!more.ok()) {
       if (!std::exchange(failing, true))
         core::LogError("the keys of log ", options_.log.log_number, " are not written: ", more.status().ToString());
-      core::Sleep pause(kRetry, scope_.stop_token());
+      core::Sleep pause(kFollowRetry, scope_.stop_token());
       (void)co_await pause;
     } else if (*more) {
       failing = false;
@@ -77,6 +77,7 @@ bool KeyIndex::EnterClosed() {
         !tail_.Enter({at + tail_offset_, row.bytes, row.crc}, bytes.bytes().subspan(tail_offset_, row.bytes)))
       return true;
     tail_offset_ += row.bytes;
+    ++entered_late_;
   }
   tail_row_ = 0;
   tail_.LookedAt(at + header->bytes);
@@ -139,6 +140,7 @@ core::Task<absl::Status> KeyIndex::EnterFromDisk(Segment& segment) {
         .ForEach(
             [&](const TableEntry& row, std::span<const std::byte> record, size_t offset) {
               whole = whole && tail_.Enter({found->begin + offset, row.bytes, row.crc}, record);
+              if (whole) ++entered_late_;
             },
             [](const TableEntry&) {});
   }

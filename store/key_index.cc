@@ -213,7 +213,7 @@ KeyIndex::Last KeyIndex::last() const {
 }
 
 KeyIndexStats KeyIndex::stats() const {
-  KeyIndexStats stats{.runs = runs_.size(), .damaged_runs = damaged_runs_};
+  KeyIndexStats stats{.runs = runs_.size(), .damaged_runs = damaged_runs_, .entered_late = entered_late_};
   if (!options_.build) return stats;
   stats.bytes_missing = log_.next_record() - std::min(log_.next_record(), tail_.stretch().end);
   for (const Hole& hole : Holes()) stats.bytes_missing += hole.end - hole.begin;

@@ -14,7 +14,7 @@
 namespace store {
 namespace {
 
-constexpr size_t kHeaderCrcOffset = 84;
+constexpr size_t kKeyHeaderCrcOffset = 84;
 constexpr uint32_t kFlagOutOfOrder = 1;
 constexpr uint32_t kFlagUnreadable = 2;
 /// Read at once to find a hash: of a million entries nearly all lie within so many pages of where they should.
@@ -61,7 +61,7 @@ void EncodeKeyRunHeader(const LogIdentity& log, const KeyRunHeader& header, std:
   StoreLittle(at + 64, stretch.time_min);
   StoreLittle(at + 72, stretch.time_max);
   StoreLittle(at + 80, (stretch.in_order ? 0 : kFlagOutOfOrder) | (stretch.unreadable ? kFlagUnreadable : 0));
-  StoreLittle(at + kHeaderCrcOffset, Crc32c({at, kHeaderCrcOffset}));
+  StoreLittle(at + kKeyHeaderCrcOffset, Crc32c({at, kKeyHeaderCrcOffset}));
 }
 
 absl::StatusOr<KeyRunHeader> ParseKeyRunHeader(std::span<const std::byte> block, const LogIdentity& log,
@@ -69,7 +69,7 @@ absl::StatusOr<KeyRunHeader> ParseKeyRunHeader(std::span<const std::byte> block,
   if (block.size() < kBlock) return absl::DataLossError("shorter than its header");
   const std::byte* const at = block.data();
   if (LoadLittle<uint64_t>(at) != kKeyRunMagic ||
-      LoadLittle<uint32_t>(at + kHeaderCrcOffset) != Crc32c({at, kHeaderCrcOffset})) {
+      LoadLittle<uint32_t>(at + kKeyHeaderCrcOffset) != Crc32c({at, kKeyHeaderCrcOffset})) {
     return absl::DataLossError("it has no good header");
   }
   const StoreId store_id{LoadLittle<uint64_t>(at + 16), LoadLittle<uint64_t>(at + 24)};

@@ -12,7 +12,7 @@ namespace store {
 namespace {
 
 constexpr uint64_t kMarkMagic = 0x4B52414D474E5252;  // "RRNGMARK"
-constexpr size_t kCrcOffset = 48;
+constexpr size_t kMarkCrcOffset = 48;
 constexpr size_t kSlots = 2;
 
 }  // namespace
@@ -21,7 +21,7 @@ absl::StatusOr<MarkFile::Slot> MarkFile::ParseSlot(std::span<const std::byte> bl
   const std::byte* at = block.data();
   if (std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{0}; }))
     return absl::NotFoundError("no mark");
-  if (LoadLittle<uint64_t>(at) != kMarkMagic || LoadLittle<uint32_t>(at + kCrcOffset) != Crc32c({at, kCrcOffset})) {
+  if (LoadLittle<uint64_t>(at) != kMarkMagic || LoadLittle<uint32_t>(at + kMarkCrcOffset) != Crc32c({at, kMarkCrcOffset})) {
     return absl::DataLossError("the mark's checksum is wrong");
   }
   const StoreId store_id{LoadLittle<uint64_t>(at + 8), LoadLittle<uint64_t>(at + 16)};
@@ -75,7 +75,7 @@ core::Task<absl::Status> MarkFile::Write(uint64_t mark, bool closed, bool durabl
   StoreLittle<uint32_t>(at + 28, closed ? 1 : 0);
   StoreLittle<uint64_t>(at + 32, sequence_);
   StoreLittle<uint64_t>(at + 40, mark);
-  StoreLittle<uint32_t>(at + kCrcOffset, Crc32c({at, kCrcOffset}));
+  StoreLittle<uint32_t>(at + kMarkCrcOffset, Crc32c({at, kMarkCrcOffset}));
   co_return co_await file_.WriteAt((sequence_ % kSlots) * kBlock, block.bytes(), durable);
 }
 

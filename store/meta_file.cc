@@ -10,10 +10,10 @@ namespace {
 
 constexpr uint64_t kFileMagic = 0x4154454D474E5252;  // "RRNGMETA"
 constexpr uint32_t kFileVersion = 1;
-constexpr uint64_t kMarkMagic = 0x4B52414D4154454D;  // "METAMARK"
+constexpr uint64_t kMetaMarkMagic = 0x4B52414D4154454D;  // "METAMARK"
 constexpr uint32_t kRecordMagic = 0x524D4E52;
 
-uint32_t HeaderCrc(const std::byte* header) {
+uint32_t MetaHeaderCrc(const std::byte* header) {
   std::byte copy[kMetaHeaderBytes];
   std::copy_n(header, kMetaHeaderBytes, copy);
   StoreLittle<uint32_t>(copy + 12, 0);
@@ -34,13 +34,13 @@ std::string EncodeMetaHeader(std::string_view directory, uint64_t snapshot_bytes
   StoreLittle(at + 8, kFileVersion);
   StoreLittle(at + 16, snapshot_bytes);
   StoreLittle(at + 24, FolderMark(directory));
-  StoreLittle(at + 12, HeaderCrc(at));
+  StoreLittle(at + 12, MetaHeaderCrc(at));
   return header;
 }
 
 absl::StatusOr<uint64_t> ParseMetaHeader(std::string_view directory, std::span<const std::byte> content) {
   if (content.size() < kMetaHeaderBytes || LoadLittle<uint64_t>(content.data()) != kFileMagic ||
-      LoadLittle<uint32_t>(content.data() + 12) != HeaderCrc(content.data())) {
+      LoadLittle<uint32_t>(content.data() + 12) != MetaHeaderCrc(content.data())) {
     return absl::DataLossError("has no valid header");
   }
   const uint32_t version = LoadLittle<uint32_t>(content.data() + 8);
@@ -54,14 +54,14 @@ absl::StatusOr<uint64_t> ParseMetaHeader(std::string_view directory, std::span<c
 std::string EncodeMetaMark(uint64_t sequence) {
   std::string mark(kMetaMarkBytes, '\0');
   auto* at = reinterpret_cast<std::byte*>(mark.data());
-  StoreLittle(at, kMarkMagic);
+  StoreLittle(at, kMetaMarkMagic);
   StoreLittle(at + 8, sequence);
   StoreLittle(at + 16, Crc32c({at, 16}));
   return mark;
 }
 
 std::optional<uint64_t> ParseMetaMark(std::span<const std::byte> mark) {
-  if (mark.size() != kMetaMarkBytes || LoadLittle<uint64_t>(mark.data()) != kMarkMagic ||
+  if (mark.size() != kMetaMarkBytes || LoadLittle<uint64_t>(mark.data()) != kMetaMarkMagic ||
       LoadLittle<uint32_t>(mark.data() + 16) != Crc32c(mark.first(16)) || LoadLittle<uint32_t>(mark.data() + 20) != 0) {
     return std::nullopt;
   }

@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint64_t kIndexMagic = 0x5844494D474E5252;  // "RRNGMIDX"
 constexpr uint32_t kIndexVersion = 1;
-constexpr size_t kCrcOffset = 84;
+constexpr size_t kBlockCrcOffset = 84;
 constexpr size_t kSectionsOffset = 88;
 constexpr size_t kSectionBytes = 24;
 constexpr size_t kSectionsMax = (kBlock - kSectionsOffset) / kSectionBytes;
@@ -24,9 +24,9 @@ constexpr size_t kRowFixedBytes = 2 + 4 + 8 * 6;
 
 uint32_t HeaderCrc(std::span<const std::byte> block) {
   const std::byte zero[4] = {};
-  const uint32_t before = Crc32c(block.first(kCrcOffset));
+  const uint32_t before = Crc32c(block.first(kBlockCrcOffset));
   const uint32_t with_zero = Crc32c(zero, before);
-  return Crc32c(block.subspan(kCrcOffset + 4), with_zero);
+  return Crc32c(block.subspan(kBlockCrcOffset + 4), with_zero);
 }
 
 template <std::integral T>
@@ -144,7 +144,7 @@ void EncodeIndexHeader(const LogIdentity& log, uint64_t position, const SealedSe
     StoreLittle(row + 16, section.bytes);
     row += kSectionBytes;
   }
-  StoreLittle(at + kCrcOffset, HeaderCrc(block));
+  StoreLittle(at + kBlockCrcOffset, HeaderCrc(block));
 }
 
 absl::StatusOr<std::pair<SealedSegment, std::vector<IndexSection>>> ParseIndexHeader(std::span<const std::byte> block, const LogIdentity& log,
@@ -152,7 +152,7 @@ absl::StatusOr<std::pair<SealedSegment, std::vector<IndexSection>>> ParseIndexHe
   if (block.size() != kBlock) return absl::DataLossError("no room for an index header");
   const std::byte* at = block.data();
   if (LoadLittle<uint64_t>(at) != kIndexMagic) return absl::DataLossError("no index header");
-  if (LoadLittle<uint32_t>(at + kCrcOffset) != HeaderCrc(block)) return absl::DataLossError("the index header's checksum is wrong");
+  if (LoadLittle<uint32_t>(at + kBlockCrcOffset) != HeaderCrc(block)) return absl::DataLossError("the index header's checksum is wrong");
   const uint32_t version = LoadLittle<uint32_t>(at + 8);
   if (version != kIndexVersion) return absl::DataLossError(absl::StrCat("index format ", version));
   const StoreId store_id{LoadLittle<uint64_t>(at + 16), LoadLittle<uint64_t>(at + 24)};

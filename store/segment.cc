@@ -14,7 +14,7 @@
 namespace store {
 namespace {
 
-constexpr size_t kHeaderCrcOffset = 48;
+constexpr size_t kSegmentHeaderCrcOffset = 48;
 
 constexpr size_t kNameDigits = 20;
 constexpr uint64_t kTruncateStep = uint64_t{64} << 20;
@@ -59,14 +59,14 @@ void EncodeSegmentHeader(const LogIdentity& log, const SegmentHeader& header, st
   StoreLittle<uint64_t>(at + 24, log.store_id.low);
   StoreLittle<uint64_t>(at + 32, header.position);
   StoreLittle<uint64_t>(at + 40, header.bytes);
-  StoreLittle<uint32_t>(at + kHeaderCrcOffset, Crc32c(block.first(kHeaderCrcOffset)));
+  StoreLittle<uint32_t>(at + kSegmentHeaderCrcOffset, Crc32c(block.first(kSegmentHeaderCrcOffset)));
 }
 
 absl::StatusOr<SegmentHeader> ParseSegmentHeader(std::span<const std::byte> block, const LogIdentity& log) {
-  if (block.size() < kHeaderCrcOffset + 4) return absl::DataLossError("no room for a segment header");
+  if (block.size() < kSegmentHeaderCrcOffset + 4) return absl::DataLossError("no room for a segment header");
   const std::byte* at = block.data();
   if (LoadLittle<uint64_t>(at) != kSegmentMagic) return absl::DataLossError("no segment header");
-  if (LoadLittle<uint32_t>(at + kHeaderCrcOffset) != Crc32c(block.first(kHeaderCrcOffset))) {
+  if (LoadLittle<uint32_t>(at + kSegmentHeaderCrcOffset) != Crc32c(block.first(kSegmentHeaderCrcOffset))) {
     return absl::DataLossError("the segment header's checksum is wrong");
   }
   const uint32_t version = LoadLittle<uint32_t>(at + 8);

@@ -263,6 +263,7 @@ StoreStats ShardStoreImpl::Stats() const {
   const KeyIndexStats keys = keys_->stats();
   stats.key_files = keys.runs;
   stats.key_files_damaged = keys.damaged_runs;
+  stats.key_entered_late = keys.entered_late;
   stats.key_bytes_missing = keys.bytes_missing;
   return stats;
 }

@@ -20,18 +20,18 @@ namespace {
 /// RocketMQ asks every 30 s (loadBalancePollNameServerInterval). Clients ask every 20 s, and a new queue should not wait for long.
 constexpr absl::Duration kKept = absl::Seconds(5);
 constexpr size_t kTopicsMax = 1024;
-constexpr absl::Duration kPatience = absl::Seconds(2);
-constexpr int32_t kQueuesMax = 65'536;  // of one broker; more is nonsense
+constexpr absl::Duration kRoutePatience = absl::Seconds(2);
+constexpr int32_t kRouteQueuesMax = 65'536;  // of one broker; more is nonsense
 
 }  // namespace
 
 core::Task<bool> ClusterQueues::Ask(const core::Endpoint* nameserver, const std::string* topic,
                                     std::vector<ClusterQueue>& queues) {
-  absl::StatusOr<std::unique_ptr<net::Client>> client = co_await net::Client::Connect(*nameserver, kPatience);
+  absl::StatusOr<std::unique_ptr<net::Client>> client = co_await net::Client::Connect(*nameserver, kRoutePatience);
   if (!client.ok()) co_return false;
   net::GetRouteInfoRequest request;
   request.topic = *topic;
-  const absl::StatusOr<net::Frame> answer = co_await (*client)->Call(request, core::Slice(), kPatience);
+  const absl::StatusOr<net::Frame> answer = co_await (*client)->Call(request, core::Slice(), kRoutePatience);
   co_await (*client)->Close();
   if (!answer.ok()) co_return false;
   if (answer->code == static_cast<int32_t>(net::ResponseCode::kTopicNotExist)) co_return true;
@@ -39,7 +39,7 @@ core::Task<bool> ClusterQueues::Ask(const core::Endpoint* nameserver, const std:
   if (answer->code != 0 || !json.ok()) co_return false;
   for (const net::JsonValue& one : json->root()["queueDatas"].items()) {
     if ((one["perm"].Int32Or(0) & kPermRead) == 0) continue;
-    const int32_t count = std::clamp(one["readQueueNums"].Int32Or(0), 0, kQueuesMax);
+    const int32_t count = std::clamp(one["readQueueNums"].Int32Or(0), 0, kRouteQueuesMax);
     for (int32_t id = 0; id < count; ++id) queues.push_back({*topic, std::string(one["brokerName"].text()), id});
   }
   co_return true;

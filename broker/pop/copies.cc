@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/message_properties.h"
+#include "broker/now.h"
 #include "broker/pop/receipt.h"
 #include "broker/pop/records.h"
 #include "broker/pull.h"
@@ -30,13 +31,11 @@ constexpr PullLimits kReadLimits = {.messages = 32, .bytes = size_t{1} << 20};
 /// The wall clock may step meanwhile, so it is looked at so often.
 constexpr absl::Duration kSleepMax = absl::Milliseconds(200);
 /// After a disk was full or failed, or a message could not be read: another time it may.
-constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
+constexpr absl::Duration kCopyRetryPause = absl::Milliseconds(100);
 constexpr int kUnreadableMax = 600;
 /// While a retry topic is being made, which usually takes a few milliseconds; after it could not be made.
 constexpr absl::Duration kMakingPause = absl::Milliseconds(10);
 constexpr absl::Duration kMakePause = absl::Seconds(1);
-
-core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
 core::Task<absl::Status> ReadRecords(store::ShardStore& log, PullReads& reads, core::QueueKey queue,
                                      core::LogicalOffset from, PullLimits limits, PullOutcome& outcome) {
@@ -99,7 +98,7 @@ core::Task<absl::Status> PopCopies::CopyDue() {
     if (one.done) {
       in_flight_.Remove(*one.queue, one.name, changes);
     } else {
-      in_flight_.PutBack(*one.queue, *one.batch, Now() + absl::ToInt64Milliseconds(one.being_made ? kMakingPause : kRetryPause));
+      in_flight_.PutBack(*one.queue, *one.batch, Now() + absl::ToInt64Milliseconds(one.being_made ? kMakingPause : kCopyRetryPause));
     }
   }
   if (!changes.empty()) {

@@ -105,6 +105,8 @@ class PopInFlight {
   void PutBack(PopQueue& queue, PopBatch& batch, core::WallMillis when);
 
   size_t messages() const { return messages_; }
+  /// In memory: of groups that pop, or have something in flight.
+  size_t queues() const { return queues_.size(); }
   size_t messages_max() const { return messages_max_; }
   bool full() const { return messages_ >= messages_max_; }
 

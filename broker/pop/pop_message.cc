@@ -11,9 +11,11 @@
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
 #include "broker/held_pulls.h"
+#include "broker/now.h"
 #include "broker/pop/hold.h"
 #include "broker/pop/receipt.h"
 #include "broker/pull.h"
+#include "broker/topic_config.h"
 #include "broker/wire_status.h"
 #include "core/reactor.h"
 #include "core/strings.h"
@@ -24,7 +26,6 @@ namespace {
 
 using net::ResponseCode;
 
-constexpr int32_t kBrokerRead = 4;
 /// Beyond its time a request is not begun any more: its client has given up.
 constexpr int64_t kTooLateMs = 500;
 /// A client has given up a moment before its time is up. Source: RocketMQ 5.3.3 PopRequest.isTimeout.
@@ -32,8 +33,6 @@ constexpr int64_t kAnswerBeforeMs = 50;
 /// No client waits longer for an answer.
 constexpr int64_t kPollMsMax = 3'600'000;
 constexpr int64_t kInitFromLast = 1;
-
-core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
 }  // namespace
 
@@ -48,7 +47,7 @@ std::optional<core::MonoTime> PopDeadline(std::optional<int64_t> born_time, int6
 core::Task<std::optional<net::Reply>> RefusePop(BrokerShard& shard, std::string group, std::string topic,
                                                 int32_t queue_id) {
   const BrokerConfig& config = shard.config();
-  if ((config.broker_permission & kBrokerRead) == 0) {
+  if ((config.broker_permission & kPermRead) == 0) {
     co_return net::Reply(ResponseCode::kNoPermission,
                          core::StrCat("the broker[", config.broker_name, "] pop message is forbidden"));
   }

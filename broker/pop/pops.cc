@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "broker/message_properties.h"
+#include "broker/now.h"
 #include "broker/offset_table.h"
 #include "broker/pop/receipt.h"
 #include "broker/pop/records.h"
@@ -25,8 +26,6 @@ namespace {
 constexpr int kFilteredRoundsMax = 64;
 /// The wall clock may step meanwhile, so it is looked at so often.
 constexpr absl::Duration kLookMax = absl::Milliseconds(200);
-
-core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
 core::Task<void> CommitInto(store::MetaStore& meta, MetaChanges changes, absl::Status& status) {
   const absl::Status committed = co_await meta.Commit(std::move(changes));
@@ -97,6 +96,7 @@ PopStats Pops::stats() const {
   PopStats stats = stats_;
   stats.in_flight = in_flight_.messages();
   stats.in_flight_max = in_flight_.messages_max();
+  stats.queues = in_flight_.queues();
   stats.copies = copies_.stats();
   return stats;
 }
@@ -420,10 +420,9 @@ core::Task<absl::Status> Pops::Reset(std::string group, core::QueueKey queue, st
   co_return co_await meta_.Commit(std::move(changes));
 }
 
-core::Task<absl::Status> Pops::Forget(std::string group, std::string topic, int32_t queue_id) {
+core::Task<absl::Status> Pops::Forget(std::string group, std::string topic) {
   std::vector<std::shared_ptr<PopQueue>> all = in_flight_.FindAll(group, topic);
   for (std::shared_ptr<PopQueue>& queue : all) {
-    if (queue_id >= 0 && queue->queue.queue_id != queue_id) continue;
     MetaChanges changes;
     {
       const core::Semaphore::Hold turn = co_await queue->turn.Take(1);

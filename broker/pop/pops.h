@@ -27,6 +27,7 @@ class OffsetTable;
 struct PopStats {
   uint64_t in_flight = 0;
   uint64_t in_flight_max = 0;
+  uint64_t queues = 0;  // of groups that have something in flight: what is in memory of them
   uint64_t acknowledged = 0;
   uint64_t changed = 0;  // their time was changed
   uint64_t refused = 0;  // looks at a queue that took nothing, as too much is in flight
@@ -119,8 +120,8 @@ class Pops {
 
   /// Where the group goes on in a queue; `from_last` as in PopJob.
   core::LogicalOffset Position(std::string_view group, std::string_view topic, int32_t queue_id, bool from_last) const;
-  /// Forgets what is in flight of a group, a topic or (-1: all queues) a queue; group or topic may be empty, for all. Durable when it is OK.
-  core::Task<absl::Status> Forget(std::string group, std::string topic, int32_t queue_id);
+  /// Forgets what is in flight of a group in a topic; group or topic may be empty, for all. Durable when it is OK.
+  core::Task<absl::Status> Forget(std::string group, std::string topic);
   /// The same for one queue whose offset `move` puts elsewhere, which does not suspend: no pop comes in between, and both are one commit.
   core::Task<absl::Status> Reset(std::string group, core::QueueKey queue, std::function<void()> move);
 

@@ -34,11 +34,6 @@ TokenKind KindOfWord(std::string_view word) {
   return TokenKind::kName;
 }
 
-size_t SkipDigits(std::string_view text, size_t at) {
-  while (at < text.size() && IsDigit(text[at])) ++at;
-  return at;
-}
-
 /// Where the exponent that begins at `at` ends; `at` where none does.
 size_t SkipExponent(std::string_view text, size_t at) {
   if (at == text.size() || (text[at] != 'e' && text[at] != 'E')) return at;
@@ -91,6 +86,11 @@ size_t StringEnd(std::string_view text, size_t at) {
 }
 
 }  // namespace
+
+size_t SkipDigits(std::string_view text, size_t at) {
+  while (at < text.size() && IsDigit(text[at])) ++at;
+  return at;
+}
 
 Token NextToken(std::string_view expression, size_t at) {
   at = SkipBlanks(expression, at);

@@ -48,4 +48,7 @@ struct Token {
 /// The token at or behind `at`; blanks and comments are passed over. Always ends behind `at`, but for kEnd. Source: RocketMQ 5.3.3 SelectorParser.jj.
 Token NextToken(std::string_view expression, size_t at);
 
+/// Where the digits end that begin at `at`; `at` where none do.
+size_t SkipDigits(std::string_view text, size_t at);
+
 }  // namespace broker::sql

@@ -7,6 +7,8 @@
 #include <limits>
 #include <system_error>
 
+#include "broker/sql/token.h"
+
 namespace broker::sql {
 namespace {
 
@@ -63,11 +65,6 @@ std::optional<Value> ReadAs(Type type, std::string_view text) {
 int CompareNumbers(const Value& left, const Value& right) {
   if (left.type == Type::kDouble || right.type == Type::kDouble) return OrderReals(ToReal(left), ToReal(right));
   return Order(left.integer, right.integer);
-}
-
-size_t SkipDigits(std::string_view text, size_t at) {
-  while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
-  return at;
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace store::tools {
 namespace {
 
-constexpr size_t kHeaderUsed = 88;
+constexpr size_t kKeyHeaderUsed = 88;
 constexpr std::string_view kReadAgain = "costs nothing: the keys are read from the log again";
 
 core::Task<void> CheckFile(core::File& file, LogIdentity log, RunCheck<KeyEntry>& check, KeyRunOverview& run) {
@@ -25,7 +25,7 @@ core::Task<void> CheckFile(core::File& file, LogIdentity log, RunCheck<KeyEntry>
   }
   run.end = header->stretch.end;
   run.entries = header->entries;
-  check.CheckUnused(*block, kHeaderUsed);
+  check.CheckUnused(*block, kKeyHeaderUsed);
   const KeyStretch& stretch = header->stretch;
   uint64_t beside = 0;
   run.bytes_read = kBlock + co_await check.ReadPages(

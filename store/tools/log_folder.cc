@@ -11,15 +11,12 @@
 #include "store/key_run.h"
 #include "store/mark_file.h"
 #include "store/sealed_index.h"
+#include "store/tools/all_zero.h"
 
 namespace store::tools {
 namespace {
 
 constexpr size_t kHeaderBytesUsed = 52;
-
-bool AllZero(std::span<const std::byte> bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
-}
 
 }  // namespace
 

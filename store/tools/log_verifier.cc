@@ -7,16 +7,13 @@
 
 #include "core/strings.h"
 #include "store/crc.h"
+#include "store/tools/all_zero.h"
 
 namespace store::tools {
 namespace {
 
 constexpr std::string_view kSkipped = "readers skip it, nothing is cut, its offsets are never given out again";
 constexpr std::string_view kUnused = "costs nothing: nothing is kept there";
-
-bool AllZero(std::span<const std::byte> bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
-}
 
 }  // namespace
 

@@ -13,8 +13,8 @@
 namespace store::tools {
 namespace {
 
-constexpr int kReadsMax = 3;
-constexpr absl::Duration kReadPause = absl::Milliseconds(50);
+constexpr int kMetaReadsMax = 3;
+constexpr absl::Duration kMetaReadPause = absl::Milliseconds(50);
 constexpr std::string_view kRefuses = "the broker refuses to start: restore the folder from a copy, or move it away";
 
 class MetaReader {
@@ -147,11 +147,11 @@ core::Task<absl::StatusOr<MetaContent>> ReadMeta(std::string root, std::string n
                                  .effect = "costs nothing: it is not used then, and written anew with the next commit"});
     }
     reader.content.bytes = text.size();
-    if (reader.findings.empty() || reads == kReadsMax) {
+    if (reader.findings.empty() || reads == kMetaReadsMax) {
       std::move(reader.findings.begin(), reader.findings.end(), std::back_inserter(findings));
       co_return std::move(reader.content);
     }
-    core::Sleep pause(kReadPause);
+    core::Sleep pause(kMetaReadPause);
     (void)co_await pause;
   }
 }

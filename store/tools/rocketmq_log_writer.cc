@@ -12,7 +12,7 @@ namespace store::tools {
 namespace {
 
 constexpr size_t kWriteBytes = size_t{4} << 20;
-constexpr size_t kPositionOffset = 28;  // of a record: record.h
+constexpr size_t kRecordPositionOffset = 28;  // of a record: record.h
 
 }  // namespace
 
@@ -59,7 +59,7 @@ core::Task<absl::Status> RocketMqLogWriter::Append(std::span<const std::byte> re
   if (!file_.is_open() || record.size() + kBlankBytes > room()) CO_RETURN_IF_ERROR(co_await Roll());
   const size_t at = pending_.size();
   pending_.append(reinterpret_cast<const char*>(record.data()), record.size());
-  StoreBig(reinterpret_cast<std::byte*>(pending_.data()) + at + kPositionOffset, position_);
+  StoreBig(reinterpret_cast<std::byte*>(pending_.data()) + at + kRecordPositionOffset, position_);
   ClearDueLink({reinterpret_cast<std::byte*>(pending_.data()) + at, record.size()});
   position_ += record.size();
   if (pending_.size() >= kWriteBytes) co_return co_await Flush();

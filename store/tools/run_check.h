@@ -14,6 +14,7 @@
 #include "core/strings.h"
 #include "core/task.h"
 #include "store/run_page.h"
+#include "store/tools/all_zero.h"
 #include "store/tools/finding.h"
 
 namespace store::tools {
@@ -103,10 +104,6 @@ class RunCheck {
  private:
   static constexpr uint64_t kPiecePages = 256;
   static constexpr std::string_view kRemoved = "removed at the next start";
-
-  static bool AllZero(std::span<const std::byte> bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
-  }
 
   template <typename See>
   void CheckPage(std::span<const std::byte> block, const absl::Status& readable, uint32_t mark, uint64_t page,

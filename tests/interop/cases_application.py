@@ -26,6 +26,20 @@ def request_and_reply(context, version):
     return f'there and back in {times[len(times) // 2] / 1000:.1f} ms in the middle case'
 
 
+@test
+def replies_in_the_old_form(context):
+    """A client that is told to send no short headers (sendSmartMsg=false) answers as well as others."""
+    clients = context.own.enter_context(Clients('4.9.7', context.fresh_folder('old-form'), context.server.namesrv,
+                                                ['-Dorg.apache.rocketmq.client.sendSmartMsg=false']))
+    topic = context.topic('OldFormRequests')
+    clients.do('replier', name='old-r', group='old-form-group', topic=topic)
+    clients.do('producer', name='old-p', group='old-form-producers')
+    for number in range(5):
+        clients.do('request', name='old-p', topic=topic, id=f'old.{number}', body=f'question {number}', wait=50_000 if number == 0 else 3000)
+        reply = clients.acks.get(f'old.{number}')
+        check(reply and reply['reply'] == f'reply to question {number}', number, reply, clients.fails.get(f'old.{number}'))
+
+
 @test_each_client
 def namespaces(context, version):
     """Clients with a namespace do not see it, and another one's messages neither."""

@@ -20,7 +20,8 @@ class Cluster:
         self.broker_ours = context.peer.Broker(context.fresh_folder(OURS), both, brokerName=OURS,
                                                registerNameServerPeriod=10_000)
         self.broker_real = rocketmq.Broker(context.fresh_folder(REAL), both, brokerName=REAL,
-                                           registerNameServerPeriod=10_000)
+                                           registerNameServerPeriod=10_000,
+                                           forceRegister='false')  # it asks first whether a nameserver knows what it would say
         for server in (self.ours, self.real, self.broker_ours, self.broker_real):
             context.run(server, shared=True)
         for namesrv in (self.ours, self.real):
@@ -127,7 +128,8 @@ def nameserver_lost_and_back(context):
 
 @test
 def broker_gone_from_nameservers(context):
-    """A broker that is killed leaves the routes of both nameservers at once, not after the 120 s without heart-beat."""
+    """A broker that is killed leaves the routes of both nameservers at once, not after the 120 s without heart-beat. One that is stopped
+    takes its leave itself."""
     all_of, topic = cluster(context), 'Leaver'
     with rawmq.Connection(all_of.broker_ours.address) as raw:
         raw.create_topic(topic, 1)
@@ -140,5 +142,8 @@ def broker_gone_from_nameservers(context):
                 cluster_info = rawmq.parse_fastjson(raw.must(rawmq.GET_BROKER_CLUSTER_INFO).body)
                 return raw.route(topic) is None and OURS not in cluster_info['brokerAddrTable']
         wait_until(gone, 10, f'the killed broker to leave {namesrv.address}')
+    all_of.broker_real.stop()
+    with rawmq.Connection(all_of.ours.address) as raw:
+        wait_until(lambda: raw.route(REAL) is None, 10, 'the stopped broker to leave')
     with contextlib.suppress(KeyError):
         del context.shared['cluster']

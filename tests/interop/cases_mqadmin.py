@@ -76,7 +76,7 @@ def missing(scene, command, text):
 def mqadmin_commands(context):
     """Each command that applies does what it is for; and the table names every command that the tool has."""
     scene = Scene(context, context.standalone('mqadmin'))
-    ours = {command.name for command in COMMANDS}
+    ours = {command.name for command in COMMANDS if not command.name.startswith('call:')}
     check(not ours & set(NOT_RUN), 'run and not run:', ours & set(NOT_RUN))
     check(scene.admin.commands() == ours | set(NOT_RUN), 'the table and the tool differ in', scene.admin.commands() ^ (ours | set(NOT_RUN)))
     begin, bad = time.monotonic(), []

@@ -48,6 +48,15 @@ def compiled(version):
     return f'{folder}:{jars}'
 
 
+def compiled_tools(version):
+    """The same of the program that holds RocketMQ's tools; it needs a 5.x."""
+    sources = sorted((HERE / 'tools').glob('*.java'))
+    jars = rocketmq.class_path(version)
+    folder = _built(f'tools-{version}', sources, lambda into: subprocess.run(
+        ['javac', '-nowarn', '-XDsuppressNotes', '-d', into, '-cp', jars, *sources], check=True, timeout=120))
+    return f'{folder}:{jars}'
+
+
 def compiled_grpc():
     """The same of the sources for the gRPC client, which need the remoting client for nothing but what both share."""
     sources = [*sorted((HERE / 'grpc').glob('*.java')), *(HERE / 'java' / name for name in ('Arguments.java', 'Events.java', 'Payload.java'))]
@@ -241,7 +250,7 @@ class Admin:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
-            ['java', *rocketmq.JAVA_SMALL, f'-Duser.home={self.folder}', '-cp', compiled(version), 'Admin', self.END],
+            ['java', *rocketmq.JAVA_SMALL, f'-Duser.home={self.folder}', '-cp', compiled_tools(version), 'Admin', self.END],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1, text=True,
             cwd=self.folder)  # where some commands leave files
         threading.Thread(target=self._read, daemon=True).start()

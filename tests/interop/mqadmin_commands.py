@@ -5,7 +5,7 @@ import re
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """`words` as typed, with names of the scene in braces. `expects`: patterns that its output must have, or (how often, pattern). `unordered`: lines in the
+    """`words` as typed, with names of the scene in braces; what begins with "call:" is no command of mqadmin, but a call of one of RocketMQ's libraries. `expects`: patterns that its output must have, or (how often, pattern). `unordered`: lines in the
     order of a hash table, the broker's or the tool's. `settings`: lines "key = value", of which those are compared whose key both sides have."""
     words: str
     expects: tuple
@@ -95,6 +95,7 @@ COMMANDS = (
     _command('getNamesrvConfig', r'listenPort', unordered=True, settings=True),
     _command('updateNamesrvConfig -k rocketmqHome -v /tmp/x', r'CODE: 16'),
     _command('updateKvConfig -s NS -k k -v v', r'success'),
+    _command('call:getKVListByNamespace NS', r'^values \{k=v\}$'),
     _command('deleteKvConfig -s NS -k k', r'success'),
     _command('wipeWritePerm -b broker-a', r'OK, \d+'),
     _command('topicRoute -t Tools', r'"perm":4'),
@@ -105,6 +106,34 @@ COMMANDS = (
     _command('exportMetadata -c {cluster} -f {files}/out', r'"groupName":"made-group"', r'"topicName":"Tools"', unordered=True),
     _command('exportConfigs -c {cluster} -f {files}/out', r'"brokerName":"broker-a"', unordered=True),
     _command('exportMetrics -c {cluster} -f {files}/out', r'"rocketmqVersion":"V5_3_3"', r'"broker-a"', unordered=True),
+    # what dashboards and proxies ask through RocketMQ's libraries, and no command does (tools/Calls.java)
+    _command('call:searchOffset broker-a Tools 1 {begin}', r'^offset 0$'),
+    _command('call:searchOffset broker-a Tools 1 9999999999999', r'^offset \d+$'),
+    _command('call:minOffset broker-a Tools 1', r'^offset 0$'),
+    _command('call:maxOffset broker-a Tools 1', r'^offset 10$'),
+    _command('call:earliestMsgStoreTime broker-a Tools 1', r'^stored at \d{13}$'),
+    _command('call:queryConsumeTimeSpan Tools tools-group', (4, r'broker-a \d from \d{13} to \d{13} consumed \d{13} up to date')),
+    _command('call:queryConsumeTimeSpan Tools idle-group', (4, r'broker-a \d from \d{13} to \d{13} consumed \d{13} behind')),
+    _command('call:queryTopicsByConsumer tools-group', r'^topics\n(.*\n)*Tools$'),
+    _command('call:querySubscription tools-group Tools', r'topic=Tools, subString=\*'),
+    _command('call:getTopicsByCluster {cluster}', r'(?m)^Made$', r'(?m)^Tools$', r'(?m)^ToolsOther$'),
+    _command('call:getSystemTopicList', r'(?m)^TBW102$', r'(?m)^DefaultCluster$'),
+    _command('call:getUnitTopicList', r'^topics$'),
+    _command('call:getHasUnitSubTopicList', r'^topics$'),
+    _command('call:getHasUnitSubUnUnitTopicList', r'^topics$'),
+    _command('call:queryCorrectionOffset {broker} Tools idle-group', r'^offsets \{'),
+    _command('call:notification {broker} idle-group Tools 1', r'^has messages true$'),
+    _command('call:notification {broker} tools-group Tools 1', r'^has messages false$'),
+    _command('call:pollingInfo {broker} tools-group Tools 1', r'^code 0 fields \{pollingNum=0\}$'),
+    _command('call:peek {broker} idle-group Tools 1 3', r'^code 0\nTools 1 5 k21\nTools 1 6 k25\nTools 1 7 k29$'),
+    _command('call:peek {broker} idle-group Nowhere 0 3', r'^code 17$'),
+    _command('call:updateAndGetGroupReadForbidden {broker} made-group Tools', r'^readable true$'),
+    _command('call:updateAndGetGroupReadForbidden {broker} made-group Tools false', r'^readable false$'),
+    _command('call:updateAndGetGroupReadForbidden {broker} made-group Tools true', r'^readable true$'),
+    _command('call:registerTopic Registered broker-a', r'^code 0$'),
+    _command('topicRoute -t Registered', r'"readQueueNums":2'),
+    _command('call:cloneGroupOffset idle-group list-b Tools true', r'^cloned$'),
+    _command('call:queryConsumeTimeSpan Tools list-b', (4, r'broker-a \d from \d{13} to \d{13} consumed \d{13} behind')),
     # the end
     _command('deleteSubGroup -b {broker} -g made-group -r true', r'success'),
     _command('deleteSubGroup -c {cluster} -g list-a', r'success'),
@@ -158,7 +187,7 @@ REMARKS = 'the remark says which setting, and what to do'
 DIFFERENCES = (
     ('topicRoute|topicStatus|consumerProgress|consumerConnection|queryMsgBy', SEE,
      "RocketMQ's remark for a topic without a route ends with a link; where there is none the client adds one"),
-    ('topicList|statsAll', 'TRANS_CHECK_MAX_TIME_TOPIC', 'made at the start, so that nothing must be made when a transaction is put aside'),
+    ('topicList|statsAll|call:getTopicsByCluster', 'TRANS_CHECK_MAX_TIME_TOPIC', 'made at the start, so that nothing must be made when a transaction is put aside'),
     ('wipeWritePerm|addWritePerm', r'OK, \d+$', 'which is one topic more'),
     ('topicList -c|statsAll', r'Tools +Tools\b', ONE_GROUP_TOO_MANY),
     ('queryMsgBy', r'consumerGroup=Tools,', ONE_GROUP_TOO_MANY),

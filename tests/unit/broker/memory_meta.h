@@ -17,6 +17,7 @@ class FakeMeta final : public store::MetaStore {
   core::Task<absl::Status> Commit(std::vector<store::MetaChange> changes) override {
     ++commits;
     if (!failure.ok()) co_return failure;
+    rows_changed += static_cast<int>(changes.size());
     for (store::MetaChange& change : changes) {
       auto& table = tables_[change.table];
       if (change.value.has_value()) {
@@ -37,6 +38,7 @@ class FakeMeta final : public store::MetaStore {
   void Insert(store::MetaTable table, std::string key, std::string value) { tables_[table][std::move(key)] = std::move(value); }
 
   int commits = 0;
+  int rows_changed = 0;
   absl::Status failure;
 
  private:

@@ -83,6 +83,79 @@ TEST(PopCopiesTest, ATopicThatCanNotBeMadeHoldsUpNobodyElse) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+// Catches copies that are looked for behind the end of a retry topic that a power cut has cut short, and are made twice at the next crash as what is there is not seen.
+core::Task<absl::Status> CutRetryTopicMain() {
+  CO_ASSIGN_OR_RETURN(store::OpenStore files, co_await store::OpenIn("data", store::SmallOptions()));
+  for (int i = 0; i < 2; ++i)
+    CO_RETURN_IF_ERROR((co_await store::AppendOne(*files.store, std::string(kTopic), 0, "body")).status());
+  const std::string retry = PopRetryTopicOf(kTopic, "g");
+  CO_RETURN_IF_ERROR((co_await store::AppendOne(*files.store, retry, 0, "of another batch")).status());
+  FakeMeta meta;
+  const std::string row = std::string("g\0T\0" "0\0" "0\0" "1000", 12);
+  meta.Insert(store::MetaTable::kPopBatches, row, "1 17 3");  // both are due, and copied from offset 17 on
+  OffsetTable offsets(*files.meta);
+  PullReads reads(size_t{1} << 20, size_t{1} << 16);
+  PopsOptions options;
+  options.copies.topic_exists = [](std::string_view) { return true; };
+  options.copies.retry_queue = [](std::string_view) { return 0; };
+  options.copies.retry_topic_is_ready = [](std::string_view) { return true; };
+  options.copies.on_stored = [&](const store::MessageDraft&) {
+    const std::string* const noted = meta.Find(store::MetaTable::kPopBatches, row);
+    EXPECT_TRUE(noted != nullptr && *noted == "1 1 3") << "before anything is copied, it is noted where copies lie";
+  };
+  Pops pops(std::move(options), meta, *files.store, offsets, reads);
+  pops.Start();
+  co_await core::Sleep(absl::Milliseconds(200));
+  EXPECT_EQ(files.store->MaxOffset({retry, 0}).value(), 3);
+  EXPECT_TRUE(meta.All(store::MetaTable::kPopBatches).empty());
+  EXPECT_EQ(pops.stats().queues, 0U);
+  co_await pops.Stop();
+  co_return co_await store::CloseBoth(files);
+}
+TEST(PopCopiesTest, ARetryTopicThatWasCutShort) {
+  const absl::Status status = sim::RunInWorld(5, 1, CutRetryTopicMain);
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+// Catches a batch of acknowledgements that costs a row and a commit for each message, and what was acknowledged in whole but stays in memory.
+core::Task<absl::Status> OneRowMain() {
+  CO_ASSIGN_OR_RETURN(store::OpenStore files, co_await store::OpenIn("data", store::SmallOptions()));
+  for (int i = 0; i < 10; ++i)
+    CO_RETURN_IF_ERROR((co_await store::AppendOne(*files.store, std::string(kTopic), 0, "body")).status());
+  FakeMeta meta;
+  OffsetTable offsets(*files.meta);
+  PullReads reads(size_t{1} << 20, size_t{1} << 16);
+  Pops pops(PopsOptions(), meta, *files.store, offsets, reads);
+  PopJob job;
+  job.group = "g";
+  job.topic = kTopic;
+  job.queues = {0};
+  job.pop_time = core::Reactor::Current().wall_now();
+  job.invisible = 60'000;
+  job.limits = {.messages = 32, .bytes = size_t{64} << 10};
+  const PopJob* const borrowed = &job;
+  CO_RETURN_IF_ERROR((co_await pops.Take(borrowed)).status);
+  EXPECT_EQ(pops.stats().in_flight, 10U);
+  EXPECT_EQ(pops.stats().queues, 1U);
+  meta.commits = meta.rows_changed = 0;
+  PopReply reply{.group = "g", .topic = kTopic, .start = 0, .pop_time = job.pop_time, .invisible = job.invisible};
+  const PopReply* const one = &reply;
+  reply.offsets = {0, 1, 2, 3, 4, 5, 6, 7};
+  EXPECT_EQ((co_await pops.Acknowledge(one)).done, 8U);
+  EXPECT_EQ(pops.stats().in_flight, 2U);
+  reply.offsets = {8, 9};
+  EXPECT_EQ((co_await pops.Acknowledge(one)).done, 2U);
+  EXPECT_EQ(pops.stats().in_flight, 0U);
+  EXPECT_EQ(meta.commits, 2);
+  EXPECT_EQ(meta.rows_changed, 2);
+  EXPECT_EQ(pops.stats().queues, 0U);
+  co_return co_await store::CloseBoth(files);
+}
+TEST(PopsTest, ABatchOfAcknowledgementsIsOneRow) {
+  const absl::Status status = sim::RunInWorld(5, 1, OneRowMain);
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 // Catches an acknowledgement that takes away what may be in the retry topic by now: after a wall clock that was set back, a batch whose row says so is not due yet.
 TEST(PopInFlightTest, WhatWasBeingCopiedIsSoAfterARestart) {
   FakeMeta meta;

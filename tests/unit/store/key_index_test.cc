@@ -83,7 +83,8 @@ core::Task<absl::StatusOr<std::vector<std::string>>> KeyFiles() {
   co_return paths;
 }
 
-// Catches a message that is found only once its batch is written, one that is found under another topic or key, and one that is found twice.
+// Catches a message that is found only once its batch is written, one that is found under another topic or key, one that is found twice, and an index that looks up
+// in the log what it has just had in its hands.
 core::Task<absl::Status> AtOnceMain(sim::Node*) {
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", KeyOptions()));
   ShardStore& store = *opened.store;
@@ -100,6 +101,7 @@ core::Task<absl::Status> AtOnceMain(sim::Node*) {
     CO_ASSIGN_OR_RETURN(const std::vector<std::string> found, co_await FindBodies(store, QueryFor(topic, key)));
     EXPECT_TRUE(found.empty()) << topic << " " << key;
   }
+  EXPECT_EQ(store.Stats().key_entered_late, 0U);
   co_return co_await CloseBoth(opened);
 }
 TEST(KeyIndexTest, AMessageIsFoundAsSoonAsItIsStored) { InWorld(AtOnceMain); }

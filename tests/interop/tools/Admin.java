@@ -3,24 +3,30 @@ import java.io.ByteArrayOutputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Map;
 import org.apache.rocketmq.tools.command.MQAdminStartup;
 
 /**
  * RocketMQ's own mqadmin, one command a line, without a JVM start for each; an empty line is no command. After the output of a command comes a line
- * that consists of the first argument of this program.
+ * that consists of the first argument of this program. "call:NAME -n NAMESRV ARGUMENTS" is no command, but one of Calls.
  */
 public final class Admin {
+    private static final String CALL = "call:";
+
     private Admin() {
     }
 
     /**
-     * The client's thread for events of connections sleeps for up to 3 s in which it does not see that it is to end, and each command waits for it.
+     * The client's thread for events of connections sleeps for up to 3 s in which it does not see that it is to end, and each command waits for it. It is woken only
+     * where it waits for an event: it asks servers, too, and a request that is interrupted closes the connection under the others.
      */
     private static void wakeEventThreads() {
         while (true) {
-            for (Thread thread : Thread.getAllStackTraces().keySet()) {
-                if (thread.getName().equals("NettyEventExecutor") && thread.getState() == Thread.State.TIMED_WAITING) {
-                    thread.interrupt();
+            for (Map.Entry<Thread, StackTraceElement[]> entry : Thread.getAllStackTraces().entrySet()) {
+                if (entry.getKey().getName().equals("NettyEventExecutor")
+                    && Arrays.stream(entry.getValue()).anyMatch(frame -> frame.getClassName().equals("java.util.concurrent.LinkedBlockingQueue"))) {
+                    entry.getKey().interrupt();
                 }
             }
             try {
@@ -43,7 +49,12 @@ public final class Admin {
             System.setOut(capture);
             System.setErr(capture);
             try {
-                MQAdminStartup.main0(line.isBlank() ? new String[0] : line.trim().split(" +"), null);
+                String[] words = line.isBlank() ? new String[0] : line.trim().split(" +");
+                if (words.length > 0 && words[0].startsWith(CALL)) {
+                    capture.println(Calls.run(words[0].substring(CALL.length()), words[2], Arrays.copyOfRange(words, 3, words.length)));
+                } else {
+                    MQAdminStartup.main0(words, null);
+                }
             } catch (Throwable e) {
                 e.printStackTrace(capture);
             }
