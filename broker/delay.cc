@@ -1,7 +1,6 @@
 #include "broker/delay.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
 #include "absl/strings/escaping.h"

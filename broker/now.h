@@ -5,7 +5,7 @@
 
 namespace broker {
 
-/// The wall clock of this shard's tick.
+/// The wall clock of this shard's tick, for files that often ask for it.
 inline core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
 }  // namespace broker

@@ -7,6 +7,9 @@
 
 namespace broker {
 
+/// Which makes and changes topics and groups.
+inline constexpr core::ShardId kCatalogShard{0};
+
 /// FNV-1a, 64 bits. Ours and not Abseil's, because where a queue lives is on disk: the answer must be the same in every process, on every
 /// machine, for ever.
 constexpr uint64_t StableHash(std::string_view text) {

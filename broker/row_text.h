@@ -1,7 +1,9 @@
 #pragma once
 
 #include <charconv>
+#include <cstddef>
 #include <string_view>
+#include <system_error>
 
 namespace broker {
 

@@ -18,8 +18,7 @@ namespace {
 
 using net::ResponseCode;
 
-// Source: RocketMQ 5.3.3 PermName, MQVersion.V3_4_9, MessageSysFlag.
-constexpr int32_t kBrokerWrite = 2;
+// Source: RocketMQ 5.3.3 MQVersion.V3_4_9, MessageSysFlag.
 constexpr int32_t kVersionWithMaxReconsume = 121;
 constexpr int32_t kSysFlagInnerBatch = 0x40 | 0x80;
 
@@ -46,7 +45,7 @@ core::Task<bool> HasOrderedConsumer(BrokerShard& shard, std::string group) {
 }  // namespace
 
 std::optional<SendRefusal> CheckKnownTopic(const BrokerConfig& config, const TopicConfig& topic, const net::SendMessageHeader& header) {
-  if ((config.broker_permission & kBrokerWrite) == 0 && topic.order) {
+  if ((config.broker_permission & kPermWrite) == 0 && topic.order) {
     return Refuse(ResponseCode::kNoPermission,
                   core::StrCat("the broker[", config.broker_name, "] sending message is forbidden"));
   }
@@ -173,7 +172,7 @@ std::optional<SendRefusal> CheckNotDelayed(std::string_view why, const ScannedPr
 }
 
 std::optional<SendRefusal> CheckBrokerWritable(const BrokerConfig& config) {
-  if ((config.broker_permission & kBrokerWrite) != 0) return std::nullopt;
+  if ((config.broker_permission & kPermWrite) != 0) return std::nullopt;
   return Refuse(ResponseCode::kNoPermission,
                 core::StrCat("the broker[", config.broker_name, "] sending message is forbidden"));
 }

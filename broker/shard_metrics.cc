@@ -34,7 +34,7 @@ void WriteStore(const store::StoreStats& stats, core::MetricSink& sink) {
              Number(stats.damaged_bytes));
   sink.Gauge("ringmq_key_index_files", "Files of the index of keys.", Number(stats.key_files));
   sink.Counter("ringmq_key_index_damaged_total", "Of these, found damaged and made anew from the log.", Number(stats.key_files_damaged));
-  sink.Counter("ringmq_key_index_late_total", "Messages whose keys were looked up in the log, and not noted as they were stored.",
+  sink.Counter("ringmq_key_index_late_total", "Messages stored since the start whose keys were not noted then, but read from the log afterwards.",
                Number(stats.key_entered_late));
   sink.Gauge("ringmq_key_index_missing_bytes", "Bytes of the log whose messages are not found by their keys yet.",
              Number(stats.key_bytes_missing));
@@ -85,7 +85,7 @@ void WritePops(const PopStats& stats, core::MetricSink& sink) {
   in_flight.limit = stats.in_flight_max;
   in_flight.hits = stats.refused;
   sink.Budget("pop_messages", in_flight);
-  sink.Gauge("ringmq_pop_queues", "Queues of groups that have popped messages in flight.", Number(stats.queues));
+  sink.Gauge("ringmq_pop_queues", "Queues in memory: of groups that pop, or have popped messages in flight.", Number(stats.queues));
   sink.Counter("ringmq_pop_acknowledged_total", "Popped messages that were acknowledged.", Number(stats.acknowledged));
   sink.Counter("ringmq_pop_changed_total", "Popped messages whose invisible time was changed.", Number(stats.changed));
   sink.Counter("ringmq_pop_redelivered_total", "Popped messages that nobody acknowledged in time: copied to their retry topic.",

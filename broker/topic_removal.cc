@@ -8,6 +8,7 @@
 #include "broker/gather.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
+#include "broker/placement.h"
 #include "broker/pop/pops.h"
 #include "broker/pop/request_modes.h"
 #include "core/log.h"
@@ -15,8 +16,6 @@
 
 namespace broker {
 namespace {
-
-constexpr core::ShardId kNoteShard{0};
 
 core::Task<absl::Status> ForgetTopic(BrokerShard& here, std::string topic) {
   here.offsets().RemoveTopic(topic);
@@ -41,7 +40,7 @@ core::Task<absl::Status> DropTopicEverywhere(BrokerShard& here, std::string topi
       here.peers(), [](BrokerShard& there, std::string name) { return ForgetTopic(there, std::move(name)); }, topic);
   for (const absl::Status& status : dropped) CO_RETURN_IF_ERROR(status);
   co_return co_await here.peers().On(
-      kNoteShard, [](BrokerShard& there, std::string name) { return NoteRemoved(there, std::move(name)); },
+      kCatalogShard, [](BrokerShard& there, std::string name) { return NoteRemoved(there, std::move(name)); },
       std::move(topic));
 }
 

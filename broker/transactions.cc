@@ -39,8 +39,8 @@ SendRefusal RefuseHalf(ResponseCode code, std::string remark) { return {code, st
 
 SendRefusal NotPending(uint64_t position) {
   return RefuseHalf(ResponseCode::kSystemError,
-                core::StrCat("Find prepared transaction message failed: none is pending at position ", position,
-                             " of this log; it was committed or rolled back before, was put aside, or never was"));
+                    core::StrCat("Find prepared transaction message failed: none is pending at position ", position,
+                                 " of this log; it was committed or rolled back before, was put aside, or never was"));
 }
 
 }  // namespace

@@ -61,6 +61,14 @@ core::Task<absl::StatusOr<bool>> KeyIndex::FollowSlice() {
   co_return true;
 }
 
+/// As KeyCollector::Enter, of a record of a closed batch.
+bool KeyIndex::EnterLate(const RecordRef& ref, std::span<const std::byte> record) {
+  const bool missed = ref.position >= std::max(tail_.stretch().end, appended_from_);
+  if (!tail_.Enter(ref, record)) return false;
+  if (missed) ++entered_late_;
+  return true;
+}
+
 /// A slice of the next batch, which is closed. False: it is not in memory any more.
 bool KeyIndex::EnterClosed() {
   const uint64_t at = tail_.stretch().resume;
@@ -74,10 +82,9 @@ bool KeyIndex::EnterClosed() {
   for (size_t seen = 0; tail_row_ < header->record_count; ++seen, ++tail_row_) {
     const TableEntry row = batch.Entry(tail_row_);
     if (seen == kSliceRecords ||
-        !tail_.Enter({at + tail_offset_, row.bytes, row.crc}, bytes.bytes().subspan(tail_offset_, row.bytes)))
+        !EnterLate({at + tail_offset_, row.bytes, row.crc}, bytes.bytes().subspan(tail_offset_, row.bytes)))
       return true;
     tail_offset_ += row.bytes;
-    ++entered_late_;
   }
   tail_row_ = 0;
   tail_.LookedAt(at + header->bytes);
@@ -139,8 +146,7 @@ core::Task<absl::Status> KeyIndex::EnterFromDisk(Segment& segment) {
     BatchView(found->header, bytes)
         .ForEach(
             [&](const TableEntry& row, std::span<const std::byte> record, size_t offset) {
-              whole = whole && tail_.Enter({found->begin + offset, row.bytes, row.crc}, record);
-              if (whole) ++entered_late_;
+              whole = whole && EnterLate({found->begin + offset, row.bytes, row.crc}, record);
             },
             [](const TableEntry&) {});
   }

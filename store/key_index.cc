@@ -63,6 +63,7 @@ core::Task<absl::Status> KeyIndex::LoadRun(uint64_t begin, uint64_t log_end) {
 
 /// Where the last run of the segment that is written to ends; what lies behind it is in no file yet.
 void KeyIndex::BeginTail() {
+  appended_from_ = log_.next_record();
   const Segment& active = log_.active();
   tail_segment_ = active.position;
   const bool begun = !runs_.empty() && runs_.back()->stretch().begin >= active.position;

@@ -33,7 +33,7 @@ struct KeyIndexStats {
   uint64_t runs = 0;
   uint64_t bytes_missing = 0;  // of the log whose keys are not known yet
   uint64_t damaged_runs = 0;   // found since the start; they are made anew from the log
-  uint64_t entered_late = 0;   // messages that were looked up in the log once their batch was closed, not entered as they were appended, which costs a fifth
+  uint64_t entered_late = 0;   // messages stored since the start that were not entered as they were appended, but read once more when their batch was closed
 };
 
 /// By which keys the messages of one log are found (docs/ARCHITECTURE.md). The newest are in memory, entered as they are stored; the others in sorted runs, each of which covers a stretch of the log within one segment. Together they cover all of the log, except for
@@ -108,6 +108,7 @@ class KeyIndex {
   // key_follow.cc: the end of the log, from memory while it is there
   core::Task<void> FollowLoop();
   core::Task<absl::StatusOr<bool>> FollowSlice();
+  bool EnterLate(const RecordRef& ref, std::span<const std::byte> record);
   bool EnterClosed();
   void EnterOpen(const Batch& open);
   core::Task<absl::Status> EnterFromDisk(Segment& segment);
@@ -148,6 +149,7 @@ class KeyIndex {
   uint32_t waiting_for_fill_ = 0;
   uint32_t refused_ = 0;  // how often in a row the disk has refused a part of a hole
   uint64_t damaged_runs_ = 0;
+  uint64_t appended_from_ = 0;  // where the log ended at the start
   uint64_t entered_late_ = 0;
   core::Scope scope_;
 };

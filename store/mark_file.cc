@@ -6,6 +6,7 @@
 
 #include "core/reactor.h"
 #include "core/status.h"
+#include "store/all_zero.h"
 #include "store/crc.h"
 
 namespace store {
@@ -19,8 +20,7 @@ constexpr size_t kSlots = 2;
 
 absl::StatusOr<MarkFile::Slot> MarkFile::ParseSlot(std::span<const std::byte> block, LogIdentity log) {
   const std::byte* at = block.data();
-  if (std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{0}; }))
-    return absl::NotFoundError("no mark");
+  if (AllZero(block)) return absl::NotFoundError("no mark");
   if (LoadLittle<uint64_t>(at) != kMarkMagic || LoadLittle<uint32_t>(at + kMarkCrcOffset) != Crc32c({at, kMarkCrcOffset})) {
     return absl::DataLossError("the mark's checksum is wrong");
   }

@@ -64,7 +64,7 @@ struct StoreStats {
   uint64_t damaged_bytes = 0;    // ranges of the log that recovery skipped
   uint64_t key_files = 0;        // of the key index
   uint64_t key_files_damaged = 0;  // since the start; made anew from the log
-  uint64_t key_entered_late = 0;   // messages that were looked up in the log, instead of being entered as they were appended
+  uint64_t key_entered_late = 0;   // as KeyIndexStats::entered_late
   uint64_t key_bytes_missing = 0;  // of the log, whose messages are not found by their keys yet
 };
 

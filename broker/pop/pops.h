@@ -27,7 +27,7 @@ class OffsetTable;
 struct PopStats {
   uint64_t in_flight = 0;
   uint64_t in_flight_max = 0;
-  uint64_t queues = 0;  // of groups that have something in flight: what is in memory of them
+  uint64_t queues = 0;  // in memory: of groups that pop, or have something in flight
   uint64_t acknowledged = 0;
   uint64_t changed = 0;  // their time was changed
   uint64_t refused = 0;  // looks at a queue that took nothing, as too much is in flight

@@ -8,6 +8,7 @@
 #include "broker/catalog.h"
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
+#include "broker/placement.h"
 #include "broker/row_text.h"
 #include "broker/topic_config.h"
 #include "broker/wire_status.h"
@@ -20,7 +21,6 @@ namespace {
 
 using net::ResponseCode;
 
-constexpr core::ShardId kCatalogShard{0};
 constexpr std::string_view kNul("\0", 1);
 
 std::string KeyOf(std::string_view topic, std::string_view group) { return core::StrCat(topic, kNul, group); }

@@ -7,11 +7,11 @@
 #include "core/reactor.h"
 #include "core/status.h"
 #include "core/strings.h"
+#include "store/all_zero.h"
 #include "store/due_run.h"
 #include "store/key_run.h"
 #include "store/mark_file.h"
 #include "store/sealed_index.h"
-#include "store/tools/all_zero.h"
 
 namespace store::tools {
 namespace {

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "core/strings.h"
+#include "store/all_zero.h"
 #include "store/crc.h"
-#include "store/tools/all_zero.h"
 
 namespace store::tools {
 namespace {

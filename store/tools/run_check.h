@@ -13,8 +13,8 @@
 #include "core/reactor.h"
 #include "core/strings.h"
 #include "core/task.h"
+#include "store/all_zero.h"
 #include "store/run_page.h"
-#include "store/tools/all_zero.h"
 #include "store/tools/finding.h"
 
 namespace store::tools {

@@ -249,13 +249,13 @@ class Watch:
 
 STOPPED_RSS_MAX = 384 << 20  # the budget of a server with two shards, 256 MiB, and half of it for the rest
 STOPPED_ANSWER_SECONDS_MAX = 0.5
-# (flush, seconds, whether amid a commit)
+# (flush, seconds, whether amid a change of the file system)
 STOPS = (('ASYNC_FLUSH', 1, False), ('SYNC_FLUSH', 1, False), ('SYNC_FLUSH', 1, True), ('ASYNC_FLUSH', 10, False), ('SYNC_FLUSH', 10, False),
          ('ASYNC_FLUSH', 1, True))
 
 
-def commit_folder(path):
-    """Makes a folder and has that committed: no data is written before, which would hold up the commit's begin."""
+def commit(path):
+    """Makes a folder, which may wait for the disk amid a change of the file system, and has the journal committed. No data is written, which would come before."""
     path.mkdir()
     fd = os.open(path.parent, os.O_RDONLY)
     try:
@@ -266,8 +266,8 @@ def commit_folder(path):
 
 def stopped_disk(context, rounds, seed):
     """S1: the disk answers nothing for 1 s, then for 10 s, under more load than its memory holds. Senders wait, other
-    requests are answered, memory is bounded, and nothing is lost. Once the disk stops amid a commit of the file system's
-    journal, in which whatever else goes through it waits, and the load comes then."""
+    requests are answered, memory is bounded, and nothing is lost. Once the disk stops amid somebody else's change of the
+    file system, for which whatever else goes through its journal waits, and the load comes then."""
     device = Device(context, 4096)  # room for whatever a fast machine sends before and after: a full disk is no_space's
     producers = Producers(4, TOPIC, QUEUES, seed)
     context.own.callback(producers.close)
@@ -281,18 +281,19 @@ def stopped_disk(context, rounds, seed):
                 for path in (device.folder / 'data').rglob('*.log'):
                     os.utime(path)  # its inode is in the commit
                 device.tell('stop')
-                commit = threading.Thread(target=commit_folder, args=[device.folder / 'committed'])
-                commit.start()
+                committer = threading.Thread(target=commit, args=[device.folder / 'committed'], daemon=True)
+                committer.start()
                 time.sleep(0.1)
             producers.go(server.address, seconds + 1.0, sizes=(1000, 60_000, 250_000), in_flight=64)
             time.sleep(0.3)
             if not committing:
                 device.tell('stop')
             time.sleep(seconds)
+            check(not committing or committer.is_alive(), 'nobody else waited for the disk')
             device.tell('go')
-            if committing:
-                commit.join()
             gone = time.monotonic()
+            if committing:
+                committer.join(60)
             results = producers.results(90)
         ledger.add(*results)
         after = [a.acked - gone for a in results[0] if a.acked > gone]

@@ -117,7 +117,7 @@ COMMANDS = (
     _command('call:queryTopicsByConsumer tools-group', r'^topics\n(.*\n)*Tools$'),
     _command('call:querySubscription tools-group Tools', r'topic=Tools, subString=\*'),
     _command('call:getTopicsByCluster {cluster}', r'(?m)^Made$', r'(?m)^Tools$', r'(?m)^ToolsOther$'),
-    _command('call:getSystemTopicList', r'(?m)^TBW102$', r'(?m)^DefaultCluster$'),
+    _command('call:getSystemTopicList', r'(?m)^TBW102$', r'(?m)^CHECKPOINT_TOPIC$', r'(?m)^DefaultCluster$'),
     _command('call:getUnitTopicList', r'^topics$'),
     _command('call:getHasUnitSubTopicList', r'^topics$'),
     _command('call:getHasUnitSubUnUnitTopicList', r'^topics$'),

@@ -4,7 +4,6 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.Map;
 import org.apache.rocketmq.tools.command.MQAdminStartup;
 
 /**
@@ -23,10 +22,10 @@ public final class Admin {
      */
     private static void wakeEventThreads() {
         while (true) {
-            for (Map.Entry<Thread, StackTraceElement[]> entry : Thread.getAllStackTraces().entrySet()) {
-                if (entry.getKey().getName().equals("NettyEventExecutor")
-                    && Arrays.stream(entry.getValue()).anyMatch(frame -> frame.getClassName().equals("java.util.concurrent.LinkedBlockingQueue"))) {
-                    entry.getKey().interrupt();
+            for (Thread thread : Thread.getAllStackTraces().keySet()) {
+                if (thread.getName().equals("NettyEventExecutor")
+                    && Arrays.stream(thread.getStackTrace()).anyMatch(frame -> frame.getClassName().equals("java.util.concurrent.LinkedBlockingQueue"))) {
+                    thread.interrupt();
                 }
             }
             try {
