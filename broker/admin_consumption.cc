@@ -12,6 +12,7 @@
 #include "broker/config.h"
 #include "broker/consumer_groups.h"
 #include "broker/gather.h"
+#include "broker/json_reply.h"
 #include "broker/offset_table.h"
 #include "broker/wire_status.h"
 #include "core/reactor.h"
@@ -21,12 +22,6 @@ namespace broker {
 namespace {
 
 using net::ResponseCode;
-
-net::Reply Body(net::JsonWriter& json) {
-  net::Reply reply;
-  reply.SetBody(json.Take());
-  return reply;
-}
 
 /// "2026-11-27#08:30:00:123". Source: RocketMQ 5.3.3 UtilAll.YYYY_MM_DD_HH_MM_SS_SSS.
 std::string TimeText(core::WallMillis time, absl::TimeZone zone) {
@@ -103,7 +98,7 @@ core::Task<net::Reply> AdminConsumptionHandlers::ConsumeStats(net::RequestContex
   const Consumption consumption = co_await Collect(group, std::move(topics));
   net::JsonWriter json;
   WriteConsumption(json, consumption);
-  co_return Body(json);
+  co_return JsonReply(json);
 }
 
 core::Task<net::Reply> AdminConsumptionHandlers::BrokerConsumeStats(net::RequestContext context,
@@ -134,7 +129,7 @@ core::Task<net::Reply> AdminConsumptionHandlers::BrokerConsumeStats(net::Request
     json.EndArray().EndObject();
   }
   json.EndArray().Member("totalDiff", behind).Member("totalInflightDiff", 0).EndObject();
-  co_return Body(json);
+  co_return JsonReply(json);
 }
 
 core::Task<net::Reply> AdminConsumptionHandlers::TimeSpan(net::RequestContext, net::QueryConsumeTimeSpanRequest request) {
@@ -157,7 +152,7 @@ core::Task<net::Reply> AdminConsumptionHandlers::TimeSpan(net::RequestContext, n
     json.Member("minTimeStamp", one.first_store_time).Member("minTimeStampStr", text(one.first_store_time)).EndObject();
   }
   json.EndArray().EndObject();
-  co_return Body(json);
+  co_return JsonReply(json);
 }
 
 core::Task<net::Reply> AdminConsumptionHandlers::TopicsOfGroup(net::RequestContext context,
@@ -166,7 +161,7 @@ core::Task<net::Reply> AdminConsumptionHandlers::TopicsOfGroup(net::RequestConte
   net::JsonWriter json;
   json.BeginObject().Member("brokerAddr", shard_.StoreHostFor(context.connection).Text());
   json.StringsMember("topicList", topics).EndObject();
-  co_return Body(json);
+  co_return JsonReply(json);
 }
 
 core::Task<net::Reply> AdminConsumptionHandlers::SubscriptionOfGroup(net::RequestContext,
@@ -181,7 +176,7 @@ core::Task<net::Reply> AdminConsumptionHandlers::SubscriptionOfGroup(net::Reques
     found.subscription->WriteJson(json);
   }
   json.Member("topic", topic).EndObject();
-  co_return Body(json);
+  co_return JsonReply(json);
 }
 
 void RegisterAdminConsumptionHandlers(BrokerShard& shard) {

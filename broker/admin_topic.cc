@@ -10,6 +10,7 @@
 #include "broker/config.h"
 #include "broker/consumer_groups.h"
 #include "broker/gather.h"
+#include "broker/json_reply.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
 #include "broker/pop/receipt.h"
@@ -25,12 +26,6 @@ namespace broker {
 namespace {
 
 using net::ResponseCode;
-
-net::Reply BodyOf(net::JsonWriter& json) {
-  net::Reply reply;
-  reply.SetBody(json.Take());
-  return reply;
-}
 
 /// The first that failed, or OK.
 absl::Status FirstError(const std::vector<absl::Status>& statuses) {
@@ -141,7 +136,7 @@ core::Task<net::Reply> AdminTopicHandlers::Get(net::RequestContext, net::GetTopi
   }
   net::JsonWriter json;
   topic->WriteJson(json);
-  co_return BodyOf(json);
+  co_return JsonReply(json);
 }
 
 core::Task<net::Reply> AdminTopicHandlers::Stats(net::RequestContext, net::GetTopicStatsInfoRequest request) {
@@ -162,7 +157,7 @@ core::Task<net::Reply> AdminTopicHandlers::Stats(net::RequestContext, net::GetTo
     json.Member("maxOffset", one.max).Member("minOffset", one.min).EndObject();
   }
   json.EndObject().Member("topicPutTps", put_tps).EndObject();
-  co_return BodyOf(json);
+  co_return JsonReply(json);
 }
 
 core::Task<net::Reply> AdminTopicHandlers::ConsumedByWho(net::RequestContext, net::QueryTopicConsumeByWhoRequest request) {
@@ -173,7 +168,7 @@ core::Task<net::Reply> AdminTopicHandlers::ConsumedByWho(net::RequestContext, ne
   groups.merge(co_await GroupsWithOffsets(shard_, topic));
   net::JsonWriter json;
   json.BeginObject().StringsMember("groupList", groups).EndObject();
-  co_return BodyOf(json);
+  co_return JsonReply(json);
 }
 
 core::Task<net::Reply> AdminTopicHandlers::SystemTopics(net::RequestContext, net::GetSystemTopicListFromBrokerRequest) {
@@ -184,7 +179,7 @@ core::Task<net::Reply> AdminTopicHandlers::SystemTopics(net::RequestContext, net
   }
   net::JsonWriter json;
   json.BeginObject().StringsMember("topicList", names).EndObject();
-  co_return BodyOf(json);
+  co_return JsonReply(json);
 }
 
 core::Task<net::Reply> AdminTopicHandlers::CleanExpiredQueues(net::RequestContext, net::CleanExpiredConsumeQueueRequest) {

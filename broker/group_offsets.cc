@@ -17,6 +17,7 @@
 #include "broker/consumer_groups.h"
 #include "broker/data_version.h"
 #include "broker/gather.h"
+#include "broker/json_reply.h"
 #include "broker/offset_table.h"
 #include "broker/wire_status.h"
 #include "core/strings.h"
@@ -27,12 +28,6 @@ namespace {
 
 using net::ResponseCode;
 using Entries = std::vector<OffsetTable::Entry>;
-
-net::Reply Body(net::JsonWriter& json) {
-  net::Reply reply;
-  reply.SetBody(json.Take());
-  return reply;
-}
 
 net::Reply NoGroup(const std::string& group) {
   return {ResponseCode::kSubscriptionGroupNotExist, core::StrCat("Group ", group, " does not exist")};
@@ -122,7 +117,7 @@ core::Task<net::Reply> GroupOffsetHandlers::Correction(net::RequestContext, net:
     json.NumberKey(queue).Int(other != compare.end() && offset > other->second ? INT64_MAX : offset);
   }
   json.EndObject().EndObject();
-  co_return Body(json);
+  co_return JsonReply(json);
 }
 
 core::Task<net::Reply> GroupOffsetHandlers::All(net::RequestContext, net::GetAllConsumerOffsetRequest) {
@@ -144,7 +139,7 @@ core::Task<net::Reply> GroupOffsetHandlers::All(net::RequestContext, net::GetAll
     json.EndObject();
   }
   json.EndObject().EndObject();
-  co_return Body(json);
+  co_return JsonReply(json);
 }
 
 void RegisterGroupOffsetHandlers(BrokerShard& shard) {

@@ -1,7 +1,6 @@
 #include "broker/transactions.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "broker/config.h"

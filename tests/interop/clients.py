@@ -39,31 +39,27 @@ def _built(name, sources, build):
     return folder
 
 
-def compiled(version):
-    """Compiles the Java sources against the client `version`; returns the class path."""
-    sources = sorted((HERE / 'java').glob('*.java'))
-    jars = rocketmq.class_path(version)
-    folder = _built(version, sources, lambda into: subprocess.run(
+def _compiled(name, sources, jars):
+    """Compiles Java sources against `jars`; returns the class path of both."""
+    folder = _built(name, sources, lambda into: subprocess.run(
         ['javac', '-nowarn', '-XDsuppressNotes', '-d', into, '-cp', jars, *sources], check=True, timeout=120))
     return f'{folder}:{jars}'
+
+
+def compiled(version):
+    """Class path of the Java clients of `version`."""
+    return _compiled(version, sorted((HERE / 'java').glob('*.java')), rocketmq.class_path(version))
 
 
 def compiled_tools(version):
     """The same of the program that holds RocketMQ's tools; it needs a 5.x."""
-    sources = sorted((HERE / 'tools').glob('*.java'))
-    jars = rocketmq.class_path(version)
-    folder = _built(f'tools-{version}', sources, lambda into: subprocess.run(
-        ['javac', '-nowarn', '-XDsuppressNotes', '-d', into, '-cp', jars, *sources], check=True, timeout=120))
-    return f'{folder}:{jars}'
+    return _compiled(f'tools-{version}', sorted((HERE / 'tools').glob('*.java')), rocketmq.class_path(version))
 
 
 def compiled_grpc():
     """The same of the sources for the gRPC client, which need the remoting client for nothing but what both share."""
     sources = [*sorted((HERE / 'grpc').glob('*.java')), *(HERE / 'java' / name for name in ('Arguments.java', 'Events.java', 'Payload.java'))]
-    jars = f'{rocketmq.class_path(GRPC, "grpc")}:{rocketmq.class_path(VERSIONS[-1])}'
-    folder = _built(f'grpc-{GRPC}', sources, lambda into: subprocess.run(
-        ['javac', '-nowarn', '-XDsuppressNotes', '-d', into, '-cp', jars, *sources], check=True, timeout=120))
-    return f'{folder}:{jars}'
+    return _compiled(f'grpc-{GRPC}', sources, f'{rocketmq.class_path(GRPC, "grpc")}:{rocketmq.class_path(VERSIONS[-1])}')
 
 
 def compiled_go():

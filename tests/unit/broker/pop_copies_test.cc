@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view kTopic = "T";
 
-core::Task<absl::Status> Take(Pops& pops, std::string group, int64_t invisible) {
+core::Task<absl::Status> Take(Pops& pops, std::string group, int64_t invisible, int32_t messages = 1) {
   PopJob job;
   job.group = group;
   job.topic = kTopic;
@@ -34,7 +34,7 @@ core::Task<absl::Status> Take(Pops& pops, std::string group, int64_t invisible) 
   job.limits = {.messages = 32, .bytes = size_t{64} << 10};
   const PopJob* const borrowed = &job;
   const PopOutcome outcome = co_await pops.Take(borrowed);
-  EXPECT_EQ(outcome.messages, 1);
+  EXPECT_EQ(outcome.messages, messages);
   co_return outcome.status;
 }
 
@@ -126,21 +126,14 @@ core::Task<absl::Status> OneRowMain() {
   OffsetTable offsets(*files.meta);
   PullReads reads(size_t{1} << 20, size_t{1} << 16);
   Pops pops(PopsOptions(), meta, *files.store, offsets, reads);
-  PopJob job;
-  job.group = "g";
-  job.topic = kTopic;
-  job.queues = {0};
-  job.pop_time = core::Reactor::Current().wall_now();
-  job.invisible = 60'000;
-  job.limits = {.messages = 32, .bytes = size_t{64} << 10};
-  const PopJob* const borrowed = &job;
-  CO_RETURN_IF_ERROR((co_await pops.Take(borrowed)).status);
+  const core::WallMillis pop_time = core::Reactor::Current().wall_now();
+  CO_RETURN_IF_ERROR(co_await Take(pops, "g", 60'000, 10));
   EXPECT_EQ(pops.stats().in_flight, 10U);
   EXPECT_EQ(pops.stats().queues, 1U);
   meta.commits = meta.rows_changed = 0;
-  PopReply reply{.group = "g", .topic = kTopic, .start = 0, .pop_time = job.pop_time, .invisible = job.invisible};
+  PopReply reply{
+      .group = "g", .topic = kTopic, .start = 0, .pop_time = pop_time, .invisible = 60'000, .offsets = {0, 1, 2, 3, 4, 5, 6, 7}};
   const PopReply* const one = &reply;
-  reply.offsets = {0, 1, 2, 3, 4, 5, 6, 7};
   EXPECT_EQ((co_await pops.Acknowledge(one)).done, 8U);
   EXPECT_EQ(pops.stats().in_flight, 2U);
   reply.offsets = {8, 9};
