@@ -18,14 +18,16 @@ public final class Admin {
 
     /**
      * The client's thread for events of connections sleeps for up to 3 s in which it does not see that it is to end, and each command waits for it. It is woken only
-     * where it waits for an event: it asks servers, too, and a request that is interrupted closes the connection under the others.
+     * while `commands` waits for its end: it asks servers, too, and a request that is interrupted closes the connection under the others. That it was seen asleep a
+     * moment before does not say that it still is.
      */
-    private static void wakeEventThreads() {
+    private static void wakeEventThreads(Thread commands) {
         while (true) {
-            for (Thread thread : Thread.getAllStackTraces().keySet()) {
-                if (thread.getName().equals("NettyEventExecutor")
-                    && Arrays.stream(thread.getStackTrace()).anyMatch(frame -> frame.getClassName().equals("java.util.concurrent.LinkedBlockingQueue"))) {
-                    thread.interrupt();
+            if (Arrays.stream(commands.getStackTrace()).anyMatch(frame -> frame.getClassName().endsWith(".ServiceThread") && frame.getMethodName().equals("shutdown"))) {
+                for (Thread thread : Thread.getAllStackTraces().keySet()) {
+                    if (thread.getName().equals("NettyEventExecutor")) {
+                        thread.interrupt();
+                    }
                 }
             }
             try {
@@ -37,7 +39,8 @@ public final class Admin {
     }
 
     public static void main(String[] args) throws Exception {
-        Thread waker = new Thread(Admin::wakeEventThreads, "waker");
+        Thread commands = Thread.currentThread();
+        Thread waker = new Thread(() -> wakeEventThreads(commands), "waker");
         waker.setDaemon(true);
         waker.start();
         PrintStream out = System.out;
