@@ -1,5 +1,6 @@
 #include "core/buffer.h"
 
+#include <algorithm>
 #include <bit>
 #include <new>
 
@@ -20,14 +21,22 @@ struct BufferPool::FreeBlock {
 };
 
 BufferPool::~BufferPool() {
-  for (FreeBlock* list : free_) {
-    while (list != nullptr) {
-      FreeBlock* item = list;
-      list = item->next;
-      ::operator delete(item->block.data(), std::align_val_t(AlignmentFor(item->block.size())));
-      delete item;
-    }
+  for (Class& each : classes_) {
+    while (each.free != nullptr) Release(Take(each));
   }
+}
+
+BufferPool::FreeBlock* BufferPool::Take(Class& from) {
+  FreeBlock* item = from.free;
+  from.free = item->next;
+  from.bytes -= item->block.size();
+  bytes_kept_ -= item->block.size();
+  return item;
+}
+
+void BufferPool::Release(FreeBlock* item) {
+  ::operator delete(item->block.data(), std::align_val_t(AlignmentFor(item->block.size())));
+  delete item;
 }
 
 Slice BufferPool::Allocate(size_t size) {
@@ -37,10 +46,8 @@ Slice BufferPool::Allocate(size_t size) {
   const bool pooled = wanted <= kClassMax;
   const size_t block_bytes = pooled ? size_t{1} << wanted : size;
   FreeBlock* item = nullptr;
-  if (pooled && free_[wanted - kClassMin] != nullptr) {
-    item = free_[wanted - kClassMin];
-    free_[wanted - kClassMin] = item->next;
-    bytes_kept_ -= block_bytes;
+  if (pooled && classes_[wanted - kClassMin].free != nullptr) {
+    item = Take(classes_[wanted - kClassMin]);
   } else {
     auto* data = static_cast<std::byte*>(::operator new(block_bytes, std::align_val_t(AlignmentFor(block_bytes))));
     item = new FreeBlock(*this, data, block_bytes, pooled ? wanted - kClassMin : -1);
@@ -56,18 +63,32 @@ Slice BufferPool::Copy(std::span<const std::byte> bytes) {
   return copy;
 }
 
+bool BufferPool::HasRoom(size_t bytes) const {
+  const size_t kept = bytes_kept_ + bytes;
+  return kept <= keep_bytes_max_ || bytes_out_ + kept <= total_bytes_;
+}
+
+/// Makes room for a block by releasing blocks of sizes of which more is kept than of its own, so that sizes in use don't push out each other.
+bool BufferPool::MakeRoom(size_t size_class, size_t bytes) {
+  while (!HasRoom(bytes)) {
+    Class& most = *std::max_element(classes_, classes_ + kClasses, [](const Class& a, const Class& b) { return a.bytes < b.bytes; });
+    if (most.bytes <= classes_[size_class].bytes + bytes) return false;
+    Release(Take(most));
+  }
+  return true;
+}
+
 void BufferPool::Recycle(BufferBlock* block) noexcept {
   static_assert(offsetof(FreeBlock, block) == 0);
   auto* item = reinterpret_cast<FreeBlock*>(block);
-  bytes_out_ -= block->size();
-  if (item->size_class >= 0 && bytes_kept_ + block->size() <= keep_bytes_max_) {
-    item->next = free_[item->size_class];
-    free_[item->size_class] = item;
-    bytes_kept_ += block->size();
-    return;
-  }
-  ::operator delete(block->data(), std::align_val_t(AlignmentFor(block->size())));
-  delete item;
+  const size_t bytes = block->size();
+  bytes_out_ -= bytes;
+  if (item->size_class < 0 || !MakeRoom(static_cast<size_t>(item->size_class), bytes)) return Release(item);
+  Class& own = classes_[item->size_class];
+  item->next = own.free;
+  own.free = item;
+  own.bytes += bytes;
+  bytes_kept_ += bytes;
 }
 
 }  // namespace core

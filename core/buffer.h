@@ -105,11 +105,12 @@ class Slice {
   size_t size_ = 0;
 };
 
-/// The memory of one shard's buffers: blocks of powers of two from 1 KiB to 32 MiB, aligned to 4 KiB from 4 KiB on,
-/// kept for reuse up to a limit. Counts what is out, so that budgets and metrics can be built on it.
+/// The memory of one shard's buffers: blocks of powers of two from 1 KiB to 32 MiB, aligned to 4 KiB from 4 KiB on. Counts what is out, so that budgets
+/// and metrics can be built on it. Free blocks are kept for reuse, up to `keep_bytes_max` whatever is out, and beyond that as long as all blocks, out and
+/// kept, take no more than `total_bytes`: fresh large blocks cost their page faults. The sizes share what is kept: one that is no longer asked for gives way.
 class BufferPool final : public BlockOwner {
  public:
-  explicit BufferPool(size_t keep_bytes_max) : keep_bytes_max_(keep_bytes_max) {}
+  explicit BufferPool(size_t keep_bytes_max, size_t total_bytes = 0) : keep_bytes_max_(keep_bytes_max), total_bytes_(total_bytes) {}
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
   ~BufferPool();
@@ -129,11 +130,23 @@ class BufferPool final : public BlockOwner {
  private:
   static constexpr int kClassMin = 10;  // 1 KiB
   static constexpr int kClassMax = 25;  // 32 MiB
+  static constexpr size_t kClasses = kClassMax - kClassMin + 1;
   struct FreeBlock;
+  struct Class {
+    FreeBlock* free = nullptr;
+    size_t bytes = 0;  // of all free blocks
+  };
+
+  bool HasRoom(size_t bytes) const;
+  bool MakeRoom(size_t size_class, size_t bytes);
+  FreeBlock* Take(Class& from);
+  static void Release(FreeBlock* item);
+
   size_t keep_bytes_max_;
+  size_t total_bytes_;
   size_t bytes_out_ = 0;
   size_t bytes_kept_ = 0;
-  FreeBlock* free_[kClassMax - kClassMin + 1] = {};
+  Class classes_[kClasses];
 };
 
 }  // namespace core

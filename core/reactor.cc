@@ -23,7 +23,7 @@ Reactor::Reactor(ShardId shard, Io& io, Mailboxes& mailboxes, ReactorOptions opt
       options_(options),
       now_(io.Now()),
       wall_now_(io.WallNow()),
-      buffers_(options.pool_keep_bytes),
+      buffers_(options.pool_keep_bytes, options.pool_bytes),
       call_scope_(std::make_unique<Scope>()) {}
 
 Reactor::~Reactor() {

@@ -36,8 +36,9 @@ struct ReactorOptions {
   absl::Duration stall_limit = absl::Milliseconds(50);
   /// How long the shard watches for work before it falls asleep, while work comes that fast (SpinPolicy). Zero: never.
   absl::Duration spin_limit = absl::ZeroDuration();
-  /// The pool keeps at most this many free bytes for reuse.
+  /// The pool keeps at most this many free bytes for reuse, and more while what is out and what is kept are no more than pool_bytes.
   size_t pool_keep_bytes = size_t{32} << 20;
+  size_t pool_bytes = 0;
   /// So many blocks of received bytes may be held at once as they came; beyond, what arrives is copied (Socket).
   size_t received_blocks_max = 256;
 };

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <malloc.h>
 
 #include <cstdio>
 #include <string>
@@ -54,7 +55,15 @@ void AddBrokerOptions(CLI::App& command, ServerOptions& options) {
   command.footer(SettingsHelp(broker::BrokerSettings()));
 }
 
+/// Blocks from this size on are mapped one by one, and the kernel has them back when they are freed. By itself malloc moves that limit up to 32 MiB with
+/// the first large blocks; what is then left between blocks of other sizes is lost, and took as much memory again as was in use (tests/fault memory_limit).
+constexpr int kMappedBlockBytes = 256 << 10;
+/// What the end of a heap keeps, so that it does not grow and shrink with each request.
+constexpr int kHeapKeepBytes = 4 << 20;
+
 int Run(int argc, char** argv) {
+  (void)mallopt(M_MMAP_THRESHOLD, kMappedBlockBytes);  // only speed and memory depend on them
+  (void)mallopt(M_TRIM_THRESHOLD, kHeapKeepBytes);
   ServerOptions options;
   options.started = core::MonotonicNow();
   // The load generator and the store's tools have command lines of their own.

@@ -30,7 +30,7 @@ absl::StatusOr<uint64_t> ParseSize(std::string_view text) {
 
 uint64_t DefaultMemory(uint64_t limit, size_t shards) {
   const uint64_t most = std::max(uint64_t{256} << 20, (uint64_t{32} << 20) * shards);
-  return std::max(std::min(limit / 4, most), kShardBytesMin * shards);
+  return std::max(std::min(limit / 6, most), kShardBytesMin * shards);
 }
 
 absl::StatusOr<MemoryBudget> SplitMemory(uint64_t bytes, size_t shards) {

@@ -23,8 +23,9 @@ struct MemoryBudget {
 /// "512M", "1G", "64MiB", "1048576": bytes, K, M, G or T with an optional B or iB, powers of 1024. kInvalidArgument otherwise.
 absl::StatusOr<uint64_t> ParseSize(std::string_view text);
 
-/// What a process takes when nobody says how much: a quarter of `limit` (the machine's memory or the cgroup's limit), at most 256 MiB
-/// or, with many shards, 32 MiB each.
+/// What a process takes when nobody says how much: a sixth of `limit` (the machine's memory or the cgroup's limit), at most 256 MiB
+/// or, with many shards, 32 MiB each. What is attacked takes three and a half times as much and some 30 MiB (docs/LIMITS.md), and the kernel's
+/// share (sockets, page tables, pages of the disk that it can't give back yet) has to fit beside it.
 uint64_t DefaultMemory(uint64_t limit, size_t shards);
 
 /// Splits `bytes` evenly. kInvalidArgument when a shard would get less than kShardBytesMin.

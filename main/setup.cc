@@ -75,6 +75,7 @@ absl::Status ChooseMemory(const ServerOptions& options, BrokerSetup& setup) {
   setup.runtime.receive_buffers = setup.memory.receive_buffers;
   setup.runtime.receive_buffer_bytes = setup.memory.receive_buffer_bytes;
   setup.runtime.reactor.pool_keep_bytes = setup.memory.pool_keep_bytes;
+  setup.runtime.reactor.pool_bytes = setup.memory.pool_keep_bytes + setup.memory.read_cache_bytes;  // the cache's blocks are the pool's
   return absl::OkStatus();
 }
 

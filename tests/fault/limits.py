@@ -94,6 +94,7 @@ def memory_limit(context, rounds, seed):
             results = producers.results(60)
             check(results[0], 'nothing was acknowledged')
             check(group.kills() == 0, 'the kernel has killed for want of memory')
+            check(top >> 20 <= LIMIT_MIB * 3 // 4, 'the next flood may be one too many: MiB resident', top >> 20)
             check(server.daemon.running, 'the broker ended')
             ledger.add(*results)
             ledger.verify(server.address)

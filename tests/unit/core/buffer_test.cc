@@ -65,6 +65,38 @@ TEST(BufferTest, ThePoolKeepsUpToItsLimit) {
   EXPECT_EQ(pool.bytes_kept(), 60U * 1024);
 }
 
+// Catches large blocks that are made anew for each request although the memory for them is there, and kept ones beyond what was given.
+TEST(BufferTest, MoreIsKeptWhileLittleIsOut) {
+  constexpr size_t kKiB = 1024;
+  BufferPool pool(64 * kKiB, 1024 * kKiB);
+  std::vector<Slice> slices;
+  for (int i = 0; i < 16; ++i) slices.push_back(pool.Allocate(128 * kKiB));
+  slices.resize(8);  // 1 MiB is out still
+  EXPECT_EQ(pool.bytes_kept(), 0U);
+  slices.resize(6);
+  EXPECT_EQ(pool.bytes_kept(), 256 * kKiB);
+  slices.clear();
+  EXPECT_EQ(pool.bytes_kept(), 1024 * kKiB);
+}
+
+// Catches a pool that is full of blocks of a size that nobody asks for any more.
+TEST(BufferTest, ASizeOutOfUseGivesWay) {
+  constexpr size_t kKiB = 1024;
+  BufferPool pool(1024 * kKiB);
+  {
+    std::vector<Slice> slices;
+    for (int i = 0; i < 1024; ++i) slices.push_back(pool.Allocate(kKiB));
+  }
+  EXPECT_EQ(pool.bytes_kept(), 1024 * kKiB);
+  for (int i = 0; i < 4; ++i) {
+    std::vector<Slice> slices;
+    for (int k = 0; k < 4; ++k) slices.push_back(pool.Allocate(128 * kKiB));
+  }
+  EXPECT_EQ(pool.bytes_kept(), 1024 * kKiB);
+  const std::vector<Slice> large = {pool.Allocate(128 * kKiB), pool.Allocate(128 * kKiB), pool.Allocate(128 * kKiB), pool.Allocate(128 * kKiB)};
+  EXPECT_EQ(pool.bytes_kept(), 512 * kKiB) << "they were not all reused";
+}
+
 TEST(BufferTest, ACopyOfNothingIsEmpty) {
   BufferPool pool(0);
   EXPECT_TRUE(pool.Copy(std::string_view()).empty());

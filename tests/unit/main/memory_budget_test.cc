@@ -36,7 +36,10 @@ TEST(MemoryBudgetTest, TheSharesFit) {
 TEST(MemoryBudgetTest, TheDefaultIsModestAndAlwaysEnough) {
   EXPECT_EQ(DefaultMemory(24 * 1024 * kMiB, 2), 256 * kMiB);
   EXPECT_EQ(DefaultMemory(512 * 1024 * kMiB, 64), 2048 * kMiB);
-  EXPECT_EQ(DefaultMemory(512 * kMiB, 2), 128 * kMiB);
+  for (const uint64_t limit : {128 * kMiB, 256 * kMiB, 512 * kMiB, 1024 * kMiB, 4096 * kMiB}) {
+    const uint64_t attacked = DefaultMemory(limit, 2) * 7 / 2 + 30 * kMiB;
+    EXPECT_LE(attacked, limit * 7 / 8) << "in a control group with " << limit / kMiB << " MiB the kernel would end it";
+  }
   for (const size_t shards : {1u, 2u, 16u}) EXPECT_TRUE(SplitMemory(DefaultMemory(16 * kMiB, shards), shards).ok());
 }
 
