@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from fault import (bad_input, confinement, damage, delayed, disk_errors, hostile, kill, limits, metadata_cut,  # noqa: E402
                    others, pauses, power_cut, restart, transactional)
-from interop import harness  # noqa: E402
+from interop import harness, runner  # noqa: E402
 from peers import ringmq, rocketmq  # noqa: E402
 
 
@@ -57,6 +57,14 @@ ROUNDS = {
 }
 
 
+# Which run beside each other (interop/lanes.py): none that judges how late something is by less than seconds. Of two with a disk of their own one waits for the other.
+DISK = 'a disk'
+BESIDE = {
+    'kill_async_flush': None, 'kill_sync_flush': None, 'kill_while_waiting': None, 'kill_in_transactions': None, 'power_cut_sync_flush': DISK,
+    'power_cut_while_recovering': DISK, 'power_cut_in_operations': DISK, 'failed_reads': DISK, 'flipped_bits': None, 'damaged_files': None, 'consumers_killed': None,
+}
+
+
 def all_tests(options):
     """(name, function of the context) of each test, with its rounds and its seed."""
     seed = options.seed
@@ -71,7 +79,7 @@ def all_tests(options):
 
         def run(context):
             return function(context)
-        run.again = ' '.join(command)
+        run.again, run.beside, run.uses = ' '.join(command), name in BESIDE, BESIDE.get(name)
         return name, run
     return [
         sized('kill_async_flush', kill.kill_under_load, '5.3.3', 'ASYNC_FLUSH'),
@@ -137,7 +145,7 @@ def main():
 
     def run(these):
         folder = tempfile.mkdtemp(prefix='ringmq-fault-')
-        return harness.run_all(harness.Context(options.server, folder), these, options.verbose, options.keep)
+        return runner.run_all(options.server, folder, these, options.verbose, options.keep)
     if not options.soak:
         return 1 if run(tests)[0] else 0
     names, failed, skipped, passes = {name for name, _ in tests}, 0, 0, 0

@@ -2,12 +2,13 @@
 import re
 
 import rawmq
-from interop.harness import Admin, check, test
+from interop.harness import Admin, beside, check, test
 
 VERSION = '5.3.3'
 
 
 @test
+@beside
 def mqadmin(context):
     """updateTopic, topicList, topicRoute, topicStatus, clusterList, brokerStatus, consumerProgress, deleteTopic."""
     server, clients = context.server, context.clients(VERSION)

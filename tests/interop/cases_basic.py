@@ -3,7 +3,7 @@ import statistics
 import time
 
 import rawmq
-from interop.harness import VERSIONS, check, test, test_all_clients, test_all_clients_in_time
+from interop.harness import VERSIONS, beside, check, test, test_all_clients, test_all_clients_in_time
 
 
 def name_of(text, version):
@@ -101,6 +101,7 @@ def tag_filter(context, version):
 
 
 @test_all_clients_in_time
+@beside
 def ordered_by_key(context, version):
     """MessageListenerOrderly: the messages of a key come in the order of sending, and never to two listeners at once,
     while a member joins and one leaves."""

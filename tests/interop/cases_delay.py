@@ -2,7 +2,7 @@
 import time
 
 from interop.cases_basic import name_of
-from interop.harness import ClientError, check, test, test_all_clients, test_all_clients_in_time
+from interop.harness import ClientError, beside, check, test, test_all_clients, test_all_clients_in_time
 
 # The broker keeps times to 50 ms. A machine that is busy with the tests themselves adds to what the client sees.
 LATE_MS = 400
@@ -33,6 +33,7 @@ def delay_levels(context, version):
 
 
 @test_all_clients_in_time
+@beside
 def retry_until_consumed(context, version):
     """A consumer that fails twice gets the message three times, with its topic and its first id, counted from 0."""
     clients, topic = context.clients(version), context.topic(name_of('Retry', version))
@@ -54,6 +55,7 @@ def retry_until_consumed(context, version):
 
 
 @test_all_clients_in_time
+@beside
 def dead_letters(context, version):
     """What fails more often than the consumer allows is in %DLQ%group, and everybody may read it there."""
     clients, topic = context.clients(version), context.topic(name_of('Dead', version))

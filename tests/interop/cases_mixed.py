@@ -6,7 +6,7 @@ brokers register with both nameservers. With the real RocketMQ under test all fo
 import contextlib
 
 import rawmq
-from interop.harness import VERSIONS, Admin, check, test, wait_until
+from interop.harness import VERSIONS, Admin, beside, check, test, wait_until
 from peers import rocketmq
 
 OURS, REAL = 'broker-ours', 'broker-real'
@@ -51,6 +51,7 @@ def served(context, namesrv, broker, topic):
 
 
 @test
+@beside
 def real_broker_at_our_nameserver(context):
     """A RocketMQ 5.3.3 broker registers with the nameserver under test, and Java clients find it there."""
     all_of = cluster(context)
@@ -58,6 +59,7 @@ def real_broker_at_our_nameserver(context):
 
 
 @test
+@beside
 def our_broker_at_real_nameserver(context):
     """The broker under test registers with a RocketMQ 5.3.3 nameserver, and Java clients find it there."""
     all_of = cluster(context)
@@ -65,6 +67,7 @@ def our_broker_at_real_nameserver(context):
 
 
 @test
+@beside
 def mixed_cluster(context):
     """A topic on both brokers: one producer and one consumer use both; both nameservers say the same."""
     all_of, topic = cluster(context), 'OnBoth'
@@ -94,6 +97,7 @@ def mixed_cluster(context):
 
 
 @test
+@beside
 def nameserver_lost_and_back(context):
     """The nameserver under test is killed: clients go on with what they know. It comes back empty: both brokers
     register again by themselves, and new clients find everything."""
@@ -127,6 +131,7 @@ def nameserver_lost_and_back(context):
 
 
 @test
+@beside
 def broker_gone_from_nameservers(context):
     """A broker that is killed leaves the routes of both nameservers at once, not after the 120 s without heart-beat. One that is stopped
     takes its leave itself."""

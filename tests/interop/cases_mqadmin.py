@@ -6,7 +6,7 @@ import time
 import rawmq
 from interop.cases_admin import VERSION
 from interop.clients import ClientError, Clients
-from interop.harness import Admin, Failure, Skip, check, test, wait_until
+from interop.harness import Admin, Failure, Skip, beside, check, test, wait_until
 from interop.mqadmin_commands import COMMANDS, DIFFERENCES, NOT_RUN, VARYING
 from peers import rocketmq
 
@@ -73,6 +73,7 @@ def missing(scene, command, text):
 
 
 @test
+@beside
 def mqadmin_commands(context):
     """Each command that applies does what it is for; and the table names every command that the tool has."""
     scene = Scene(context, context.standalone('mqadmin'))
@@ -99,6 +100,7 @@ def normal(scene, command, text):
 
 
 @test
+@beside
 def mqadmin_beside_rocketmq(context):
     """The same commands on the same data of RingMQ and of the real RocketMQ 5.3.3 print the same, but for what DIFFERENCES names."""
     if context.kind == 'rocketmq':

@@ -5,7 +5,7 @@ import time
 import rawmq
 from interop.cases_admin import VERSION, table
 from interop.cases_basic import name_of
-from interop.harness import Admin, Skip, check, test, test_each_client, wait_until
+from interop.harness import Admin, Skip, beside, check, test, test_each_client, wait_until
 
 
 def offsets(context, group, topic, queues):
@@ -17,6 +17,7 @@ def offsets(context, group, topic, queues):
 
 
 @test_each_client
+@beside
 def reset_offset_by_time(context, version):
     """resetOffsetByTime: a running consumer that has consumed everything and waits for more gets what was stored from then on once
     more, and nothing older; skipAccumulatedMessage lets one that comes back begin behind what has piled up."""
@@ -59,6 +60,7 @@ def reset_offset_by_time(context, version):
 
 
 @test
+@beside
 def reset_offset_of_a_queue(context):
     """resetOffsetByTime -b -q -o: one queue to a given offset, the others stay; what is out of range or unknown is refused."""
     server, clients, topic, group = context.server, context.clients(VERSION), context.topic('ResetQueue', 2), 'reset-queue-group'
@@ -87,6 +89,7 @@ def reset_offset_of_a_queue(context):
 
 
 @test_each_client
+@beside
 def tools_ask_members(context, version):
     """Request 223 (no mqadmin command sends it): each member tells its offsets; queryMsgById -g -d: the member named consumes that
     message once more."""

@@ -3,7 +3,7 @@ import time
 
 from interop.cases_admin import VERSION
 from interop.cases_basic import name_of
-from interop.harness import Admin, check, test
+from interop.harness import Admin, beside, check, test
 
 POP_CLIENT = '5.3.3'  # 4.9 has none
 INVISIBLE = 6  # seconds; the client takes no less than 5
@@ -18,6 +18,7 @@ def popping(context, topic, group, server):
 
 
 @test
+@beside
 def pop_consumers(context):
     """Two members of a group that pops share the messages; each comes once, and none again when its invisible time is over."""
     clients = context.clients(POP_CLIENT)
@@ -47,6 +48,7 @@ def pop_consumers(context):
 
 
 @test
+@beside
 def pop_failures_come_again(context):
     """What a listener refuses comes again, counted, after the time that the client chooses; what a consumer dies with comes again to another."""
     clients = context.clients(POP_CLIENT)
@@ -65,6 +67,7 @@ def pop_failures_come_again(context):
 
 
 @test
+@beside
 def pop_across_restarts(context):
     """What was acknowledged before the broker was killed does not come again; what was in flight comes, once its time is over."""
     server = context.standalone('pop-restarts')

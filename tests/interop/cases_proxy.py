@@ -8,7 +8,7 @@ import time
 
 import rawmq
 from interop.clients import GRPC
-from interop.harness import Clients, check, test
+from interop.harness import Clients, beside, check, test
 from peers import rocketmq
 from peers.proxy import Proxy
 
@@ -38,6 +38,7 @@ def group(context, name, ordered=False):
 
 
 @test
+@beside
 def grpc_push(context):
     """What a gRPC producer sends a push consumer gets, by tag, and again when it fails; behind a proxy that acknowledges in batches."""
     clients = grpc_clients(context, batch_ack=True)
@@ -56,6 +57,7 @@ def grpc_push(context):
 
 
 @test
+@beside
 def grpc_simple(context):
     """A simple consumer: acknowledged messages do not come again, others after their invisible time, or after the changed one."""
     clients = grpc_clients(context)
@@ -86,6 +88,7 @@ def grpc_simple(context):
 
 
 @test
+@beside
 def grpc_ordered_delayed_transactional(context):
     """The other kinds of messages: by message group in order, at their time, and when their transaction is committed, or asked for."""
     clients = grpc_clients(context)
@@ -119,6 +122,7 @@ def python_with_client():
 
 
 @test
+@beside
 def grpc_python(context):
     """The client for Python gets what it has sent, each once."""
     python, clients = python_with_client(), grpc_clients(context)

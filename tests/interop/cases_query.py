@@ -5,7 +5,7 @@ import time
 import rawmq
 from interop.cases_admin import VERSION, table
 from interop.cases_basic import name_of
-from interop.harness import Admin, check, test, test_each_client, wait_until
+from interop.harness import Admin, beside, check, test, test_each_client, wait_until
 
 QUERY_MESSAGE, QUERY_NOT_FOUND = 12, 22
 EVER = str(2 ** 63 - 1)
@@ -19,6 +19,7 @@ def records(raw, topic, key, **more):
 
 
 @test_each_client
+@beside
 def query_by_key(context, version):
     """queryMessage by one of several KEYS, in a time, no more than asked for; viewMessage by the id that the send has returned."""
     clients, topic = context.clients(version), context.topic(name_of('Query', version))
@@ -92,6 +93,7 @@ def query_on_the_wire(context):
 
 
 @test
+@beside
 def query_what_waits(context):
     """Delayed messages are found once they are delivered, transactions once they are committed, and what is rolled back never."""
     clients, topic = context.clients(VERSION), context.topic('QueryLater')
@@ -113,6 +115,7 @@ def query_what_waits(context):
 
 
 @test_each_client
+@beside
 def message_trace(context, version):
     """A producer that traces: queryMsgTraceById tells when each message was sent, by whom and how that went."""
     server = context.standalone(name_of('trace', version), traceTopicEnable='true')
@@ -134,6 +137,7 @@ def message_trace(context, version):
 
 
 @test
+@beside
 def query_after_restarts(context):
     """After kill -9, and after a clean end, all that was acknowledged is found at once."""
     server = context.standalone('query-restarts')

@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 
 import rawmq
-from interop.harness import Failure, check, test, wait_until
+from interop.harness import Failure, check, heavy, test, wait_until
 from peers import ringmq, rocketmq
 
 VERSION = '5.3.3'
@@ -105,6 +105,7 @@ def drop_oldest_segments(data):
 
 
 @test
+@heavy
 def store_export_to_rocketmq(context):
     """What a RingMQ broker stored, the real RocketMQ serves: offsets, bodies, properties, times, groups' progress; also
     when queues begin behind 0, and after its next start."""
@@ -152,6 +153,7 @@ def store_export_to_rocketmq(context):
 
 
 @test
+@heavy
 def store_import_from_rocketmq(context):
     """What the real RocketMQ stored, RingMQ serves with another number of shards; a deleted topic stays deleted, one
     made anew begins at 0."""

@@ -2,7 +2,7 @@
 import time
 
 from interop.cases_basic import name_of
-from interop.harness import check, test, test_all_clients
+from interop.harness import beside, check, test, test_all_clients
 
 # So that a test need not take the half minute of the default.
 FAST = {'transactionTimeOut': '1000', 'transactionCheckInterval': '1500'}
@@ -13,6 +13,7 @@ def checks_of(clients, ids):
 
 
 @test_all_clients
+@beside
 def transactions(context, version):
     """What is committed comes, once, and looks like any message; what is rolled back or left open does not."""
     clients, topic = context.clients(version), context.topic(name_of('Transactions', version))
@@ -34,6 +35,7 @@ def transactions(context, version):
 
 
 @test
+@beside
 def transaction_check_backs(context):
     """Who does not say is asked, and his answer counts; when he has died another producer of his group is asked."""
     server = context.standalone('check-backs', **FAST)
@@ -66,6 +68,7 @@ def transaction_check_backs(context):
 
 
 @test
+@beside
 def transactions_across_restarts(context):
     """What is pending when the broker is killed is pending afterwards: its end counts, and its producer is asked."""
     server = context.standalone('tx-restarts', flushDiskType='ASYNC_FLUSH', **FAST)
@@ -96,6 +99,7 @@ def transactions_across_restarts(context):
 
 
 @test
+@beside
 def transactions_put_aside(context):
     """Who is asked as often as transactionCheckMax allows and never knows has his message in TRANS_CHECK_MAX_TIME_TOPIC."""
     server = context.standalone('tx-aside', transactionCheckMax='2', **FAST)

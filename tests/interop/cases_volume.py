@@ -2,12 +2,13 @@
 import time
 
 import rawmq
-from interop.harness import check, test_each_client, wait_until
+from interop.harness import check, heavy, test_each_client, wait_until
 
 PRODUCERS, QUEUES, PER_PRODUCER, BATCH = 4, 8, 25_000, 25
 
 
 @test_each_client
+@heavy
 def hundred_thousand(context, version):
     """Four producers send synchronously, asynchronously, one way and in batches over 8 queues, while a group of two
     grows to three and shrinks to one; then the consumer and the broker restart. Every acknowledged message arrives,

@@ -1,7 +1,7 @@
 """The list of tests, what they run on, and the words they judge with."""
 import contextlib
+import dataclasses
 import pathlib
-import shutil
 import sys
 import time
 import traceback
@@ -29,6 +29,18 @@ def check(condition, *what):
 TESTS = []  # (name, function)
 
 
+def beside(function):
+    """Marks a test that mostly waits and has no limit that a busy machine breaks: it runs beside others."""
+    function.beside = True
+    return function
+
+
+def heavy(function):
+    """Marks one of those that has much to compute, too: one at a time."""
+    function.uses = 'the processors'
+    return beside(function)
+
+
 def test(function):
     """Registers a test that runs once."""
     TESTS.append((function.__name__, function))
@@ -41,7 +53,7 @@ def test_with(*versions, slow=()):
         for version in versions:
             def run(context, version=version):
                 return function(context, version)
-            run.slow = version in slow
+            run.slow, run.beside, run.uses = version in slow, getattr(function, 'beside', False), getattr(function, 'uses', None)
             TESTS.append((f'{function.__name__}[{version}]', run))
         return function
     return register
@@ -158,49 +170,45 @@ def wait_until(condition, seconds, what):
         time.sleep(0.05)
 
 
-def run_all(context, tests, verbose=False, keep=False, judge=None):
-    """Runs the tests, prints one line each and the sum; returns how many failed and how many were skipped. A function's attribute `again` is the command that runs it
-    again, which its failure names. `judge` gets the requests that RingMQ's servers were sent in each test that passed, and says what is wrong with them."""
-    requests = {}
-    if judge:
-        ringmq.requests_seen = set()
-    passed = failed = skipped = 0
-    for name, function in tests:
-        begin = time.monotonic()
-        detail, word = '', 'PASS'
-        try:
-            detail = function(context) or ''
-        except Skip as reason:
-            word, detail = 'SKIP', str(reason)
-        except (KeyboardInterrupt, SystemExit):
-            context.close()  # who still runs, and what is mounted
-            raise
-        except Exception as error:  # noqa: BLE001  whatever it is, the next test shall run
-            word, detail = 'FAIL', f'{type(error).__name__}: {error}'
-            if verbose or not isinstance(error, (Failure, StartError, ClientError)):
-                detail += '\n' + traceback.format_exc()
-        crashes = context.crashes()
-        context.own.close()
-        if judge:
-            for server in context.servers:
-                if isinstance(server, ringmq.Server):
-                    server.note_requests()
-            if word == 'PASS':
-                requests[name] = frozenset(ringmq.requests_seen)
-            ringmq.requests_seen.clear()
-        if crashes:
-            word, detail = 'FAIL', '\n'.join([detail, *crashes])
-        if word == 'FAIL' and hasattr(function, 'again'):
-            detail += f'\nagain: {function.again}'
-        passed, failed, skipped = passed + (word == 'PASS'), failed + (word == 'FAIL'), skipped + (word == 'SKIP')
-        print(f'{word} {name} ({time.monotonic() - begin:.1f} s){": " if detail else ""}{detail}', flush=True)
-    context.close()
-    for what in judge(requests) if judge else []:
-        failed += 1
-        print(f'FAIL {what}')
-    if keep or failed:
-        print(f'server logs and data: {context.folder}')
-    else:
-        shutil.rmtree(context.folder, ignore_errors=True)
-    print(f'{passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''), flush=True)
-    return failed, skipped
+@dataclasses.dataclass
+class Outcome:
+    """What became of one test. `requests`: the codes that RingMQ's servers were sent in it, where that is noted."""
+    name: str
+    word: str
+    seconds: float
+    detail: str = ''
+    requests: frozenset = frozenset()
+
+    def __str__(self):
+        return f'{self.word} {self.name} ({self.seconds:.1f} s){": " if self.detail else ""}{self.detail}'
+
+
+def run_one(context, name, function, verbose):
+    """Runs a test and ends what it started. A function's attribute `again` is the command that runs it again, which its failure names."""
+    begin = time.monotonic()
+    detail, word = '', 'PASS'
+    try:
+        detail = function(context) or ''
+    except Skip as reason:
+        word, detail = 'SKIP', str(reason)
+    except (KeyboardInterrupt, SystemExit):
+        context.close()  # who still runs, and what is mounted
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it is, the next test shall run
+        word, detail = 'FAIL', f'{type(error).__name__}: {error}'
+        if verbose or not isinstance(error, (Failure, StartError, ClientError)):
+            detail += '\n' + traceback.format_exc()
+    crashes = context.crashes()
+    context.own.close()
+    requests = frozenset()
+    if ringmq.requests_seen is not None:
+        for server in context.servers:
+            if isinstance(server, ringmq.Server):
+                server.note_requests()
+        requests = frozenset(ringmq.requests_seen)
+        ringmq.requests_seen.clear()
+    if crashes:
+        word, detail = 'FAIL', '\n'.join([detail, *crashes])
+    if word == 'FAIL' and hasattr(function, 'again'):
+        detail += f'\nagain: {function.again}'
+    return Outcome(name, word, time.monotonic() - begin, detail, requests)

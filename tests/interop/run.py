@@ -15,7 +15,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from interop import (cases_admin, cases_application, cases_basic, cases_bench, cases_delay, cases_filter, cases_mixed,  # noqa: E402,F401
                      cases_mqadmin, cases_offsets, cases_pop, cases_protocol, cases_proxy, cases_query, cases_store,
-                     cases_transaction, cases_volume, harness, proofs)
+                     cases_transaction, cases_volume, harness, proofs, runner)
 from peers import ringmq  # noqa: E402
 
 
@@ -45,7 +45,7 @@ def main():
     folder = tempfile.mkdtemp(prefix='ringmq-interop-')
     known = {name for name, _ in harness.TESTS}
     judge = (lambda seen: proofs.wrong(seen, known)) if options.server == 'ringmq' else None
-    return 1 if harness.run_all(harness.Context(options.server, folder), tests, options.verbose, options.keep, judge)[0] else 0
+    return 1 if runner.run_all(options.server, folder, tests, options.verbose, options.keep, judge)[0] else 0
 
 
 if __name__ == '__main__':

@@ -28,13 +28,14 @@ def is_free(port):
 
 
 _given = set()
+lane, lanes = 0, 1  # processes that run tests beside each other take ports of their own, also while a server is down
 
 
 def free_port(rng=random.SystemRandom()):
     """A port P with P-2 (RocketMQ's VIP channel) and P+1 (its replication) free too, and out of the range from which
     the kernel takes ports for outgoing connections, so that it stays free while its server is down."""
     for _ in range(1000):
-        port = rng.randrange(14000, 31000, 8)
+        port = rng.randrange(14000 + 8 * lane, 31000, 8 * lanes)
         if port not in _given and all(is_free(p) for p in (port - 2, port, port + 1)):
             _given.add(port)
             return port
