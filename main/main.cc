@@ -7,6 +7,7 @@
 #include "bench/bench.h"
 #include "broker/config.h"
 #include "core/host.h"
+#include "core/out_of_memory.h"
 #include "core/strings.h"
 #include "main/compatibility.h"
 #include "main/server_options.h"
@@ -64,6 +65,7 @@ constexpr int kHeapKeepBytes = 4 << 20;
 int Run(int argc, char** argv) {
   (void)mallopt(M_MMAP_THRESHOLD, kMappedBlockBytes);  // only speed and memory depend on them
   (void)mallopt(M_TRIM_THRESHOLD, kHeapKeepBytes);
+  core::EndWhenOutOfMemory();
   ServerOptions options;
   options.started = core::MonotonicNow();
   // The load generator and the store's tools have command lines of their own.

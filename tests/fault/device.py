@@ -24,13 +24,12 @@ CLONE_NEWNS = 0x00020000
 _namespace_of = None  # the process that has its own
 
 
-def _program():
-    """The path of fbd, built when it is not there."""
-    build = ringmq.ROOT / 'build' / 'release'
-    target = 'tests/fault/rig/fbd'
+def built(target, needs=''):
+    """The path of a program of the rig, built when it is not there."""
+    build, target = ringmq.ROOT / 'build' / 'release', f'tests/fault/rig/{target}'
     done = subprocess.run(['ninja', '-C', build, '--quiet', target], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Skip(f'the faulty disk is not built, is libfuse3-dev installed? {done.stdout.strip()[-300:]}')
+        raise Skip(f'{target} is not built{needs}: {done.stdout.strip()[-300:]}')
     return build / target
 
 
@@ -62,7 +61,7 @@ class Device:
 
     def __init__(self, context, mebibytes=256):
         require()
-        program = _program()
+        program = built('fbd', ', is libfuse3-dev installed?')
         _own_namespace()
         place = context.fresh_folder('disk')
         self.image, self.folder = place / 'device' / 'disk.img', place / 'mounted'

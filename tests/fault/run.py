@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from fault import (bad_input, confinement, damage, delayed, disk_errors, hostile, kill, limits, metadata_cut,  # noqa: E402
+from fault import (allocations, bad_input, confinement, damage, delayed, disk_errors, hostile, kill, limits, metadata_cut,  # noqa: E402
                    others, pauses, power_cut, restart, transactional)
 from interop import harness, runner  # noqa: E402
 from peers import ringmq, rocketmq  # noqa: E402
@@ -41,6 +41,7 @@ ROUNDS = {
     'flipped_bits': (40, 10_000),
     'damaged_files': (25, 200),
     'memory_limit': (1, 10),
+    'refused_allocations': (24, 1000),
     'stopped_process': (4, 100),
     'clock_steps': (6, 100),
     'nameservers_lost': (2, 50),
@@ -61,7 +62,7 @@ ROUNDS = {
 DISK = 'a disk'
 BESIDE = {
     'kill_async_flush': None, 'kill_sync_flush': None, 'kill_while_waiting': None, 'kill_in_transactions': None, 'power_cut_sync_flush': DISK,
-    'power_cut_while_recovering': DISK, 'power_cut_in_operations': DISK, 'failed_reads': DISK, 'flipped_bits': None, 'damaged_files': None, 'consumers_killed': None,
+    'power_cut_while_recovering': DISK, 'power_cut_in_operations': DISK, 'failed_reads': DISK, 'flipped_bits': None, 'damaged_files': None, 'consumers_killed': None, 'refused_allocations': None,
 }
 
 
@@ -99,6 +100,7 @@ def all_tests(options):
         sized('flipped_bits', damage.flipped_bits),
         sized('damaged_files', damage.damaged_files),
         sized('memory_limit', limits.memory_limit),
+        sized('refused_allocations', allocations.refused_allocations),
         sized('stopped_process', pauses.stopped_process),
         sized('clock_steps', pauses.clock_steps),
         sized('nameservers_lost', others.nameservers_lost),

@@ -1,0 +1,103 @@
+"""E5: an allocation that the system refuses, any one of a run, while the server starts or while it works. It ends at once and says why, or did without; the next
+start has all that was acknowledged."""
+import random
+import signal
+import struct
+import time
+
+import rawmq
+from fault.device import built, server_on
+from fault.ledger import Ledger
+from fault.load import Producers
+from interop.harness import Failure, Skip, check
+from peers.process import StartError
+
+TOPIC, QUEUES, PRODUCERS = 'Refused', 4, 2
+LOAD_SECONDS = 0.4
+SAID = 'out of memory: '
+
+
+class Hook:
+    """rig/refuse_memory.cc in a server's environment."""
+
+    def __init__(self, server, folder):
+        self.environment, self.count = server.daemon.env, folder / 'allocations'
+        self.environment.update(LD_PRELOAD=str(built('librefuse_memory.so')), REFUSE_COUNT=str(self.count))
+
+    def refuse(self, number):
+        """From the next start on; 0: none."""
+        self.environment.update(REFUSE_AT=str(number))
+
+    def counted(self):
+        return struct.unpack('=Q', self.count.read_bytes())[0]
+
+
+def refused_allocations(context, rounds, seed):
+    if context.kind != 'ringmq':
+        raise Skip('a JVM has its own memory')
+    rng = random.Random(seed)
+    server = server_on(context, context.fresh_folder('refused'), flushDiskType='SYNC_FLUSH', mappedFileSizeCommitLog=8 << 20)
+    hook = Hook(server, context.fresh_folder('hook'))
+    producers, ledger = Producers(PRODUCERS, TOPIC, QUEUES, seed), Ledger(TOPIC, QUEUES)
+    context.own.callback(producers.close)
+    hook.refuse(0)
+    server.start()
+    ready = hook.counted()
+    with rawmq.Connection(server.address, timeout=30) as connection:
+        connection.create_topic(TOPIC, QUEUES)
+    load(server, producers, ledger)
+    of_a_load = hook.counted() - ready
+    server.kill()
+    ledger.happened('kill')
+    check(ready > 0 and of_a_load > 0, 'allocations at the start and of a load', ready, of_a_load)
+    ends = {'at the start': 0, 'at work': 0, 'went on': 0}
+    every = max(5, rounds // 8)  # reading all of it grows with what there is
+    for number in range(rounds):
+        at = rng.randrange(1, ready) if number % 4 == 0 else rng.randrange(ready, ready + of_a_load)
+        try:
+            ends[one(server, hook, at, producers, ledger)] += 1
+            hook.refuse(0)
+            server.start()
+            ready = hook.counted()  # the more is stored the more a start asks for
+            ledger.verify(server.address, whole=number % every == every - 1 or number == rounds - 1)
+            server.kill()
+            ledger.happened('kill')
+        except Exception as error:
+            raise Failure(f'allocation {at} ({ready} at the start): {type(error).__name__}: {error}') from error
+    check(ends['at the start'] and ends['at work'], 'how they ended', ends)
+    return f'{rounds} of some {ready + of_a_load} allocations: {ends}, {ledger.acknowledged} acknowledged, 0 lost; seed {seed}'
+
+
+def load(server, producers, ledger):
+    """A moment of sends, also some that need more than a pooled buffer, and requests that change something."""
+    producers.go(server.address, LOAD_SECONDS, sizes=(100, 1000, 100_000))
+    try:
+        with rawmq.Connection(server.address, timeout=5) as connection:
+            for i in range(5):
+                connection.create_topic(f'Other{i}', 1)
+    except (rawmq.ConnectionClosed, OSError):  # it ended
+        pass
+    ledger.add(*producers.results(20))
+
+
+def one(server, hook, at, producers, ledger):
+    """A run in which allocation `at` is refused; how it ended."""
+    hook.refuse(at)
+    try:
+        server.start()
+    except StartError as error:
+        how, output, code = 'at the start', error.output, error.code
+    else:
+        load(server, producers, ledger)
+        deadline = time.monotonic() + 0.1
+        while server.daemon.running and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if server.daemon.running:
+            server.kill()
+            ledger.happened('kill')
+            return 'went on'
+        how, output, code = 'at work', server.daemon.output(), server.daemon.process.returncode
+    server.daemon.told_to_end = True  # it may
+    ledger.happened('kill')
+    check(code == -signal.SIGABRT and SAID in output, 'it ended with', code, 'and said', output[-500:])
+    return how
