@@ -49,6 +49,7 @@ Slice BufferPool::Allocate(size_t size) {
   if (pooled && classes_[wanted - kClassMin].free != nullptr) {
     item = Take(classes_[wanted - kClassMin]);
   } else {
+    for (int i = 0; i < kReleasesMax && bytes_kept_ > keep_bytes_max_ && bytes_out_ + bytes_kept_ + block_bytes > total_bytes_; ++i) Release(Take(Most()));
     auto* data = static_cast<std::byte*>(::operator new(block_bytes, std::align_val_t(AlignmentFor(block_bytes))));
     item = new FreeBlock(*this, data, block_bytes, pooled ? wanted - kClassMin : -1);
   }
@@ -68,14 +69,20 @@ bool BufferPool::HasRoom(size_t bytes) const {
   return kept <= keep_bytes_max_ || bytes_out_ + kept <= total_bytes_;
 }
 
-/// Makes room for a block by releasing blocks of sizes of which more is kept than of its own, so that sizes in use don't push out each other.
+/// The size of which most is kept.
+BufferPool::Class& BufferPool::Most() {
+  return *std::max_element(classes_, classes_ + kClasses, [](const Class& a, const Class& b) { return a.bytes < b.bytes; });
+}
+
+/// Makes room for a block by releasing blocks of sizes of which more is kept than of its own, so that sizes in use don't push out each other. False when there is none
+/// yet.
 bool BufferPool::MakeRoom(size_t size_class, size_t bytes) {
-  while (!HasRoom(bytes)) {
-    Class& most = *std::max_element(classes_, classes_ + kClasses, [](const Class& a, const Class& b) { return a.bytes < b.bytes; });
+  for (int i = 0; i < kReleasesMax && !HasRoom(bytes); ++i) {
+    Class& most = Most();
     if (most.bytes <= classes_[size_class].bytes + bytes) return false;
     Release(Take(most));
   }
-  return true;
+  return HasRoom(bytes);
 }
 
 void BufferPool::Recycle(BufferBlock* block) noexcept {

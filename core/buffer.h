@@ -131,6 +131,7 @@ class BufferPool final : public BlockOwner {
   static constexpr int kClassMin = 10;  // 1 KiB
   static constexpr int kClassMax = 25;  // 32 MiB
   static constexpr size_t kClasses = kClassMax - kClassMin + 1;
+  static constexpr int kReleasesMax = 32;  // at a time: a shard is not to stop for what has to give way
   struct FreeBlock;
   struct Class {
     FreeBlock* free = nullptr;
@@ -139,6 +140,7 @@ class BufferPool final : public BlockOwner {
 
   bool HasRoom(size_t bytes) const;
   bool MakeRoom(size_t size_class, size_t bytes);
+  Class& Most();
   FreeBlock* Take(Class& from);
   static void Release(FreeBlock* item);
 

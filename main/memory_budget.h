@@ -14,7 +14,7 @@ struct MemoryBudget {
   size_t read_cache_bytes = 0;       // older messages, read again
   uint32_t receive_buffers = 0;      // a power of two
   uint32_t receive_buffer_bytes = 0;
-  size_t pool_keep_bytes = 0;        // free buffers kept for reuse
+  size_t pool_keep_bytes = 0;        // free buffers kept for reuse in any case
   size_t total() const {
     return append_buffer_bytes + read_cache_bytes + size_t{receive_buffers} * receive_buffer_bytes + pool_keep_bytes;
   }
@@ -24,7 +24,7 @@ struct MemoryBudget {
 absl::StatusOr<uint64_t> ParseSize(std::string_view text);
 
 /// What a process takes when nobody says how much: a sixth of `limit` (the machine's memory or the cgroup's limit), at most 256 MiB
-/// or, with many shards, 32 MiB each. What is attacked takes three and a half times as much and some 30 MiB (docs/LIMITS.md), and the kernel's
+/// or, with many shards, 32 MiB each. A process that is attacked takes three and a half times as much and some 30 MiB (docs/LIMITS.md), and the kernel's
 /// share (sockets, page tables, pages of the disk that it can't give back yet) has to fit beside it.
 uint64_t DefaultMemory(uint64_t limit, size_t shards);
 

@@ -119,13 +119,8 @@ core::Task<absl::Status> Recovery::OpenSegments() {
   for (const uint64_t position : positions) {
     absl::StatusOr<std::unique_ptr<Segment>> segment = co_await OpenSegment(options_.directory, identity_, position);
     if (!segment.ok() && absl::IsDataLoss(segment.status())) {
-      const bool last = position == positions.back();
-      if (last && mark_ <= position) {
-        core::LogInfo("recovery: ", segment.status().message(), "; a process that ends while it makes a segment leaves it so");
-      } else {
-        core::LogWarning("recovery: ", segment.status().ToString());
-      }
-      segment = co_await OpenWithoutHeader(position, last);
+      core::LogWarning("recovery: ", segment.status().ToString());
+      segment = co_await OpenWithoutHeader(position, position == positions.back());
       if (segment.ok() && *segment == nullptr) continue;
     }
     if (!segment.ok()) co_return segment.status();

@@ -27,7 +27,9 @@ _namespace_of = None  # the process that has its own
 def built(target, needs=''):
     """The path of a program of the rig, built when it is not there."""
     build, target = ringmq.ROOT / 'build' / 'release', f'tests/fault/rig/{target}'
-    done = subprocess.run(['ninja', '-C', build, '--quiet', target], capture_output=True, text=True, check=False)
+    with open(build / '.rig.lock', 'w', encoding='ascii') as lock:  # of two at once one would give up
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(['ninja', '-C', build, '--quiet', target], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Skip(f'{target} is not built{needs}: {done.stdout.strip()[-300:]}')
     return build / target

@@ -2,9 +2,9 @@
 
 A history lies in build/test/histories while its test runs. One that shows an anomaly stays there, and the failure says how to look at it again.
 """
-import atexit
 import itertools
 import math
+import multiprocessing.util
 import os
 import pathlib
 import time
@@ -39,7 +39,8 @@ class Ledger:
         self.name = f'{os.getpid()}-{next(_numbers)}-{topic}'
         # What was sent and done, and what was read: a file for each whole reading, of which only the last is needed once it was judged.
         self.sends, self.reads, self.readings = History(FOLDER / f'{self.name}-sends.jsonl'), [], 0
-        atexit.register(self._forget)
+        # At the end of this process, which may be one of multiprocessing's: those know nothing of atexit.
+        self.forget = multiprocessing.util.Finalize(None, self._forget, exitpriority=1)
         self.events, self.operations = [], itertools.count(1)
         self.acks = []  # since the last verdict
         self.unjudged = False  # something was read, and not all
@@ -154,7 +155,7 @@ class Ledger:
         files = [history.path for history in self.reads]
         verdict = self.sends.check(self.checker, *files, options=options)
         if not verdict.clean:
-            atexit.unregister(self._forget)
+            self.forget.cancel()
             command = ' '.join(str(part) for part in (self.checker, *options, self.sends.path, *files))
             raise Failure(f'{verdict}\nlook again: {command}')
         for history in self.reads[:-1]:

@@ -5,7 +5,7 @@
 
 A failure names the command that runs it again. Tests that need what is not here (root, FUSE, loop devices, control groups) are skipped with the
 reason, and counted. --server rocketmq runs what is comparable against the real Apache RocketMQ 5.3.3 and measures where RingMQ is judged.
-docs/RELIABILITY.md has the list and the figures.
+docs/RELIABILITY.md has the list and the figures. Those of BESIDE run first, three at a time.
 """
 import argparse
 import pathlib
@@ -58,7 +58,7 @@ ROUNDS = {
 }
 
 
-# Which run beside each other (interop/lanes.py): none that judges how late something is by less than seconds. Of two with a disk of their own one waits for the other.
+# Which run beside each other (interop/lanes.py): none that judges how late something is by less than a second. Of two with a disk of their own one waits for the other.
 DISK = 'a disk'
 BESIDE = {
     'kill_async_flush': None, 'kill_sync_flush': None, 'kill_while_waiting': None, 'kill_in_transactions': None, 'power_cut_sync_flush': DISK,

@@ -52,7 +52,7 @@ class History:
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
-        self.file = open(self.path, 'a', encoding='utf-8')
+        self.file = open(self.path, 'w', encoding='utf-8')
         self.lock = threading.Lock()
         self.last = 0
 

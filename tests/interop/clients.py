@@ -29,7 +29,7 @@ def _built(name, sources, build):
     digest = hashlib.sha256(b''.join(s.name.encode() + s.read_bytes() for s in sources)).hexdigest()[:16]
     folder = rocketmq.cache_dir() / 'interop-classes' / f'{name}-{digest}'
     if not folder.exists():
-        partial = folder.with_name(f'{folder.name}.{threading.get_ident()}.partial')
+        partial = folder.with_name(f'{folder.name}.{os.getpid()}.{threading.get_ident()}.partial')
         partial.mkdir(parents=True)
         build(partial)
         try:

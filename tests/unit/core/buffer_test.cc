@@ -79,6 +79,22 @@ TEST(BufferTest, MoreIsKeptWhileLittleIsOut) {
   EXPECT_EQ(pool.bytes_kept(), 1024 * kKiB);
 }
 
+// Catches memory beyond what was given when what is out grows beside much that is kept.
+TEST(BufferTest, WhatIsKeptGivesWayToWhatIsOut) {
+  constexpr size_t kKiB = 1024;
+  BufferPool pool(64 * kKiB, 1024 * kKiB);
+  {
+    std::vector<Slice> slices;
+    for (int i = 0; i < 8; ++i) slices.push_back(pool.Allocate(128 * kKiB));
+  }
+  EXPECT_EQ(pool.bytes_kept(), 1024 * kKiB);
+  std::vector<Slice> slices;
+  for (int i = 0; i < 12; ++i) {
+    slices.push_back(pool.Allocate(64 * kKiB));
+    EXPECT_LE(pool.bytes_out() + pool.bytes_kept(), 1024 * kKiB);
+  }
+}
+
 // Catches a pool that is full of blocks of a size that nobody asks for any more.
 TEST(BufferTest, ASizeOutOfUseGivesWay) {
   constexpr size_t kKiB = 1024;
@@ -88,7 +104,7 @@ TEST(BufferTest, ASizeOutOfUseGivesWay) {
     for (int i = 0; i < 1024; ++i) slices.push_back(pool.Allocate(kKiB));
   }
   EXPECT_EQ(pool.bytes_kept(), 1024 * kKiB);
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 16; ++i) {
     std::vector<Slice> slices;
     for (int k = 0; k < 4; ++k) slices.push_back(pool.Allocate(128 * kKiB));
   }
