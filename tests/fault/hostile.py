@@ -486,6 +486,7 @@ def overload(context, seconds, seed):
         can = bench_sends(target, measured)
         watcher.go(target.address, measured, in_flight=4, pause=0.01)
         can = can()['messagesPerSecond']
+        check(can > 0, 'nothing was taken: is the disk full? A run of 300 s stores some ten GB')
         watcher.results(measured + 60)
         begin, seen = time.monotonic(), []
         result = bench_sends(target, seconds, OVERLOAD * can)

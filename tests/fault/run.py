@@ -41,7 +41,7 @@ ROUNDS = {
     'flipped_bits': (40, 10_000),
     'damaged_files': (25, 200),
     'memory_limit': (1, 10),
-    'refused_allocations': (24, 1000),
+    'refused_allocations': (16, 1000),
     'stopped_process': (4, 100),
     'clock_steps': (6, 100),
     'nameservers_lost': (2, 50),
