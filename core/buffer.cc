@@ -46,14 +46,14 @@ Slice BufferPool::Allocate(size_t size) {
   const bool pooled = wanted <= kClassMax;
   const size_t block_bytes = pooled ? size_t{1} << wanted : size;
   FreeBlock* item = nullptr;
+  bytes_out_ += block_bytes;
   if (pooled && classes_[wanted - kClassMin].free != nullptr) {
     item = Take(classes_[wanted - kClassMin]);
   } else {
-    for (int i = 0; i < kReleasesMax && bytes_kept_ > keep_bytes_max_ && bytes_out_ + bytes_kept_ + block_bytes > total_bytes_; ++i) Release(Take(Most()));
+    for (int i = 0; i < kReleasesMax && !HasRoom(0); ++i) Release(Take(Most()));
     auto* data = static_cast<std::byte*>(::operator new(block_bytes, std::align_val_t(AlignmentFor(block_bytes))));
     item = new FreeBlock(*this, data, block_bytes, pooled ? wanted - kClassMin : -1);
   }
-  bytes_out_ += block_bytes;
   return {&item->block, item->block.data(), size};
 }
 

@@ -27,6 +27,12 @@ def _nanoseconds(moment):
     return int(moment * 1e9)
 
 
+def reads_all(number, rounds):
+    """Whether the reading after round `number` of `rounds` is a whole one: that after the last, and else few, as it grows with what there is."""
+    every = max(5, rounds // 8)
+    return number % every == every - 1 or number == rounds - 1
+
+
 class Ledger:
     """`flush`: the flushDiskType, which says what an acknowledgement promises; `window`: how many seconds before a power cut ASYNC_FLUSH may lose;
     `expires`: whether messages may go because they are old."""

@@ -1,6 +1,7 @@
 """The list of tests, what they run on, and the words they judge with."""
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import sys
 import time
@@ -51,9 +52,10 @@ def test_with(*versions, slow=()):
     """Registers a test that runs once for each of these clients, with those of `slow` only when there is time (--all)."""
     def register(function):
         for version in versions:
+            @functools.wraps(function)  # with its marks
             def run(context, version=version):
                 return function(context, version)
-            run.slow, run.beside, run.uses = version in slow, getattr(function, 'beside', False), getattr(function, 'uses', None)
+            run.slow = version in slow
             TESTS.append((f'{function.__name__}[{version}]', run))
         return function
     return register

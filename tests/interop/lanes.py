@@ -74,14 +74,18 @@ class _Lane:
         return harness.Outcome(test[0], 'FAIL', time.monotonic() - self.begin, f'its process ended with code {self.process.exitcode}')
 
 
+def _used(test):
+    return getattr(test[1], 'uses', None)
+
+
 def run(kind, folder, tests, verbose, done):
     """Runs (name, function)s in up to LANES processes and calls `done` with the Outcome of each as it comes, and with one more for a process that did not end well."""
-    waiting = sorted(range(len(tests)), key=lambda i: getattr(tests[i][1], 'uses', None) is None)
+    waiting = sorted(range(len(tests)), key=lambda i: _used(tests[i]) is None)
     lanes = []
     try:
         while True:
-            busy = {getattr(lane.test[1], 'uses', None) for lane in lanes if lane.test} - {None}
-            ready = next((i for i in waiting if getattr(tests[i][1], 'uses', None) not in busy), None)
+            busy = {_used(lane.test) for lane in lanes if lane.test} - {None}
+            ready = next((i for i in waiting if _used(tests[i]) not in busy), None)
             living = [lane for lane in lanes if lane.test or lane.process.is_alive()]
             free = next((lane for lane in living if not lane.test), None)
             slots = set(range(min(LANES, len(tests)))) - {lane.slot for lane in living}
