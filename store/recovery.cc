@@ -85,6 +85,7 @@ core::Task<absl::Status> Recovery::Run() {
     }
     CO_RETURN_IF_ERROR(failure_);
     if (gone_before_ > 0) NoteLost(segments_.front().position, gone_before_ / kRecordBytesMin);
+    NoteHolesAtTheEnd();
     CO_RETURN_IF_ERROR(co_await CutAfter(last));
     for (size_t i = 0; i < segments_.size(); ++i) {
       Segment& segment = segments_.at(i);
@@ -133,7 +134,11 @@ core::Task<absl::Status> Recovery::OpenSegments() {
       }
       core::LogError("recovery: log ", identity_.log_number, " has a hole from ", expected, " to ", position, ": a segment file is missing");
       damaged_bytes_ += position - expected;
-      if (segments_.empty()) gone_before_ = position - expected;
+      if (segments_.empty()) {
+        gone_before_ = position - expected;
+      } else {
+        holes_.emplace_back(expected, position);
+      }
     }
     segments_.PushBack(std::move(segment).value());
   }
@@ -366,6 +371,14 @@ core::Task<uint64_t> Recovery::SkipDamage(Segment& segment, uint64_t position, B
 void Recovery::NoteLost(uint64_t position, uint64_t records) {
   damaged_records_ += records;
   if (records > 0) lost_[position] += records;
+}
+
+/// A batch behind a hole says how many records there were before it. Where none is, the file in which the log ended is gone, and the one behind it
+/// was made in advance: so many as it can have held.
+void Recovery::NoteHolesAtTheEnd() {
+  for (const auto& [begin, end] : holes_) {
+    if (tail_.position <= end + kBlock) NoteLost(begin, (end - begin) / kRecordBytesMin);
+  }
 }
 
 void Recovery::TakeBatch(Segment& segment, const BatchView& batch) {

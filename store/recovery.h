@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -56,6 +57,7 @@ class Recovery {
   void TakeBatch(Segment& segment, const BatchView& batch);
   void Enter(Segment& segment, const TableEntry& row, std::span<const std::byte> record, uint64_t position);
   void NoteLost(uint64_t position, uint64_t records);
+  void NoteHolesAtTheEnd();
   core::Task<absl::Status> CutAfter(size_t index);
   core::Task<absl::Status> SettleFloors();
   absl::Status SettleLost(std::vector<MetaChange>& changes);
@@ -74,6 +76,8 @@ class Recovery {
   uint64_t mark_;
   std::optional<uint64_t> begin_;  // as the metadata say: below it segments may be gone. Folders of earlier versions do not
   uint64_t gone_before_ = 0;       // so many bytes from there to the oldest segment, whose messages no floor takes into account yet
+  /// Segment files that are missing between others: where they began, and where those behind them do.
+  std::vector<std::pair<uint64_t, uint64_t>> holes_;
   const uint64_t clean_end_;  // where a log that was closed in order ends: nothing was ever written behind it
   std::map<std::string, uint64_t, std::less<>> dropped_;  // topic -> log position
   LogTail tail_;

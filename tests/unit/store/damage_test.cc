@@ -108,11 +108,11 @@ TEST(DamageTest, AFlippedBitInTheLogCostsOneMessageAtMost) {
   EXPECT_GT(hit, 20);
 }
 
-core::Task<absl::Status> FillManyMain() {
+core::Task<absl::Status> FillManyMain(int messages) {
   StoreOptions options = SmallOptions();
   options.append_buffer_bytes = size_t{1} << 20;
   CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", options));
-  for (int i = 0; i < 1000; ++i)
+  for (int i = 0; i < messages; ++i)
     CO_RETURN_IF_ERROR((co_await AppendOne(*opened.store, "T", 0, absl::StrCat(i, std::string(1500, '.')))).status());
   core::Sleep pause(absl::Seconds(1));
   (void)co_await pause;
@@ -125,7 +125,7 @@ TEST(DamageTest, FlipsInSealedSegmentsAndIndexesAreFoundWhenRead) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     sim::World world(seed);
     sim::Node& node = world.AddNode("node", 1);
-    node.Start(FillManyMain);
+    node.Start([] { return FillManyMain(1000); });
     ASSERT_TRUE(world.RunToEnd(node).ok());
     files.clear();
     for (const std::string& file : node.disk().Files()) {
@@ -356,7 +356,7 @@ TEST(DamageTest, ALogWhoseNewestFileIsGoneIsRefused) {
     SCOPED_TRACE(killed);
     sim::World world(11);
     sim::Node& node = world.AddNode("node", 1);
-    node.Start(FillManyMain);
+    node.Start([] { return FillManyMain(1000); });
     if (killed) {
       world.RunFor(absl::Milliseconds(500));
       node.Kill();
@@ -438,7 +438,7 @@ TEST(DamageTest, ALogWhoseOldestFileIsGoneSaysSoAndGivesOutNoOffsetAgain) {
 TEST(DamageTest, AnOldestFileThatIsGoneLeavesNoMoreOffsetsOutThanItHad) {
   sim::World world(11);
   sim::Node& node = world.AddNode("node", 1);
-  node.Start(FillManyMain);
+  node.Start([] { return FillManyMain(1000); });
   world.RunFor(absl::Milliseconds(500));
   node.Kill();
   const std::string oldest = OldestFile(node);
@@ -452,6 +452,43 @@ TEST(DamageTest, AnOldestFileThatIsGoneLeavesNoMoreOffsetsOutThanItHad) {
     ASSERT_TRUE(status.ok()) << status << world.Describe();
     EXPECT_GT(stats.damaged_bytes, 0U);
     EXPECT_EQ(end, 1000);
+  }
+}
+
+// Catches offsets given out again when the file in which the log ended is gone and the one that was made in advance, behind it, is not.
+TEST(DamageTest, WhicheverFileOfALogIsGoneNoOffsetIsGivenOutAgain) {
+  constexpr int kMany = 1060;  // more than half of the last segment: the one behind it is made in advance
+  for (size_t which = 0;; ++which) {
+    SCOPED_TRACE(which);
+    sim::World world(13);
+    sim::Node& node = world.AddNode("node", 1);
+    node.Start([] { return FillManyMain(kMany); });
+    if (which % 2 == 0) {
+      world.RunFor(absl::Milliseconds(500));
+      node.Kill();
+    } else {
+      ASSERT_TRUE(world.RunToEnd(node).ok());
+    }
+    std::vector<std::string> files;
+    for (const std::string& file : node.disk().Files()) {
+      if (file.find("/log/0") != std::string::npos && file.ends_with(".log")) files.push_back(file.substr(1));
+    }
+    ASSERT_GT(files.size(), 3U);
+    if (which / 2 >= files.size()) break;
+    node.Start([&files, which] { return RemoveMain(files[which / 2]); });
+    ASSERT_TRUE(world.RunToEnd(node).ok());
+    int64_t first_end = 0;
+    for (const bool again : {false, true}) {
+      StoreStats stats;
+      int64_t end = 0;
+      node.Start([&stats, &end] { return StatsMain(&stats, &end); });
+      const absl::Status status = world.RunToEnd(node);
+      if (which / 2 + 2 >= files.size() && absl::IsDataLoss(status)) break;  // no file behind it says that it was there
+      ASSERT_TRUE(status.ok()) << status << world.Describe();
+      EXPECT_GE(end, kMany);
+      if (again) EXPECT_EQ(end, first_end);
+      first_end = end;
+    }
   }
 }
 
