@@ -95,7 +95,9 @@ core::Task<net::Reply> AdminGroupHandlers::Get(net::RequestContext, net::GetSubs
   const std::string name(request.group);
   net::Reply reply;
   if (const GroupConfig* group = shard_.catalog().FindGroup(name); group != nullptr) {
-    reply.SetBody(group->ToJson());
+    GroupConfig named = *group;
+    named.name = name;  // those named like light queues share a configuration
+    reply.SetBody(named.ToJson());
     co_return reply;
   }
   const absl::StatusOr<GroupConfig> made = co_await shard_.catalog_writer().EnsureGroup(name);

@@ -134,8 +134,10 @@ core::Task<net::Reply> AdminTopicHandlers::Get(net::RequestContext, net::GetTopi
   if (topic == nullptr) {
     co_return net::Reply(ResponseCode::kTopicNotExist, core::StrCat("No topic in this broker. topic: ", request.topic));
   }
+  TopicConfig named = *topic;
+  named.name = std::string(request.topic);  // light queues share a configuration
   net::JsonWriter json;
-  topic->WriteJson(json);
+  named.WriteJson(json);
   co_return JsonReply(json);
 }
 

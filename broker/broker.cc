@@ -23,6 +23,7 @@ CatalogOptions CatalogOptionsOf(const BrokerConfig& config, uint32_t shards) {
   options.logs = static_cast<int32_t>(shards);
   options.cluster_name = config.broker_cluster_name;
   options.broker_name = config.broker_name;
+  options.lmq = config.enable_lmq;
   options.auto_create_topic = config.auto_create_topic_enable;
   options.auto_create_group = config.auto_create_subscription_group;
   options.default_topic_queues = config.default_topic_queue_nums;
@@ -176,6 +177,12 @@ core::Task<absl::Status> Broker::Stop() {
     co_return absl::OkStatus();
   });
   co_await catalog_writer_.Stop();
+  const absl::Status ended = co_await OnEveryShard([](Broker& broker, core::ShardId id) -> core::Task<absl::Status> {
+    BrokerShard* const shard = broker.shards_.at(id);
+    if (shard == nullptr) co_return absl::OkStatus();
+    co_return co_await shard->StopDelivery();
+  });
+  status.Update(ended);
   const absl::Status closed = co_await OnEveryShard([](Broker& broker, core::ShardId id) -> core::Task<absl::Status> {
     absl::Status result;
     if (BrokerShard* shard = broker.shards_.at(id); shard != nullptr) result = co_await shard->CloseStore();

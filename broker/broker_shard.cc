@@ -9,6 +9,8 @@
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
 #include "broker/kept_settings.h"
+#include "broker/lmq.h"
+#include "broker/multi_dispatch.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
 #include "broker/pop/pops.h"
@@ -60,6 +62,7 @@ net::AccessPolicy PolicyOf(const BrokerConfig& config) {
 
 BrokerStatsOptions StatsOptionsOf(const BrokerConfig& config, const CatalogWriter& catalog) {
   return {.is_system = [&catalog](std::string_view topic) { return IsSystemTopicOf(catalog.options(), topic); },
+          .lmqs_together = config.enable_lmq && !config.enable_lmq_stats,
           .time_zone = config.time_zone};
 }
 
@@ -88,6 +91,7 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
       catalog_writer_(catalog_writer),
       producer_groups_(std::make_unique<ProducerGroups>()),
       order_locks_(std::make_unique<OrderLocks>()),
+      lmq_queues_(std::make_unique<LmqQueues>(config.max_lmq_consume_queue_num, placement.shards())),
       stats_(std::make_unique<BrokerStats>(core::Reactor::Current().now(), StatsOptionsOf(config, catalog_writer))),
       kept_settings_(std::make_unique<KeptSettings>(*this)),
       held_pulls_(HeldPullsMax(config)),
@@ -135,6 +139,7 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   options.disk_used_ratio_refuse = config_.disk_space_warning_level_ratio / 100.0;
   CO_ASSIGN_OR_RETURN(store_, co_await store::ShardStore::Open(std::move(options), *meta_));
 
+  if (config_.enable_lmq) lmq_queues_->Load(store_->Topics());
   offsets_ = std::make_unique<OffsetTable>(*meta_);
   const size_t cut = offsets_->CutAtEnds([this](const core::QueueKey& queue) { return store_->MaxOffset(queue); });
   if (cut > 0) {
@@ -149,6 +154,7 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   schedule.on_delivered = [this](const store::MessageDraft& draft) {
     stats_->OnDelivered(draft.topic, draft.queue_id, store::RecordBytes(draft));
   };
+  schedule.dispatch = [this](std::string_view names, store::MessageDraft* draft, std::string* more) { return Dispatch(names, draft, more); };
   CO_ASSIGN_OR_RETURN(schedule_, co_await Schedule::Open(std::move(schedule), *meta_, *store_));
   CO_RETURN_IF_ERROR(co_await OpenTransactions(folder));
   CO_RETURN_IF_ERROR(co_await OpenPops());
@@ -168,6 +174,7 @@ core::Task<absl::Status> BrokerShard::OpenTransactions(const store::ManifestCont
   options.on_stored = [this](const store::MessageDraft& draft) {
     stats_->OnDelivered(draft.topic, draft.queue_id, store::RecordBytes(draft));
   };
+  options.dispatch = [this](std::string_view names, store::MessageDraft* draft, std::string* more) { return Dispatch(names, draft, more); };
   options.ask = [this](const TransactionCheck* check) { return AskProducer(*this, check); };
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options.index.directory));
   CO_ASSIGN_OR_RETURN(transactions_, co_await Transactions::Open(std::move(options), config_, *meta_, *store_, *schedule_));
@@ -244,7 +251,12 @@ core::Task<void> BrokerShard::StopServing() {
   co_await scope_.Join();
 }
 
-core::Task<absl::Status> BrokerShard::CloseStore() {
+core::Task<absl::Status> BrokerShard::Dispatch(std::string_view names, store::MessageDraft* draft, std::string* more) {
+  if (!Dispatches(config_, draft->topic)) co_return absl::OkStatus();
+  co_return co_await DispatchToLmqs(*this, names, std::nullopt, NoRoom::kLeaveOut, draft, more);
+}
+
+core::Task<absl::Status> BrokerShard::StopDelivery() {
   if (pop_waits_ != nullptr) co_await pop_waits_->Stop();
   if (pops_ != nullptr) co_await pops_->Stop();
   absl::Status status = transactions_ == nullptr ? absl::OkStatus() : co_await transactions_->Stop();
@@ -252,6 +264,11 @@ core::Task<absl::Status> BrokerShard::CloseStore() {
     const absl::Status stopped = co_await schedule_->Stop();
     status.Update(stopped);
   }
+  co_return status;
+}
+
+core::Task<absl::Status> BrokerShard::CloseStore() {
+  absl::Status status;
   if (offsets_ != nullptr) {
     const absl::Status flushed = co_await offsets_->Flush();
     status.Update(flushed);

@@ -39,6 +39,7 @@ class Schedule;         // broker/schedule.h: messages for later of the queues t
 class Transactions;     // broker/transactions.h: of the queues this shard owns
 class Pops;             // broker/pop/pops.h: of the queues this shard owns
 class PopWaits;         // broker/pop/waits.h: for these
+class LmqQueues;        // broker/lmq.h: of which this shard has messages
 class OrderLocks;       // broker/order_locks.h: of the queues this shard owns
 class KeptSettings;     // broker/kept_settings.h
 
@@ -106,6 +107,7 @@ class BrokerShard {
   ConsumerGroups& consumer_groups() { return *consumer_groups_; }
   ProducerGroups& producer_groups() { return *producer_groups_; }
   OrderLocks& order_locks() { return *order_locks_; }
+  LmqQueues& lmq_queues() { return *lmq_queues_; }
   Schedule& schedule() { return *schedule_; }
   Transactions& transactions() { return *transactions_; }
   Pops& pops() { return *pops_; }
@@ -164,11 +166,15 @@ class BrokerShard {
   const core::Endpoint& listening_at() const;
   /// Closes the servers and ends what runs in the background; nothing answers after it.
   core::Task<void> StopServing();
+  /// Ends what is delivered in the background, which may go to other shards' logs.
+  core::Task<absl::Status> StopDelivery();
   core::Task<absl::Status> CloseStore();
 
  private:
   core::Task<absl::Status> OpenTransactions(const store::ManifestContent& folder);
   core::Task<absl::Status> OpenPops();
+  /// For messages that the broker itself puts into their queues: DispatchToLmqs, if their INNER_MULTI_DISPATCH, `names`, counts here.
+  core::Task<absl::Status> Dispatch(std::string_view names, store::MessageDraft* draft, std::string* more);
   struct Adopted {
     virtual ~Adopted() = default;
   };
@@ -200,6 +206,7 @@ class BrokerShard {
   ConsumerGroups* consumer_groups_ = nullptr;
   std::unique_ptr<ProducerGroups> producer_groups_;
   std::unique_ptr<OrderLocks> order_locks_;
+  std::unique_ptr<LmqQueues> lmq_queues_;
   std::unique_ptr<BrokerStats> stats_;
   std::unique_ptr<KeptSettings> kept_settings_;
   HeldPulls held_pulls_;

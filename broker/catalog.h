@@ -9,6 +9,7 @@
 
 #include "broker/data_version.h"
 #include "broker/group_config.h"
+#include "broker/lmq.h"
 #include "broker/snapshot_map.h"
 #include "broker/topic_config.h"
 
@@ -25,9 +26,22 @@ struct CatalogCounts {
 /// The topics and subscription groups of the broker at one moment. Immutable once published; the same object on every shard.
 class Catalog {
  public:
-  /// Null when there is none. Valid as long as the catalog.
-  const TopicConfig* FindTopic(std::string_view name) const { return topics_.Find(name); }
-  const GroupConfig* FindGroup(std::string_view name) const { return groups_.Find(name); }
+  /// Null when there is none. Valid as long as the catalog. Light queues (broker/lmq.h), and groups that are named like them, are there if they are
+  /// enabled, all with the same configuration, whose name is %LMQ% alone.
+  const TopicConfig* FindTopic(std::string_view name) const {
+    if (lmq_ != nullptr && IsLmq(name)) [[unlikely]]
+      return net::WrongTopicToUse(name).has_value() ? nullptr : &lmq_->topic;
+    return topics_.Find(name);
+  }
+  const GroupConfig* FindGroup(std::string_view name) const {
+    if (lmq_ != nullptr && IsLmq(name)) [[unlikely]]
+      return net::WrongGroupName(name).has_value() ? nullptr : &lmq_->group;
+    return groups_.Find(name);
+  }
+  bool HasLmqs() const { return lmq_ != nullptr; }
+  /// Of those that were made.
+  const TopicConfig* FindMadeTopic(std::string_view name) const { return topics_.Find(name); }
+  const GroupConfig* FindMadeGroup(std::string_view name) const { return groups_.Find(name); }
   /// For who keeps a topic beyond the catalog; null when there is none.
   const std::shared_ptr<const TopicConfig>* FindTopicShared(std::string_view name) const { return topics_.FindShared(name); }
   /// All, by name.
@@ -38,14 +52,15 @@ class Catalog {
   const CatalogCounts& counts() const { return counts_; }
 
   /// How CatalogWriter makes the next one from this one.
+  void EnableLmqs();
   void PutTopic(TopicConfig config) {
     const std::string name = config.name;
-    Count(FindTopic(name), -1);
+    Count(FindMadeTopic(name), -1);
     Count(&config, 1);
     topics_.Put(name, std::move(config));
   }
   void EraseTopic(std::string_view name) {
-    Count(FindTopic(name), -1);
+    Count(FindMadeTopic(name), -1);
     topics_.Erase(name);
   }
   void PutGroup(GroupConfig config) {
@@ -67,12 +82,27 @@ class Catalog {
     counts_.queues += direction * topic->queues();
   }
 
+  struct LmqConfigs {
+    TopicConfig topic;
+    GroupConfig group;
+  };
+
   CatalogCounts counts_;
+  std::shared_ptr<const LmqConfigs> lmq_;
   SnapshotMap<TopicConfig> topics_;
   SnapshotMap<GroupConfig> groups_;
   DataVersion topics_version_;
   DataVersion groups_version_;
 };
+
+inline void Catalog::EnableLmqs() {
+  auto configs = std::make_shared<LmqConfigs>();
+  configs->topic.name = net::kLmqPrefix;
+  configs->topic.read_queues = 1;
+  configs->topic.write_queues = 1;
+  configs->group.name = net::kLmqPrefix;
+  lmq_ = std::move(configs);
+}
 
 /// One shard's view of the catalog. The writer replaces it; whatever was found in it is valid until the next co_await: look it up
 /// again after one, or hold Share().

@@ -6,27 +6,27 @@
 namespace broker {
 
 void CatalogDraft::PutTopic(TopicConfig config) {
-  const TopicConfig* present = catalog_.FindTopic(config.name);
+  const TopicConfig* present = catalog_.FindMadeTopic(config.name);
   if (present != nullptr && *present == config) return;
   topics_.insert_or_assign(config.name, true);
   catalog_.PutTopic(std::move(config));
 }
 
 void CatalogDraft::EraseTopic(std::string_view name) {
-  if (catalog_.FindTopic(name) == nullptr) return;
+  if (catalog_.FindMadeTopic(name) == nullptr) return;
   topics_.insert_or_assign(std::string(name), false);
   catalog_.EraseTopic(name);
 }
 
 void CatalogDraft::PutGroup(GroupConfig config) {
-  const GroupConfig* present = catalog_.FindGroup(config.name);
+  const GroupConfig* present = catalog_.FindMadeGroup(config.name);
   if (present != nullptr && *present == config) return;
   groups_.insert_or_assign(config.name, true);
   catalog_.PutGroup(std::move(config));
 }
 
 void CatalogDraft::EraseGroup(std::string_view name) {
-  if (catalog_.FindGroup(name) == nullptr) return;
+  if (catalog_.FindMadeGroup(name) == nullptr) return;
   groups_.insert_or_assign(std::string(name), false);
   catalog_.EraseGroup(name);
 }
@@ -35,14 +35,14 @@ std::vector<store::MetaChange> CatalogDraft::Finish() {
   std::vector<store::MetaChange> changes;
   for (const auto& [name, there] : topics_) {
     std::optional<std::string> json;
-    if (there) json = catalog_.FindTopic(name)->ToJson();
+    if (there) json = catalog_.FindMadeTopic(name)->ToJson();
     changes.push_back({store::MetaTable::kTopics, name, std::move(json)});
     // With the configuration, so that no crash in between leaves messages for a later topic of this name.
     if (!there) changes.push_back({store::MetaTable::kDeletedTopics, name, std::string()});
   }
   for (const auto& [name, there] : groups_) {
     std::optional<std::string> json;
-    if (there) json = catalog_.FindGroup(name)->ToJson();
+    if (there) json = catalog_.FindMadeGroup(name)->ToJson();
     changes.push_back({store::MetaTable::kGroups, name, std::move(json)});
   }
   if (!topics_.empty()) {

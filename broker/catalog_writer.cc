@@ -68,6 +68,7 @@ core::Task<absl::Status> CatalogWriter::Start(store::MetaStore& meta) {
     stored.set_groups_version(version);
   }
 
+  if (options_.lmq) stored.EnableLmqs();
   current_ = std::make_shared<const Catalog>(std::move(stored));
   CatalogDraft draft(*current_, core::Reactor::Current().wall_now());
   for (TopicConfig& topic : SystemTopics(options_)) {
@@ -299,6 +300,8 @@ absl::Status CatalogWriter::CheckForAdministrator(const TopicConfig& topic) cons
 }
 
 core::Task<absl::Status> CatalogWriter::PutTopics(std::vector<TopicConfig> topics) {
+  // As RocketMQ does; they are what they are.
+  if (options_.lmq) std::erase_if(topics, [](const TopicConfig& topic) { return IsLmq(topic.name); });
   for (const TopicConfig& topic : topics) CO_RETURN_IF_ERROR(CheckForAdministrator(topic));
   Apply apply = [this, topics = std::move(topics)](CatalogDraft& draft) -> absl::Status {
     std::vector<TopicConfig> altered = topics;
@@ -361,6 +364,7 @@ absl::Status CatalogWriter::CheckNotReserved(const std::string& topic) const {
 }
 
 core::Task<absl::Status> CatalogWriter::PutGroups(std::vector<GroupConfig> groups) {
+  if (options_.lmq) std::erase_if(groups, [](const GroupConfig& group) { return IsLmq(group.name); });
   for (const GroupConfig& group : groups) {
     if (const std::optional<std::string> wrong = net::WrongGroupName(group.name); wrong) {
       co_return absl::InvalidArgumentError(*wrong);
@@ -389,7 +393,7 @@ core::Task<absl::Status> CatalogWriter::PutGroups(std::vector<GroupConfig> group
 
 core::Task<absl::Status> CatalogWriter::ForbidTopic(std::string group, std::string topic, bool forbidden) {
   Apply apply = [group = std::move(group), topic = std::move(topic), forbidden](CatalogDraft& draft) -> absl::Status {
-    const GroupConfig* const before = draft.catalog().FindGroup(group);
+    const GroupConfig* const before = draft.catalog().FindMadeGroup(group);
     if (before == nullptr) return absl::NotFoundError(core::StrCat("Group ", group, " does not exist"));
     GroupConfig after = *before;
     if (forbidden) {

@@ -24,6 +24,7 @@ class CatalogDraft;
 struct CatalogOptions {
   std::string cluster_name = "DefaultCluster";
   std::string broker_name = "broker-a";
+  bool lmq = false;  // light queues are there (broker/lmq.h)
   bool auto_create_topic = true;
   bool auto_create_group = true;
   int32_t default_topic_queues = 8;

@@ -39,7 +39,7 @@ std::map<core::ShardId, std::vector<core::QueueKey>> QueuesByOwner(const net::Js
   std::map<core::ShardId, std::vector<core::QueueKey>> by_owner;
   for (const net::JsonValue& queue : queues.items()) {
     core::QueueKey key{std::string(queue["topic"].text()), queue["queueId"].Int32Or(-1)};
-    if (net::WrongTopicName(key.topic).has_value() || key.queue_id < 0) continue;
+    if (net::WrongTopicToUse(key.topic).has_value() || key.queue_id < 0) continue;
     const core::ShardId owner = placement.OwnerOf(key);
     by_owner[owner].push_back(std::move(key));
   }
@@ -146,7 +146,7 @@ core::Task<void> ClientHandlers::ConsumerBeat(net::JsonValue consumer, bool with
   for (const net::JsonValue& one : consumer["subscriptionDataSet"].items()) {
     SubscriptionData data = SubscriptionData::FromJson(one);
     if (data.is_sql()) co_await core::Yield();  // to compile a large expression takes milliseconds
-    if (net::WrongTopicName(data.topic).has_value() || registration.subscriptions.size() >= kSubscriptionsMax) continue;
+    if (net::WrongTopicToUse(data.topic).has_value() || registration.subscriptions.size() >= kSubscriptionsMax) continue;
     std::string topic = data.topic;
     registration.subscriptions.insert_or_assign(std::move(topic), std::move(data));
   }

@@ -114,6 +114,12 @@ constexpr Setting kSettings[] = {
             "A transaction that was asked for so many times is put aside (TRANS_CHECK_MAX_TIME_TOPIC).")
         .Live(),
 
+    Setting("enableLmq", &Config::enable_lmq, "Topics %LMQ%... are light message queues, which are there without being made."),
+    Setting("enableMultiDispatch", &Config::enable_multi_dispatch,
+            "With enableLmq: messages go to the light queues that their property INNER_MULTI_DISPATCH names as well."),
+    Setting("enableLmqStats", &Config::enable_lmq_stats, "Count for each light queue apart, not for all of them as %LMQ%."),
+    Setting("maxLmqConsumeQueueNum", &Config::max_lmq_consume_queue_num, Range{1, 10'000'000}, "Light queues that may have messages."),
+
     Setting("longPollingEnable", &Config::long_polling_enable, "Hold a pull that finds nothing until a message comes.")
         .Live(),
     Setting("shortPollingTimeMills", &Config::short_polling_time, kMillisecond, Range{1, 3600'000},

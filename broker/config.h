@@ -85,6 +85,12 @@ struct BrokerConfig : net::ServerSettings {
   absl::Duration transaction_check_interval = absl::Seconds(30);
   int32_t transaction_check_max = 15;
 
+  // --- Light message queues.
+  bool enable_lmq = false;
+  bool enable_multi_dispatch = false;
+  bool enable_lmq_stats = false;
+  int32_t max_lmq_consume_queue_num = 20'000;
+
   // --- Consuming.
   bool long_polling_enable = true;
   absl::Duration short_polling_time = absl::Seconds(1);

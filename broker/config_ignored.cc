@@ -25,7 +25,6 @@ constexpr std::string_view kChecksums = "every batch and record has a CRC32C tha
 constexpr std::string_view kRetention = "whole segments are dropped by fileReservedTime and diskMaxUsedSpaceRatio";
 constexpr std::string_view kRocksDb = "the store has a format of its own, without RocksDB";
 constexpr std::string_view kCompaction = "compaction topics are not there yet";
-constexpr std::string_view kLmq = "light message queues are not there yet";
 constexpr std::string_view kMetrics = "Prometheus reads the metrics at metricsListen, with no variations";
 constexpr std::string_view kRegistration = "every nameserver gets the whole table each registerNameServerPeriod and changes at once";
 constexpr std::string_view kPlace = "has no meaning here";
@@ -367,10 +366,6 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"compactionThreadNum", kCompaction},
     {"enableCompaction", kCompaction},
     {"maxOffsetMapSize", kCompaction},
-    {"enableLmq", kLmq},
-    {"enableLmqStats", kLmq},
-    {"enableMultiDispatch", kLmq},
-    {"maxLmqConsumeQueueNum", kLmq},
     {"accountStatsEnable", kMetrics},
     {"accountStatsPrintZeroValues", kMetrics},
     {"autoDeleteUnusedStats", kMetrics},

@@ -55,6 +55,9 @@ ScannedProperties ScanProperties(std::string_view text) {
       case 'C':
         if (name == kPropertyCluster) found.rewrite = true;
         break;
+      case 'I':
+        if (name == kPropertyMultiDispatch) found.dispatch = value;
+        break;
       case 'P':
         if (name == kPropertyPopCk) found.rewrite = true;
         break;

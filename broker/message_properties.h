@@ -21,6 +21,9 @@ inline constexpr std::string_view kPropertyTransaction = "TRAN_MSG";
 inline constexpr std::string_view kPropertyMsgRegion = "MSG_REGION";
 inline constexpr std::string_view kPropertyTraceOn = "TRACE_ON";
 inline constexpr std::string_view kPropertyCluster = "CLUSTER";
+// Light queues that get a copy, and where it is there: broker/multi_dispatch.h.
+inline constexpr std::string_view kPropertyMultiDispatch = "INNER_MULTI_DISPATCH";
+inline constexpr std::string_view kPropertyMultiQueueOffset = "INNER_MULTI_QUEUE_OFFSET";
 inline constexpr std::string_view kPropertyPopCk = "POP_CK";
 inline constexpr std::string_view kPropertyFirstPopTime = "1ST_POP_TIME";
 inline constexpr std::string_view kPropertyReplyToClient = "REPLY_TO_CLIENT";
@@ -42,6 +45,7 @@ struct ScannedProperties {
   std::string_view delay;  // DELAY as it stands
   std::string_view timer;  // the name of the TIMER_ property that asks for delivery at a time: of several the one that counts, and its value
   std::string_view timer_value;
+  std::string_view dispatch;  // INNER_MULTI_DISPATCH
   bool timer_done = false;  // TIMER_OUT_MS: it has waited already
   bool wait = true;        // WAIT=false: the producer does not wait for the flush
   bool transaction = false;

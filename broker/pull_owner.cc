@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "broker/config.h"
+#include "broker/lmq.h"
+#include "broker/multi_dispatch.h"
 #include "broker/offset_table.h"
 #include "broker/pull_reads.h"
 #include "broker/stats_item.h"
@@ -115,6 +117,7 @@ core::Task<PullOutcome> ReadQueue(store::ShardStore& store, PullReads& reads, co
   request.filter = job.filter.tags;
   request.property_filter = job.filter.sql.get();
   store::FetchResult result = co_await store.Fetch(std::move(request));
+  if (IsLmq(job.topic)) result = ShowDispatched(std::move(result));
   PullOutcome outcome = OutcomeOf(std::move(result));
   outcome.on_disk = on_disk;
   outcome.millis = MillisBetween(began, core::Reactor::Current().now());

@@ -43,6 +43,7 @@ struct Schedule::Waiting {
   int32_t queue_id = -1;
   std::string_view tags;
   std::string_view uniq_key;
+  std::string_view dispatch;
   bool by_level = false;
 
   explicit Waiting(const store::RecordView& record) {
@@ -55,6 +56,8 @@ struct Schedule::Waiting {
         tags = value;
       else if (name == kPropertyUniqKey)
         uniq_key = value;
+      else if (name == kPropertyMultiDispatch)
+        dispatch = value;
       else if (name == kPropertyDelay)
         by_level = IsLevel(value);
     });
@@ -221,6 +224,8 @@ core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const a
   }
   draft.properties = properties;
   draft.more_properties = added;
+  std::string more;
+  if (!waiting.dispatch.empty() && options_.dispatch != nullptr) CO_RETURN_IF_ERROR(co_await options_.dispatch(waiting.dispatch, &draft, &more));
 
   CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));
   index_->Pop(entry);

@@ -40,6 +40,8 @@ struct ScheduleOptions {
   store::DueIndexOptions index;
   /// Whether there is such a topic. A message whose topic is gone is discarded.
   std::function<bool(std::string_view topic)> topic_exists;
+  /// Puts a message, whose INNER_MULTI_DISPATCH is `names`, into its light queues before it goes to its own (broker/multi_dispatch.h). Where that fails it goes on waiting.
+  std::function<core::Task<absl::Status>(std::string_view names, store::MessageDraft* draft, std::string* more)> dispatch;
   /// Told of each message that was delivered, as it was stored in its queue.
   std::function<void(const store::MessageDraft&)> on_delivered;
 };

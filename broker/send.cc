@@ -9,6 +9,8 @@
 #include "broker/config.h"
 #include "broker/delay.h"
 #include "broker/half_message.h"
+#include "broker/lmq.h"
+#include "broker/multi_dispatch.h"
 #include "broker/schedule.h"
 #include "broker/send_lane.h"
 #include "broker/transactions.h"
@@ -163,6 +165,24 @@ std::optional<SendRefusal> SendHandlers::CheckSizes(const store::MessageDraft& d
   return std::nullopt;
 }
 
+bool SendHandlers::AsLmq(std::string_view topic) const { return shard_.config().enable_lmq && IsLmq(topic); }
+
+bool SendHandlers::AsksForDispatch(std::string_view topic, const ScannedProperties& scanned) const {
+  return !scanned.dispatch.empty() && Dispatches(shard_.config(), topic);
+}
+
+core::Task<absl::Status> SendHandlers::BeforeItsQueue(PreparedMessage& message, std::string_view names, bool wait) {
+  CO_RETURN_IF_ERROR(co_await AdmitIfLmq(shard_, message.draft.topic));
+  if (names.empty()) co_return absl::OkStatus();
+  std::string more;
+  const absl::Status dispatched = co_await DispatchToLmqs(shard_, names, DurabilityOf(wait), NoRoom::kRefuse, &message.draft, &more);
+  if (!more.empty()) {
+    message.more_properties = std::move(more);
+    message.draft.more_properties = message.more_properties;
+  }
+  co_return dispatched;
+}
+
 void SendHandlers::CountStored(std::span<const store::MessageDraft> drafts, core::MonoTime began) {
   BrokerStats::Request stored{
       .messages = drafts.size(), .bytes = 0, .millis = MillisBetween(began, core::Reactor::Current().now())};
@@ -183,14 +203,14 @@ void SendHandlers::CountStored(const PlainSend& plain) {
 }
 
 bool SendHandlers::PreparePlain(const net::Connection& connection, const net::Frame& frame, net::SendMessageHeader& header, PlainSend& plain) {
-  if (header.batch || shard_.MemoryTight() || IsRetryTopic(header.topic)) return false;
+  if (header.batch || shard_.MemoryTight() || IsRetryTopic(header.topic) || AsLmq(header.topic)) return false;
   const SendTopics::Topic* const topic = topics_.Find(header.topic);
   if (topic == nullptr) return false;
   std::optional<SendRefusal> refusal = CheckKnownTopic(shard_.config(), *topic->config, header);
   if (refusal.has_value()) return false;
   ChooseQueue(header, topic->config->write_queues);
   const ScannedProperties scanned = ScanProperties(header.properties);
-  if (scanned.transaction || AsksToWait(scanned) || CheckSendFeatures(header.sys_flag, scanned).has_value()) return false;
+  if (scanned.transaction || AsksToWait(scanned) || AsksForDispatch(header.topic, scanned) || CheckSendFeatures(header.sys_flag, scanned).has_value()) return false;
   maker_.Prepare(header, header.flag, header.properties, scanned, {}, frame.body.bytes(), HostsOf(connection),
                  core::Reactor::Current().wall_now(), /*drop_delay=*/false, plain.message);
   plain.message.draft.topic = header.topic;
@@ -228,6 +248,9 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
     refusal = SendRefusal{ResponseCode::kNoPermission,
                           core::StrCat("the broker[", shard_.config().broker_name, "] sending transaction message is forbidden")};
   }
+  if (!refusal.has_value() && AsksForDispatch(header.topic, scanned)) {
+    refusal = CheckDispatch(scanned.dispatch, context.frame.body.size() + header.properties.size());
+  }
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
 
   PreparedMessage message;
@@ -242,6 +265,10 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
     MakeWaiting(delay, message);
   refusal = CheckSizes(message.draft);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
+
+  const bool dispatched = !half && !delay.waits() && AsksForDispatch(message.draft.topic, scanned);
+  if (absl::Status ready = co_await BeforeItsQueue(message, dispatched ? scanned.dispatch : std::string_view(), scanned.wait); !ready.ok())
+    co_return Failed(ready, header.queue_id, message.uniq_key);
 
   const std::span<const store::MessageDraft> drafts(&message.draft, 1);
   absl::StatusOr<store::AppendResult> stored = absl::UnavailableError("");

@@ -76,6 +76,12 @@ class SendHandlers {
   core::Task<absl::StatusOr<store::AppendResult>> Append(std::span<const store::MessageDraft> drafts, bool wait);
   /// Stores what MakeHalf has made, on the shard that owns its queue.
   core::Task<absl::StatusOr<store::AppendResult>> Prepare(const store::MessageDraft& draft, bool wait);
+  /// Whether the topic is a light queue.
+  bool AsLmq(std::string_view topic) const;
+  bool AsksForDispatch(std::string_view topic, const ScannedProperties& scanned) const;
+  /// What comes before a message may be stored: room for its own queue, if that is a light one, and copies in the light queues `names`. Few messages
+  /// need either.
+  core::Task<absl::Status> BeforeItsQueue(PreparedMessage& message, std::string_view names, bool wait);
   /// SYSTEM_BUSY while memory is short.
   std::optional<SendRefusal> CheckMemory();
   std::optional<SendRefusal> CheckSizes(const store::MessageDraft& draft) const;

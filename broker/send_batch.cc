@@ -7,6 +7,7 @@
 
 #include "broker/catalog.h"
 #include "broker/config.h"
+#include "broker/multi_dispatch.h"
 #include "broker/send.h"
 #include "core/reactor.h"
 #include "core/strings.h"
@@ -52,6 +53,7 @@ core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net:
   const core::WallMillis now = core::Reactor::Current().wall_now();
   std::deque<PreparedMessage> messages;  // a deque, because drafts point into their messages
   std::vector<store::MessageDraft> drafts;
+  std::vector<std::string_view> dispatches;  // of each message
   net::BatchReader reader(body);
   while (!reader.AtEnd()) {
     net::BatchMessage inner;
@@ -70,12 +72,25 @@ core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net:
     message.draft.topic = header.topic;
     message.draft.queue_id = header.queue_id;
     refusal = CheckSizes(message.draft);
+    if (!refusal.has_value() && AsksForDispatch(header.topic, scanned)) {
+      dispatches.resize(messages.size());
+      dispatches.back() = scanned.dispatch;
+      refusal = CheckDispatch(scanned.dispatch, body.size() * messages.size());  // no more copies than of one message
+    }
     if (refusal.has_value()) co_return Refuse(std::move(*refusal));
-    drafts.push_back(message.draft);
+  }
+  dispatches.resize(messages.size());
+  const std::string_view transaction_id = of_batch.uniq_key.empty() ? messages.front().uniq_key : of_batch.uniq_key;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const bool first = i == 0;
+    if (first || !dispatches[i].empty()) {
+      if (absl::Status ready = co_await BeforeItsQueue(messages[i], dispatches[i], of_batch.wait); !ready.ok())
+        co_return Failed(ready, header.queue_id, transaction_id);
+    }
+    drafts.push_back(messages[i].draft);
   }
 
   const std::span<const store::MessageDraft> borrowed(drafts);
-  const std::string_view transaction_id = of_batch.uniq_key.empty() ? messages.front().uniq_key : of_batch.uniq_key;
   const absl::StatusOr<store::AppendResult> stored = co_await Append(borrowed, of_batch.wait);
   if (!stored.ok()) co_return Failed(stored.status(), header.queue_id, transaction_id);
   CountStored(borrowed, began);

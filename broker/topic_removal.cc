@@ -6,6 +6,7 @@
 #include "broker/broker_shard.h"
 #include "broker/broker_stats.h"
 #include "broker/gather.h"
+#include "broker/lmq.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
 #include "broker/placement.h"
@@ -22,6 +23,7 @@ core::Task<absl::Status> ForgetTopic(BrokerShard& here, std::string topic) {
   here.order_locks().ForgetTopic(topic);
   CO_RETURN_IF_ERROR(co_await here.pops().Forget({}, topic));
   here.stats().ForgetTopic(topic);
+  here.lmq_queues().Forget(topic);
   // Offsets that outlived the topic would make a new one of that name begin in the wrong place.
   CO_RETURN_IF_ERROR(co_await here.offsets().Flush());
   co_return co_await here.store().DropTopic(std::move(topic));

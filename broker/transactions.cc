@@ -200,6 +200,8 @@ core::Task<absl::StatusOr<store::BegunAppend>> Transactions::BeginCommit(const s
                                                store::Admission::kMakesRoom);
     }
   }
+  std::string more;
+  if (!scanned.dispatch.empty() && options_.dispatch != nullptr) CO_RETURN_IF_ERROR(co_await options_.dispatch(scanned.dispatch, &draft, &more));
   CO_ASSIGN_OR_RETURN(store::BegunAppend begun,
                       co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));
   options_.on_stored(draft);

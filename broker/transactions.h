@@ -71,6 +71,8 @@ struct TransactionsOptions {
   int32_t aside_queue = 0;       // of kPutAsideTopic: those that this shard owns
   /// Whether there is such a topic. A committed message whose topic is gone is discarded.
   std::function<bool(std::string_view topic)> topic_exists;
+  /// As ScheduleOptions::dispatch: where it fails the transaction goes on pending.
+  std::function<core::Task<absl::Status>(std::string_view names, store::MessageDraft* draft, std::string* more)> dispatch;
   /// Told of each message that got into its queue, as it was stored there.
   std::function<void(const store::MessageDraft&)> on_stored;
   std::function<core::Task<AskResult>(const TransactionCheck*)> ask;  // borrowed until it returns

@@ -82,7 +82,7 @@ constexpr Feature kFeatures[] = {
     {"Query by key or unique key", "works"},
     {"Request and reply", "works"},
     {"Namespaces of the client", "works"},
-    {"Light message queues (LMQ), multi-dispatch", "not yet"},
+    {"Light message queues (LMQ), multi-dispatch", "works; off unless enableLmq and enableMultiDispatch are set, as in RocketMQ"},
     {"Retry and dead letters (send back)", "works"},
     {"Delay levels, timer messages and their recall", "works"},
     {"Transactions: commit, rollback, check-back", "works"},
@@ -242,8 +242,16 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "What is in flight is in the broker's own metadata, not in `rmq_sys_REVIVE_LOG_*`; tools that read that topic find "
       "nothing there. A pop retry\n"
       "topic (`%RETRY%group_topic`) has one queue for each log, where RocketMQ makes one queue. There are no retry topics of version 2 "
-      "(enableRetryTopicV2),\n"
-      "and no LMQ. POP_ROLLBACK has nothing to do.\n"
+      "(enableRetryTopicV2).\n"
+      "POP_ROLLBACK has nothing to do.\n"
+      "\n## Light queues have copies\n\n"
+      "Each light queue (`%LMQ%...`) that a message names in INNER_MULTI_DISPATCH gets a copy, where RocketMQ has another entry for the same record. What a consumer sees is the same, but for:\n\n"
+      "- The offset in the queue is that in the light queue, so a push consumer of one goes on where it was. With RocketMQ it commits offsets of the parent's queue, and reads again or not at all.\n"
+      "- INNER_MULTI_DISPATCH and INNER_MULTI_QUEUE_OFFSET tell of this light queue alone; read from the parent they tell of all.\n"
+      "- The messages of a batch are dispatched, too (RocketMQ stores them in their own queue alone), and those of a transaction when it is committed (RocketMQ also before, and when it is rolled back).\n"
+      "- A name that is not `%LMQ%` and something is MESSAGE_ILLEGAL; RocketMQ 5.3.3 stops building its queues there. At most 1,024 names, and 64 MiB of copies.\n"
+      "- maxLmqConsumeQueueNum counts until the topic is deleted (`mqadmin deleteTopic`), also queues whose messages have expired. Beyond it a send is answered as by RocketMQ 4.9.7, SYSTEM_ERROR.\n"
+      "- `ringmq store import` takes no light queues of RocketMQ's; their messages are in their own topics.\n"
       "\n## Features\n\n| feature | state |\n|---|---|\n";
   for (const Feature& feature : kFeatures) page += core::StrCat("| ", feature.name, " | ", feature.state, " |\n");
   AppendTable("Broker", net::kBroker, handled.broker, page);

@@ -16,7 +16,7 @@ constexpr size_t kAuditedBodyBytes = 200;
 std::optional<std::string> WrongOf(const NameField& field, std::string_view name) {
   switch (field.kind) {
     case NameKind::kTopic:
-      return WrongTopicName(name);
+      return WrongTopicToUse(name);
     case NameKind::kRoute:
       return WrongRouteName(name);
     case NameKind::kConsumerGroup:

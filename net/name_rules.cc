@@ -59,6 +59,12 @@ std::optional<std::string> WrongTopicName(std::string_view name) {
                    "The specified topic is longer than topic max length.");
 }
 
+std::optional<std::string> WrongTopicToUse(std::string_view name) {
+  const bool light = name.starts_with(kLmqPrefix) && name.size() > kLmqPrefix.size() && name.size() <= kTopicNameBytesMax &&
+                     name.find(',') == std::string_view::npos && AllOf(name, kLabelCharacters);
+  return light ? std::nullopt : WrongTopicName(name);
+}
+
 std::optional<std::string> WrongGroupName(std::string_view name) {
   return WrongName("group", name, kNameCharacters, kGroupNameBytesMax,
                    "The specified group is longer than group max length.");

@@ -10,6 +10,7 @@ namespace net {
 inline constexpr size_t kTopicNameBytesMax = 127;
 /// %RETRY% and %DLQ% topics of long group names; what a record can hold.
 inline constexpr size_t kInternalTopicNameBytesMax = 255;
+inline constexpr std::string_view kLmqPrefix = "%LMQ%";
 inline constexpr size_t kGroupNameBytesMax = 255;
 inline constexpr size_t kLabelBytesMax = 255;
 /// Far above what clients have; each group keeps a copy.
@@ -20,6 +21,9 @@ inline constexpr size_t kClientIdBytesMax = 1024;
 /// Topics and groups: letters, digits, '_', '-', '%', '|' only: no separator, so that no name can become a path, a line or a markup. In
 /// RocketMQ's words. Source: RocketMQ 5.3.3 TopicValidator.
 std::optional<std::string> WrongTopicName(std::string_view name);
+/// Topics that a request may name: those, and light message queues (%LMQ%...), which nobody makes and of whose names RocketMQ asks nothing. Clients make them
+/// of MQTT topics: they may have what a label has, but for commas, which are between their names.
+std::optional<std::string> WrongTopicToUse(std::string_view name);
 std::optional<std::string> WrongGroupName(std::string_view name);
 /// A topic as nameservers know it: brokers register their own name and their cluster's as topics too, and these may be host names, with dots.
 std::optional<std::string> WrongRouteName(std::string_view name);

@@ -10,6 +10,7 @@
 #include "broker/client_info.h"
 #include "broker/config.h"
 #include "broker/consumer_groups.h"
+#include "broker/lmq.h"
 #include "broker/pop/allocate.h"
 #include "broker/pop/request_modes.h"
 #include "net/json.h"
@@ -49,14 +50,19 @@ core::Task<net::Reply> AssignmentHandlers::Query(net::RequestContext context, ne
   const std::string client(body->root()["clientId"].text());
   const std::string strategy(body->root()["strategyName"].text());
   const std::optional<size_t> model = body->root()["messageModel"].AsEnum(kMessageModelNames);
-  std::optional<std::string> wrong = net::WrongTopicName(topic);
+  std::optional<std::string> wrong = net::WrongTopicToUse(topic);
   if (!wrong.has_value()) wrong = net::WrongGroupName(group);
   if (!wrong.has_value()) wrong = net::WrongClientId(client);
   if (!wrong.has_value() && !model.has_value()) wrong = "the messageModel is neither CLUSTERING nor BROADCASTING";
   if (wrong.has_value()) co_return net::Reply(ResponseCode::kInvalidParameter, std::move(*wrong));
 
   const GroupRequestMode mode = co_await FindRequestMode(shard_, topic, group);
-  const std::vector<ClusterQueue> queues = co_await queues_.Find(topic);
+  std::vector<ClusterQueue> queues;
+  if (shard_.config().enable_lmq && IsLmq(topic)) {
+    queues.push_back({topic, shard_.config().broker_name, 0});  // no nameserver knows it. Source: RocketMQ 5.3.3 QueryAssignmentProcessor
+  } else {
+    queues = co_await queues_.Find(topic);
+  }
   std::optional<std::vector<ClusterQueue>> mine;
   if (!queues.empty() && static_cast<MessageModel>(*model) == MessageModel::kBroadcasting) {
     mine = queues;

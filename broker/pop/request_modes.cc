@@ -102,7 +102,7 @@ core::Task<net::Reply> RequestModeHandlers::Set(net::RequestContext context, net
   if (!body.ok()) co_return net::Reply(ResponseCode::kSystemError, std::string(body.status().message()));
   const std::string topic(body->root()["topic"].text());
   const std::string group(body->root()["consumerGroup"].text());
-  if (std::optional<std::string> wrong = net::WrongTopicName(topic); wrong.has_value())
+  if (std::optional<std::string> wrong = net::WrongTopicToUse(topic); wrong.has_value())
     co_return net::Reply(ResponseCode::kInvalidParameter, std::move(*wrong));
   if (std::optional<std::string> wrong = net::WrongGroupName(group); wrong.has_value())
     co_return net::Reply(ResponseCode::kInvalidParameter, std::move(*wrong));

@@ -89,7 +89,7 @@ class JavaSide:
         old_client = self.clients.version.startswith('4.')
         begin, sent = time.monotonic(), len(self.clients.acks)
         self.clients.wait(lambda: len(self.clients.acks) > sent, 30, f'the Java producer to go on after crash {kill}')
-        if old_client and kill % 5 != 4:
+        if old_client and kill % 10 != 9:
             return
         newest = next(reversed(self.clients.acks))
         self.clients.wait(lambda: newest in self.clients.seen, 80,

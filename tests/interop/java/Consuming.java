@@ -1,3 +1,5 @@
+import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -9,6 +11,7 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.impl.consumer.DefaultMQPushConsumerImpl;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -85,6 +88,20 @@ final class Consuming {
             consumer.shutdown(); // it has half started
             throw refused;
         }
+        if (!arguments.text("parent", "").isEmpty()) {
+            knowBrokerOf(arguments.text("parent"), arguments.text("topic"));
+        }
+    }
+
+    /** A light queue is known to no nameserver: it is where its parent topic is. As RocketMQ's example LMQPushConsumer does. */
+    @SuppressWarnings({"unchecked", "rawtypes"}) // of routes: their class moved to another package between 4.9 and 5.x
+    private void knowBrokerOf(String parent, String light) {
+        DefaultMQPushConsumerImpl impl = consumer.getDefaultMQPushConsumerImpl();
+        impl.getmQClientFactory().updateTopicRouteInfoFromNameServer(parent);
+        Map routes = impl.getmQClientFactory().getTopicRouteTable();
+        routes.put(light, routes.get(parent));
+        impl.updateTopicSubscribeInfo(light, new HashSet<>(Arrays.asList(new MessageQueue(light, "broker-a", 0))));
+        impl.getmQClientFactory().doRebalance();
     }
 
     /** Pops where the broker says so (5.x only); what it does not acknowledge in so many seconds comes again. */

@@ -53,6 +53,7 @@ final class Events {
         emit("e", "msg", "c", name, "id", id == null ? "damaged" : id, "q", message.getQueueId(),
             "o", message.getQueueOffset(), "m", message.getMsgId(), "tag", String.valueOf(message.getTags()),
             "keys", String.valueOf(message.getKeys()), "r", message.getReconsumeTimes(), "x", others,
+            "lq", String.valueOf(message.getProperty("INNER_MULTI_DISPATCH")), "lo", String.valueOf(message.getProperty("INNER_MULTI_QUEUE_OFFSET")),
             "b", broker, "t", message.getTopic(), "origin", String.valueOf(message.getProperty("ORIGIN_MESSAGE_ID")), "born", message.getBornTimestamp(), "store", message.getStoreTimestamp(),
             "now", System.currentTimeMillis());
     }

@@ -10,12 +10,12 @@ import java.util.concurrent.ConcurrentHashMap;
  * <pre>
  *   producer name= namesrv= group= [timeout= retries= queues= namespace= trace=]
  *   consumer name= namesrv= group= topic= [expression= sql= listener=concurrent|orderly model= threads= from= sleep_us=
- *            namespace=]
+ *            namespace= parent=]      with the topic whose route that of a light queue is
  *   litepull name= namesrv= group= topic= [sql=]
  *   send     name= topic= run= worker= mode=sync|async|oneway|batch|cycle
- *            [from= count= size= tags= keys= number= batch= pause_us=]
+ *            [from= count= size= tags= keys= number= batch= pause_us= dispatch=]
  *   txproducer name= namesrv= group=
- *   transact name= topic= run= worker= local=COMMIT_MESSAGE|ROLLBACK_MESSAGE|UNKNOW [check=...,... count= tags= immunity=]
+ *   transact name= topic= run= worker= local=COMMIT_MESSAGE|ROLLBACK_MESSAGE|UNKNOW [check=...,... count= tags= immunity= dispatch=]
  *   replier  name= namesrv= group= topic=
  *   request  name= topic= id= body= [wait=]     of a producer; the reply is an "ack" event
  *   query    name= topic= key= [begin= end= max=]

@@ -88,6 +88,9 @@ final class Producing {
         if (arguments.number("number", 0) != 0) {
             message.putUserProperty("number", String.valueOf(seq)); // for SQL filters
         }
+        if (!arguments.text("dispatch", "").isEmpty()) {
+            message.putUserProperty("INNER_MULTI_DISPATCH", arguments.text("dispatch")); // to light queues
+        }
         if (arguments.number("level", 0) > 0) {
             message.setDelayTimeLevel(arguments.number("level", 0));
         }

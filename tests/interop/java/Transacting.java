@@ -33,6 +33,9 @@ final class Transacting implements TransactionListener {
         for (int seq = 0; seq < arguments.number("count", 1); seq++) {
             String id = prefix + seq;
             Message message = new Message(arguments.text("topic"), arguments.text("tags", "A"), id, Payload.of(id, 100));
+            if (!arguments.text("dispatch", "").isEmpty()) {
+                message.putUserProperty("INNER_MULTI_DISPATCH", arguments.text("dispatch"));
+            }
             message.putUserProperty("id", id);
             message.putUserProperty("local", arguments.text("local"));
             message.putUserProperty("check", arguments.text("check", "UNKNOW"));

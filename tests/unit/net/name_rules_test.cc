@@ -50,6 +50,15 @@ TEST(NameRulesTest, LabelsAndRoutes) {
   EXPECT_EQ(WrongLabel("brokerName", std::string(256, 'a')), "a brokerName of 256 bytes; at most 255 are taken");
 }
 
+// Light queues are made of MQTT topics; everything else that a request names is as it ever was.
+TEST(NameRulesTest, LightQueuesMayHaveMore) {
+  for (const char* name : {"%LMQ%a", "%LMQ%home%+%temperature", "%LMQ%a#$.@:", "T", "%RETRY%g"}) EXPECT_EQ(WrongTopicToUse(name), std::nullopt) << name;
+  for (const char* name : {"%LMQ%a/b", "%LMQ%a,b", "%LMQ%a b", "%LMQ%a\nb", "%LMQ%<a>", "a+b", "LMQ%a+b", ""}) EXPECT_NE(WrongTopicToUse(name), std::nullopt) << name;
+  EXPECT_NE(WrongTopicName("%LMQ%a+b"), std::nullopt) << "nobody makes it";
+  EXPECT_EQ(WrongTopicToUse("%LMQ%" + std::string(122, '+')), std::nullopt);
+  EXPECT_NE(WrongTopicToUse("%LMQ%" + std::string(123, '+')), std::nullopt);
+}
+
 TEST(NameRulesTest, ClientIds) {
   EXPECT_EQ(WrongClientId("10.0.0.1@1234#5678@unit"), std::nullopt);
   EXPECT_EQ(WrongClientId("10.0.0.1@b\xc3\xbcro"), std::nullopt);

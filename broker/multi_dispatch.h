@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "broker/broker_shard.h"
+#include "broker/send_refusal.h"
+#include "core/task.h"
+#include "store/message.h"
+
+namespace broker {
+
+// Multi-dispatch (enableMultiDispatch, with enableLmq): a message whose property INNER_MULTI_DISPATCH names light queues, "%LMQ%a,%LMQ%b", is read from
+// these too. RocketMQ has more than one index entry for one record; here a queue lives on one shard with all of its messages, so each light queue gets a
+// copy in its shard's log. A pull shows it as RocketMQ does, with the topic and queue to which the message was sent.
+
+/// Light queues that one message can go to, and bytes of all of its copies: so that one request can't fill the logs.
+inline constexpr size_t kDispatchQueuesMax = 1024;
+inline constexpr size_t kDispatchBytesMax = size_t{64} << 20;
+
+/// Whether messages of the topic are dispatched here at all.
+bool Dispatches(const BrokerConfig& config, std::string_view topic);
+
+/// What is wrong with INNER_MULTI_DISPATCH, or nothing; MESSAGE_ILLEGAL. `bytes`: of the message.
+std::optional<SendRefusal> CheckDispatch(std::string_view names, size_t bytes);
+
+/// What is to be done with a queue for which there is no room (LmqQueues).
+enum class NoRoom { kRefuse, kLeaveOut };
+
+/// The message goes to its light queues; to be called before it goes to its own, which is `draft`'s. Then INNER_MULTI_QUEUE_OFFSET is added, the offset in
+/// each of them: `more` holds it, and `draft` points there. Returns when `durability` holds for all copies, which are stored side by side; an error if not: some may be
+/// there. Names that CheckDispatch would refuse are left out. `draft` and `more` stay where they are until this returns.
+core::Task<absl::Status> DispatchToLmqs(BrokerShard& shard, std::string_view names, std::optional<store::Durability> durability, NoRoom no_room,
+                                        store::MessageDraft* draft, std::string* more);
+
+/// A light queue takes messages that are sent to it by its own name, too. Errors as LmqQueues::Admit; OK at once for other topics.
+core::Task<absl::Status> AdmitIfLmq(BrokerShard& shard, std::string_view topic);
+
+/// Makes of a light queue's records what a consumer sees: the topic and queue to which each message was sent, INNER_MULTI_QUEUE_OFFSET. The offset in the queue is
+/// that in the light queue. Those that were sent there by its own name stay as they are.
+store::FetchResult ShowDispatched(store::FetchResult result);
+
+}  // namespace broker
