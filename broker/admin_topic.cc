@@ -11,6 +11,7 @@
 #include "broker/consumer_groups.h"
 #include "broker/gather.h"
 #include "broker/json_reply.h"
+#include "broker/lmq.h"
 #include "broker/offset_table.h"
 #include "broker/order_locks.h"
 #include "broker/pop/receipt.h"
@@ -194,7 +195,9 @@ core::Task<net::Reply> AdminTopicHandlers::CleanUnused(net::RequestContext, net:
   std::set<std::string> unused;
   for (const std::vector<std::string>& topics : by_shard) {
     for (const std::string& topic : topics) {
-      if (shard_.catalog().FindTopic(topic) == nullptr) unused.insert(topic);
+      // Light queues are no topics that somebody has made, and there may be none just now because of a setting. Source: RocketMQ 5.3.3
+      // DefaultMessageStore.cleanUnusedTopic.
+      if (!IsLmq(topic) && shard_.catalog().FindTopic(topic) == nullptr) unused.insert(topic);
     }
   }
   for (const std::string& topic : unused) {

@@ -154,7 +154,9 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
   schedule.on_delivered = [this](const store::MessageDraft& draft) {
     stats_->OnDelivered(draft.topic, draft.queue_id, store::RecordBytes(draft));
   };
-  schedule.dispatch = [this](std::string_view names, store::MessageDraft* draft, std::string* more) { return Dispatch(names, draft, more); };
+  if (DispatchesAny(config_)) schedule.dispatch = [this](std::string_view names, store::MessageDraft* draft, DispatchState* state, std::string* more) {
+    return Dispatch(names, draft, state, more);
+  };
   CO_ASSIGN_OR_RETURN(schedule_, co_await Schedule::Open(std::move(schedule), *meta_, *store_));
   CO_RETURN_IF_ERROR(co_await OpenTransactions(folder));
   CO_RETURN_IF_ERROR(co_await OpenPops());
@@ -174,7 +176,9 @@ core::Task<absl::Status> BrokerShard::OpenTransactions(const store::ManifestCont
   options.on_stored = [this](const store::MessageDraft& draft) {
     stats_->OnDelivered(draft.topic, draft.queue_id, store::RecordBytes(draft));
   };
-  options.dispatch = [this](std::string_view names, store::MessageDraft* draft, std::string* more) { return Dispatch(names, draft, more); };
+  if (DispatchesAny(config_)) options.dispatch = [this](std::string_view names, store::MessageDraft* draft, DispatchState* state, std::string* more) {
+    return Dispatch(names, draft, state, more);
+  };
   options.ask = [this](const TransactionCheck* check) { return AskProducer(*this, check); };
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options.index.directory));
   CO_ASSIGN_OR_RETURN(transactions_, co_await Transactions::Open(std::move(options), config_, *meta_, *store_, *schedule_));
@@ -251,9 +255,9 @@ core::Task<void> BrokerShard::StopServing() {
   co_await scope_.Join();
 }
 
-core::Task<absl::Status> BrokerShard::Dispatch(std::string_view names, store::MessageDraft* draft, std::string* more) {
+core::Task<absl::Status> BrokerShard::Dispatch(std::string_view names, store::MessageDraft* draft, DispatchState* state, std::string* more) {
   if (!Dispatches(config_, draft->topic)) co_return absl::OkStatus();
-  co_return co_await DispatchToLmqs(*this, names, std::nullopt, NoRoom::kLeaveOut, draft, more);
+  co_return co_await DispatchToLmqs(*this, names, std::nullopt, DispatchFor::kDelivery, draft, state, more);
 }
 
 core::Task<absl::Status> BrokerShard::StopDelivery() {

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "broker/catalog.h"
 #include "broker/config.h"
+#include "broker/dispatch_state.h"
 #include "broker/held_pulls.h"
 #include "broker/placement.h"
 #include "broker/pull_reads.h"
@@ -174,7 +175,7 @@ class BrokerShard {
   core::Task<absl::Status> OpenTransactions(const store::ManifestContent& folder);
   core::Task<absl::Status> OpenPops();
   /// For messages that the broker itself puts into their queues: DispatchToLmqs, if their INNER_MULTI_DISPATCH, `names`, counts here.
-  core::Task<absl::Status> Dispatch(std::string_view names, store::MessageDraft* draft, std::string* more);
+  core::Task<absl::Status> Dispatch(std::string_view names, store::MessageDraft* draft, DispatchState* state, std::string* more);
   struct Adopted {
     virtual ~Adopted() = default;
   };

@@ -72,7 +72,7 @@ FlowItem* BrokerStats::NewQueue(Flow& flow, int32_t queue_id) {
 
 void BrokerStats::OnGet(std::string_view group, std::string_view topic, int32_t queue_id, const Request& handed) {
   OfTopic& of_topic = Of(topic);
-  group = CountedAs(group);
+  group = CountedAsGroup(group);
   auto at = of_topic.get.find(group);
   if (at == of_topic.get.end()) {
     FlowItem* const total = of_topic.put.total == &system_put_ ? &system_get_ : &get_;
@@ -85,7 +85,7 @@ void BrokerStats::OnGet(std::string_view group, std::string_view topic, int32_t 
 
 void BrokerStats::OnSendBack(std::string_view group, std::string_view topic) {
   auto& by_group = Of(topic).sent_back;
-  group = CountedAs(group);
+  group = CountedAsGroup(group);
   auto at = by_group.find(group);
   if (at == by_group.end())
     at = by_group.emplace(std::string(group), std::make_unique<FlowItem>(sampled_seconds_)).first;
@@ -183,7 +183,7 @@ const BrokerStats::OfTopic* BrokerStats::FindTopic(std::string_view topic) const
 const BrokerStats::Flow* BrokerStats::FindGet(std::string_view topic, std::string_view group) const {
   const OfTopic* const of_topic = FindTopic(topic);
   if (of_topic == nullptr) return nullptr;
-  const auto flow = of_topic->get.find(CountedAs(group));
+  const auto flow = of_topic->get.find(CountedAsGroup(group));
   return flow == of_topic->get.end() ? nullptr : flow->second.get();
 }
 
@@ -191,7 +191,7 @@ const FlowItem* BrokerStats::FindItem(const StatsQuery& query) const {
   const OfTopic* const of_topic = FindTopic(query.topic);
   if (of_topic == nullptr) return nullptr;
   if (query.of == StatsQuery::Of::kSentBack) {
-    const auto at = of_topic->sent_back.find(CountedAs(query.group));
+    const auto at = of_topic->sent_back.find(CountedAsGroup(query.group));
     return at == of_topic->sent_back.end() ? nullptr : at->second.get();
   }
   const Flow* const flow = query.of == StatsQuery::Of::kPut ? &of_topic->put : FindGet(query.topic, query.group);

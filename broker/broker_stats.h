@@ -44,7 +44,7 @@ struct BrokerTotals {
 struct BrokerStatsOptions {
   /// Whether a topic is one of the broker's own, which the counts of users leave out.
   std::function<bool(std::string_view topic)> is_system = [](std::string_view) { return false; };
-  /// Light queues, and groups that are named like them, count as one: %LMQ%. Source: RocketMQ 5.3.3 LmqBrokerStatsManager.
+  /// Light queues count as one: %LMQ%. Groups that are named like them do in any case. Source: RocketMQ 5.3.3 LmqBrokerStatsManager.
   bool lmqs_together = false;
   /// Where today begins.
   absl::TimeZone time_zone = absl::UTCTimeZone();
@@ -123,7 +123,9 @@ class BrokerStats {
     StringMap<std::unique_ptr<Flow>> get;            // by group
     StringMap<std::unique_ptr<FlowItem>> sent_back;  // by group
   };
-  std::string_view CountedAs(std::string_view name) const { return options_.lmqs_together && IsLmq(name) ? net::kLmqPrefix : name; }
+  std::string_view CountedAs(std::string_view topic) const { return options_.lmqs_together && IsLmq(topic) ? net::kLmqPrefix : topic; }
+  /// Of groups there may be any number.
+  static std::string_view CountedAsGroup(std::string_view group) { return IsLmq(group) ? net::kLmqPrefix : group; }
   OfTopic& Of(std::string_view topic);
   const OfTopic* FindTopic(std::string_view topic) const;
   const Flow* FindGet(std::string_view topic, std::string_view group) const;

@@ -35,10 +35,11 @@ class Catalog {
   }
   const GroupConfig* FindGroup(std::string_view name) const {
     if (lmq_ != nullptr && IsLmq(name)) [[unlikely]]
-      return net::WrongGroupName(name).has_value() ? nullptr : &lmq_->group;
+      return net::WrongGroupToUse(name).has_value() ? nullptr : &lmq_->group;
     return groups_.Find(name);
   }
-  bool HasLmqs() const { return lmq_ != nullptr; }
+  /// Whether the group is there because light queues are enabled: of such there may be any number, so nothing is made for one.
+  bool IsLmqGroup(std::string_view name) const { return lmq_ != nullptr && IsLmq(name); }
   /// Of those that were made.
   const TopicConfig* FindMadeTopic(std::string_view name) const { return topics_.Find(name); }
   const GroupConfig* FindMadeGroup(std::string_view name) const { return groups_.Find(name); }

@@ -208,7 +208,7 @@ core::Task<absl::StatusOr<TopicConfig>> CatalogWriter::EnsureTopicForSend(AutoCr
       topic.read_queues = queues;
       topic.write_queues = queues;
       topic.sys_flag = request.unit_mode ? kTopicSysFlagUnitSub : 0;
-      of_known_group = group != nullptr;
+      of_known_group = group != nullptr && !IsLmq(group->name);
     } else {
       const TopicConfig* blueprint = catalog.FindTopic(request.default_topic);
       if (blueprint == nullptr || !blueprint->inherits()) {

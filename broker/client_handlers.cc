@@ -48,7 +48,7 @@ std::map<core::ShardId, std::vector<core::QueueKey>> QueuesByOwner(const net::Js
 
 /// What is wrong with the names in the body of a lock or unlock, if anything.
 std::optional<net::Reply> RefuseLock(const net::JsonValue& body) {
-  std::optional<std::string> wrong = net::WrongGroupName(body["consumerGroup"].text());
+  std::optional<std::string> wrong = net::WrongGroupToUse(body["consumerGroup"].text());
   if (!wrong.has_value()) wrong = net::WrongClientId(body["clientId"].text());
   if (!wrong.has_value() && body["mqSet"].items().size() > kQueuesPerLockMax) {
     wrong =
@@ -127,7 +127,7 @@ core::Task<void> ClientHandlers::ConsumerBeat(net::JsonValue consumer, bool with
   // Tools find a group by the route of its retry topic, and consumers subscribe to it: it is there from the first heartbeat on.
   TopicConfig retry;
   retry.name = RetryTopicOf(registration.group);
-  if (shard_.catalog().FindTopic(retry.name) == nullptr) {
+  if (shard_.catalog().FindTopic(retry.name) == nullptr && !shard_.catalog().IsLmqGroup(registration.group)) {
     const GroupConfig* config = shard_.catalog().FindGroup(registration.group);
     const int32_t queues = config == nullptr ? 1 : config->retry_queues;
     if (queues > 0) {

@@ -30,8 +30,12 @@ class LmqQueues {
   absl::Status Admit(std::string_view topic);
   void Forget(std::string_view topic);
   size_t size() const { return known_.size(); }
+  /// Consumer offsets that light queues, and groups that are named like them, may have here: of such there may be any number, and nobody deletes them.
+  size_t offsets_max() const { return kOffsetsOfEach * max_; }
 
  private:
+  static constexpr size_t kOffsetsOfEach = 8;
+
   const size_t max_;
   StringMap<bool> known_;
 };

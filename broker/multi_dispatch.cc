@@ -16,13 +16,16 @@
 #include "core/scope.h"
 #include "core/strings.h"
 #include "net/name_rules.h"
+#include "store/dispatched_copy.h"
 #include "store/record.h"
 
 namespace broker {
 namespace {
 
 constexpr char kBetweenNames = ',';
+constexpr int64_t kLeftOut = -1;
 
+/// Splits as Java does: nothing is behind a comma at the end.
 template <typename Fn>
 void ForEachName(std::string_view names, Fn&& fn) {
   while (!names.empty()) {
@@ -34,93 +37,148 @@ void ForEachName(std::string_view names, Fn&& fn) {
 
 bool CanBeLmq(std::string_view name) { return IsLmq(name) && name.size() > net::kLmqPrefix.size() && !net::WrongTopicToUse(name).has_value(); }
 
+bool IsOfCopy(std::string_view property) {
+  return property == kPropertyRealTopic || property == kPropertyRealQueue || property == kPropertyMultiDispatch || property == kPropertyMultiQueueOffset;
+}
+
+size_t PropertyBytes(std::string_view name, std::string_view value) { return name.size() + value.size() + 2; }
+
 /// A message's copy for one light queue.
 struct Copy {
   std::string_view topic;
-  std::string properties;
+  std::string own_property;
   absl::Status status;
-  core::LogicalOffset offset;
+  int64_t offset = kLeftOut;
 };
 
 /// On the light queue's shard.
-core::Task<absl::StatusOr<store::AppendResult>> StoreHere(BrokerShard& here, const store::MessageDraft* copy, std::optional<store::Durability> how) {
-  if (const absl::Status admitted = here.lmq_queues().Admit(copy->topic); !admitted.ok()) co_return admitted;
-  absl::StatusOr<store::AppendResult> stored = co_await here.store().Append({copy, 1}, how);
-  if (stored.ok()) here.stats().OnDelivered(copy->topic, copy->queue_id, store::RecordBytes(*copy));
-  co_return stored;
+core::Task<absl::StatusOr<int64_t>> StoreHere(BrokerShard& here, const store::MessageDraft* copy, std::optional<store::Durability> how, store::Admission admission) {
+  CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await here.store().BeginAppendInTurn(*copy, how, admission));
+  const int64_t offset = begun.queue_offset.value();
+  if (begun.pending != nullptr) CO_RETURN_IF_ERROR(co_await here.store().EndAppend(std::move(begun)));
+  here.stats().OnDelivered(copy->topic, copy->queue_id, store::RecordBytes(*copy));
+  co_return offset;
 }
 
-core::Task<void> StoreCopy(BrokerShard& shard, const store::MessageDraft& message, std::optional<store::Durability> how, Copy& copy) {
+core::Task<void> StoreCopy(BrokerShard& shard, const store::MessageDraft& message, std::string_view common, std::optional<store::Durability> how,
+                           store::Admission admission, Copy& copy) {
   store::MessageDraft draft = message;
   draft.topic = copy.topic;
   draft.queue_id = 0;
-  draft.properties = copy.properties;
-  draft.more_properties = {};
-  draft.prepared_transaction_offset = 0;  // a link is the message's own
-  const absl::StatusOr<store::AppendResult> stored = co_await shard.peers().On(
+  draft.properties = common;
+  draft.more_properties = copy.own_property;
+  draft.prepared_transaction_offset = store::kDispatchedCopy;
+  const absl::StatusOr<int64_t> stored = co_await shard.peers().On(
       shard.placement().OwnerOf(copy.topic, 0),
-      [](BrokerShard& there, const store::MessageDraft* one, std::optional<store::Durability> durability) { return StoreHere(there, one, durability); },
-      &std::as_const(draft), how);
+      [](BrokerShard& there, const store::MessageDraft* one, std::optional<store::Durability> durability, store::Admission as) {
+        return StoreHere(there, one, durability, as);
+      },
+      &std::as_const(draft), how, admission);
   copy.status = stored.status();
-  if (stored.ok()) copy.offset = stored->first_queue_offset;
+  if (stored.ok()) copy.offset = *stored;
+}
+
+/// Room for all of `copies`, before any is stored. Where there is none the status of that copy tells.
+core::Task<void> AdmitAll(BrokerShard& shard, std::deque<Copy>& copies) {
+  for (uint32_t owner = 0; owner < shard.placement().shards(); ++owner) {
+    std::vector<Copy*> of_owner;
+    for (Copy& copy : copies) {
+      if (shard.placement().OwnerOf(copy.topic, 0).value() == owner) of_owner.push_back(&copy);
+    }
+    if (of_owner.empty()) continue;
+    const std::vector<Copy*>* const borrowed = &of_owner;
+    co_await shard.peers().On(
+        core::ShardId(owner),
+        [](BrokerShard& there, const std::vector<Copy*>* wanted) {
+          for (Copy* copy : *wanted) copy->status = there.lmq_queues().Admit(copy->topic);
+        },
+        borrowed);
+  }
 }
 
 }  // namespace
 
+bool DispatchesAny(const BrokerConfig& config) { return config.enable_lmq && config.enable_multi_dispatch; }
+
 bool Dispatches(const BrokerConfig& config, std::string_view topic) {
-  return config.enable_lmq && config.enable_multi_dispatch && !IsRetryTopic(topic) && !topic.starts_with("rmq_sys_");
+  return DispatchesAny(config) && !IsRetryTopic(topic) && !topic.starts_with("rmq_sys_");
 }
 
-std::optional<SendRefusal> CheckDispatch(std::string_view names, size_t bytes) {
+std::optional<SendRefusal> CheckDispatch(std::string_view names, const store::MessageDraft& draft, size_t& bytes) {
   const auto illegal = [](std::string what) {
     return SendRefusal{net::ResponseCode::kMessageIllegal, core::StrCat(kPropertyMultiDispatch, " ", what)};
   };
   std::optional<SendRefusal> refusal;
   size_t count = 0;
+  size_t longest = 0;
   ForEachName(names, [&](std::string_view name) {
     ++count;
+    longest = std::max(longest, name.size());
     if (CanBeLmq(name) || refusal.has_value()) return;
     refusal = illegal(core::StrCat("names ", net::Quoted(name), ", which is no light message queue: %LMQ% and a name"));
   });
   if (refusal.has_value()) return refusal;
   if (count > kDispatchQueuesMax) return illegal(core::StrCat("names ", count, " queues, more than ", kDispatchQueuesMax));
-  if (count * bytes > kDispatchBytesMax) {
-    return illegal(core::StrCat("names ", count, " queues: copies of a message of ", bytes, " bytes have more than ", kDispatchBytesMax, " bytes"));
+  size_t properties = PropertyBytes(kPropertyRealTopic, draft.topic) + PropertyBytes(kPropertyRealQueue, core::StrCat(draft.queue_id)) +
+                      PropertyBytes(kPropertyMultiDispatch, "") + longest;
+  for (const std::string_view text : {draft.properties, draft.more_properties}) {
+    ForEachProperty(text, [&](std::string_view name, std::string_view value) { properties += IsOfCopy(name) ? 0 : PropertyBytes(name, value); });
   }
+  if (properties > store::kPropertiesBytesMax) {
+    return illegal(core::StrCat("leaves copies with ", properties, " bytes of properties, more than ", store::kPropertiesBytesMax));
+  }
+  bytes += count * store::RecordBytes(draft);
+  if (bytes > kDispatchBytesMax) return illegal(core::StrCat("asks for copies of ", bytes, " bytes in all, more than ", kDispatchBytesMax));
   return std::nullopt;
 }
 
-core::Task<absl::Status> DispatchToLmqs(BrokerShard& shard, std::string_view names, std::optional<store::Durability> durability, NoRoom no_room,
-                                        store::MessageDraft* draft, std::string* more) {
+core::Task<absl::Status> DispatchToLmqs(BrokerShard& shard, std::string_view names, std::optional<store::Durability> durability, DispatchFor whom,
+                                        store::MessageDraft* draft, DispatchState* state, std::string* more) {
   std::string common;
-  const auto without = [](std::string_view name) {
-    return name == kPropertyRealTopic || name == kPropertyRealQueue || name == kPropertyMultiDispatch || name == kPropertyMultiQueueOffset;
-  };
-  AppendWithout(common, draft->properties, without);
-  AppendWithout(common, draft->more_properties, without);
+  AppendWithout(common, draft->properties, IsOfCopy);
+  AppendWithout(common, draft->more_properties, IsOfCopy);
   AppendProperty(common, kPropertyRealTopic, draft->topic);
   AppendProperty(common, kPropertyRealQueue, core::StrCat(draft->queue_id));
 
+  size_t bytes = 0;
+  if (std::optional<SendRefusal> refusal = CheckDispatch(names, *draft, bytes); refusal.has_value()) {
+    // A sender was refused; this message was stored when there were no light queues.
+    core::LogWarning("a message of ", draft->topic, " is in its own queue alone: ", refusal->remark);
+    co_return absl::OkStatus();
+  }
   std::deque<Copy> copies;
   ForEachName(names, [&](std::string_view name) {
-    if (!CanBeLmq(name) || copies.size() >= kDispatchQueuesMax) return;
+    if (state->contains(name) || std::any_of(copies.begin(), copies.end(), [&](const Copy& copy) { return copy.topic == name; })) return;
     Copy& copy = copies.emplace_back();
     copy.topic = name;
-    copy.properties = common;
-    AppendProperty(copy.properties, kPropertyMultiDispatch, name);
+    AppendProperty(copy.own_property, kPropertyMultiDispatch, name);
   });
+  co_await AdmitAll(shard, copies);
+  for (const Copy& copy : copies) {
+    if (copy.status.ok()) continue;
+    if (whom == DispatchFor::kSender) co_return copy.status;
+    core::LogWarning("a message of ", draft->topic, " is not in ", copy.topic, ": ", core::ToStd(copy.status.message()));
+    state->emplace(copy.topic, kLeftOut);
+  }
+  const store::Admission admission = whom == DispatchFor::kDelivery ? store::Admission::kMakesRoom : store::Admission::kOrdinary;
   core::Scope scope;
-  for (Copy& copy : copies) scope.Spawn(StoreCopy(shard, *draft, durability, copy));
+  for (Copy& copy : copies) {
+    if (copy.status.ok()) scope.Spawn(StoreCopy(shard, *draft, common, durability, admission, copy));
+  }
   co_await scope.Join();
+  absl::Status status;
+  for (const Copy& copy : copies) {
+    if (state->contains(copy.topic)) continue;
+    status.Update(copy.status);
+    if (copy.status.ok()) state->emplace(copy.topic, copy.offset);
+  }
+  CO_RETURN_IF_ERROR(status);
 
   std::string offsets;
-  for (const Copy& copy : copies) {
-    const bool left_out = absl::IsFailedPrecondition(copy.status) && no_room == NoRoom::kLeaveOut;
-    if (left_out) core::LogWarning("a message is not in ", copy.topic, ": ", core::ToStd(copy.status.message()));
-    if (!copy.status.ok() && !left_out) co_return copy.status;
+  ForEachName(names, [&](std::string_view name) {
     if (!offsets.empty()) offsets.push_back(kBetweenNames);
-    offsets += core::StrCat(left_out ? -1 : copy.offset.value());
-  }
+    offsets += core::StrCat(state->find(name)->second);
+  });
   std::string added(draft->more_properties);
   AppendProperty(added, kPropertyMultiQueueOffset, offsets);
   if (draft->properties.size() + added.size() > store::kPropertiesBytesMax) co_return absl::OkStatus();  // it goes without
@@ -135,6 +193,15 @@ core::Task<absl::Status> AdmitIfLmq(BrokerShard& shard, std::string_view topic) 
       shard.placement().OwnerOf(topic, 0), [](BrokerShard& there, std::string name) { return there.lmq_queues().Admit(name); }, std::string(topic));
 }
 
+std::string_view SentToTopic(const store::RecordView& record) {
+  std::string_view topic = record.topic;
+  if (record.prepared_transaction_offset != store::kDispatchedCopy || !IsLmq(topic)) return topic;
+  ForEachProperty(record.properties, [&](std::string_view name, std::string_view value) {
+    if (name == kPropertyRealTopic) topic = value;
+  });
+  return topic;
+}
+
 store::FetchResult ShowDispatched(store::FetchResult result) {
   struct Shown {
     store::MessageDraft draft;
@@ -143,29 +210,28 @@ store::FetchResult ShowDispatched(store::FetchResult result) {
   };
   std::deque<Shown> messages;
   size_t bytes = 0;
+  bool any = false;
   ForEachRecord(result, [&](const store::RecordView& record) {
     Shown& shown = messages.emplace_back();
     shown.draft = DraftOf(record);
     shown.draft.prepared_transaction_offset = record.prepared_transaction_offset;
     shown.place = {record.queue_offset, record.position, record.store_timestamp};
-    std::string_view topic;
-    int32_t queue_id = -1;
-    ForEachProperty(record.properties, [&](std::string_view name, std::string_view value) {
-      if (name == kPropertyRealTopic) topic = value;
-      if (name == kPropertyRealQueue) std::from_chars(value.data(), value.data() + value.size(), queue_id);
-    });
-    if (!topic.empty() && topic.size() <= store::kTopicBytesMax && queue_id >= 0) {
+    if (record.prepared_transaction_offset == store::kDispatchedCopy) {
+      any = true;
+      shown.draft.prepared_transaction_offset = 0;
+      shown.draft.topic = SentToTopic(record);
+      ForEachProperty(record.properties, [&](std::string_view name, std::string_view value) {
+        if (name == kPropertyRealQueue) std::from_chars(value.data(), value.data() + value.size(), shown.draft.queue_id);
+      });
       AppendWithout(shown.properties, record.properties, [](std::string_view name) { return name == kPropertyRealTopic || name == kPropertyRealQueue; });
-      AppendProperty(shown.properties, kPropertyMultiQueueOffset, core::StrCat(record.queue_offset.value()));
-      if (shown.properties.size() <= store::kPropertiesBytesMax) {
-        shown.draft.topic = topic;
-        shown.draft.queue_id = queue_id;
-        shown.draft.properties = shown.properties;
-      }
+      std::string offset;
+      AppendProperty(offset, kPropertyMultiQueueOffset, core::StrCat(record.queue_offset.value()));
+      if (shown.properties.size() + offset.size() <= store::kPropertiesBytesMax) shown.properties += offset;
+      shown.draft.properties = shown.properties;
     }
     bytes += store::RecordBytes(shown.draft);
   });
-  if (messages.empty()) return result;
+  if (!any) return result;
   core::Slice all = core::Reactor::Current().buffers().Allocate(bytes);
   size_t at = 0;
   for (const Shown& shown : messages) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "broker/catalog.h"
+#include "broker/lmq.h"
 #include "broker/offset_table.h"
 #include "core/strings.h"
 
@@ -80,14 +81,20 @@ core::Task<net::Reply> OffsetHandlers::Update(net::RequestContext context, net::
     co_return net::Reply(ResponseCode::kInvalidParameter,
                          core::StrCat("offset[", request.commit_offset, "] is below 0"));
   }
-  const bool taken = co_await OnOwner(
+  enum class Outcome { kTaken, kReset, kNoRoom };
+  const Outcome outcome = co_await OnOwner(
       request.topic, request.queue_id,
       [](BrokerShard& owner, core::QueueKey queue, std::string group, core::LogicalOffset offset) {
-        return owner.offsets().Commit(group, queue.topic, queue.queue_id, offset);
+        if (!owner.offsets().HasRoomFor(group, queue.topic, queue.queue_id, owner.lmq_queues().offsets_max())) return Outcome::kNoRoom;
+        return owner.offsets().Commit(group, queue.topic, queue.queue_id, offset) ? Outcome::kTaken : Outcome::kReset;
       },
       std::string(request.consumer_group), core::LogicalOffset(request.commit_offset));
+  if (outcome == Outcome::kNoRoom) {
+    co_return net::Reply(ResponseCode::kSystemError, "there are too many consumer offsets of light queues: raise maxLmqConsumeQueueNum, or delete topics "
+                                                     "%LMQ%... that are not used any more");
+  }
   // Its next pull tells the consumer; an error would only make it say so again.
-  if (!taken) co_return net::Reply(ResponseCode::kSuccess, "Offset has been previously reset");
+  if (outcome == Outcome::kReset) co_return net::Reply(ResponseCode::kSuccess, "Offset has been previously reset");
   co_return net::Reply();
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "broker/lmq.h"
 #include "broker/row_text.h"
 #include "core/log.h"
 #include "core/strings.h"
@@ -26,6 +27,8 @@ bool ParseMetaKey(std::string_view key, std::string& group, core::QueueKey& queu
   queue.topic = key.substr(first + 1, second - first - 1);
   return ParseWhole(key.substr(second + 1), queue.queue_id);
 }
+
+bool IsOfLmq(std::string_view group, std::string_view topic) { return IsLmq(group) || IsLmq(topic); }
 
 bool EarlierEntry(const OffsetTable::Entry& a, const OffsetTable::Entry& b) {
   if (a.group != b.group) return a.group < b.group;
@@ -50,6 +53,7 @@ OffsetTable::OffsetTable(store::MetaStore& meta) : meta_(meta) {
       core::LogWarning("consumer offsets: an entry that is not group, topic, queue and number is left alone: ", key);
       continue;
     }
+    lmq_rows_ += IsOfLmq(place.group, place.queue.topic) ? 1 : 0;
     table_.emplace(std::move(place), Value{core::LogicalOffset(offset), false});
   }
 }
@@ -68,6 +72,7 @@ void OffsetTable::Set(const View& view, core::LogicalOffset offset) {
   if (it == table_.end()) {
     Place place{std::string(view.group), core::QueueKey{std::string(view.topic), view.queue_id}};
     it = table_.emplace(std::move(place), Value{offset, false}).first;
+    lmq_rows_ += IsOfLmq(view.group, view.topic) ? 1 : 0;
   } else if (it->second.offset == offset) {
     return;  // clients repeat themselves every 5 s
   }
@@ -75,6 +80,10 @@ void OffsetTable::Set(const View& view, core::LogicalOffset offset) {
   if (it->second.dirty) return;
   it->second.dirty = true;
   dirty_.push_back(it->first);
+}
+
+bool OffsetTable::HasRoomFor(std::string_view group, std::string_view topic, int32_t queue_id, size_t lmq_rows_max) const {
+  return !IsOfLmq(group, topic) || lmq_rows_ < lmq_rows_max || table_.contains(View{group, topic, queue_id});
 }
 
 bool OffsetTable::Commit(std::string_view group, std::string_view topic, int32_t queue_id,
@@ -109,6 +118,7 @@ void OffsetTable::Remove(Matches matches) {
   for (auto it = table_.begin(); it != table_.end();) {
     if (matches(it->first)) {
       removed_.push_back(it->first);
+      lmq_rows_ -= IsOfLmq(it->first.group, it->first.queue.topic) ? 1 : 0;
       table_.erase(it++);
     } else {
       ++it;

@@ -36,6 +36,9 @@ class OffsetTable {
   /// RocketMQ 5.3.3, ConsumerOffsetManager.commitOffset.
   bool Commit(std::string_view group, std::string_view topic, int32_t queue_id, core::LogicalOffset offset);
 
+  /// Whether the group may commit this queue while there are no more than `lmq_rows_max` offsets of light queues (broker/lmq.h) and groups that are named like them.
+  bool HasRoomFor(std::string_view group, std::string_view topic, int32_t queue_id, size_t lmq_rows_max) const;
+
   /// Who consumes a queue when its offset is reset.
   enum class Consumers {
     kNone,    // who comes later asks where to begin
@@ -117,6 +120,7 @@ class OffsetTable {
 
   store::MetaStore& meta_;
   Table table_;
+  size_t lmq_rows_ = 0;
   absl::flat_hash_map<Place, Pending, Hash, Equal> resets_;  // of which no pull has been told yet
   std::vector<Place> dirty_;     // each once: Value::dirty
   std::vector<Place> removed_;   // to be deleted from the metadata log

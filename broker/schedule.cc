@@ -143,6 +143,46 @@ core::Task<void> Schedule::DeliverLoop() {
   }
 }
 
+/// A message as it is to be in its queue. Points into the record and itself.
+struct Schedule::Delivery {
+  Delivery(const store::RecordView& record, const Waiting& waiting, const store::DueEntry& entry) : draft(DraftOf(record)) {
+    draft.topic = waiting.topic;
+    draft.queue_id = waiting.queue_id;
+    draft.tags_code = waiting.tags.empty() ? 0 : store::JavaHash(waiting.tags);
+    draft.prepared_transaction_offset = store::MakeDueLink(entry.position());
+    // A message that waited for a level shows no timer; one with a timer shows when it began to wait and when it was done. Source: RocketMQ 5.3.3
+    // ScheduleMessageService.messageTimeUp, TimerMessageStore.
+    AppendWithout(properties, record.properties, [&](std::string_view name) {
+      return waiting.by_level ? name == store::kPropertyDueTime
+                              : name == kPropertyTimerEnqueueMs || name == kPropertyTimerDequeueMs;
+    });
+    if (!waiting.by_level) {
+      AppendProperty(added, kPropertyTimerEnqueueMs, core::StrCat(record.store_timestamp));
+      AppendProperty(added, kPropertyTimerDequeueMs, core::StrCat(Now()));
+      if (properties.size() + added.size() > store::kPropertiesBytesMax) added.clear();
+    }
+    draft.properties = properties;
+    draft.more_properties = added;
+  }
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
+
+  store::MessageDraft draft;
+  std::string properties;
+  std::string added;
+  std::string dispatched;  // more properties
+};
+
+core::Task<void> Schedule::DispatchAhead(const store::DueEntry& entry, const core::Slice& bytes) {
+  const absl::StatusOr<store::RecordView> record = store::ParseRecord(bytes.bytes());
+  if (!record.ok()) co_return;
+  const Waiting waiting(*record);
+  if (waiting.dispatch.empty() || !waiting.ok() || !options_.topic_exists(waiting.topic)) co_return;
+  Delivery delivery(*record, waiting, entry);
+  // Deliver asks again, and is told what became of it.
+  (void)co_await options_.dispatch(waiting.dispatch, &delivery.draft, &dispatching_[entry.position()], &delivery.dispatched);
+}
+
 core::Task<absl::Status> Schedule::DeliverSome() {
   const core::Semaphore::Hold turn = co_await index_->turn().Take(1);
   if (upkeep_->damaged()) co_return absl::DataLossError("their index is made anew");
@@ -166,6 +206,13 @@ core::Task<absl::Status> Schedule::DeliverSome() {
     else if (!patience_.IsOver(entry.position()))
       records[i] = absl::UnavailableError(records[i].status().message());
   }
+  if (options_.dispatch != nullptr) {
+    core::Scope dispatches;  // side by side, as each waits for other shards
+    for (size_t i = 0; i < next->size(); ++i) {
+      if ((*next)[i].waits && records[i].ok()) dispatches.Spawn(DispatchAhead((*next)[i].entry, *records[i]));
+    }
+    co_await dispatches.Join();
+  }
   std::vector<store::BegunAppend> pending;
   absl::Status status;
   for (size_t i = 0; i < next->size() && status.ok(); ++i) {
@@ -176,7 +223,8 @@ core::Task<absl::Status> Schedule::DeliverSome() {
       index_->Pop(one.entry);
   }
   co_await EndAll(std::move(pending));
-  co_return status;
+  const absl::Status undispatched = std::exchange(undispatched_, absl::OkStatus());
+  co_return status.ok() ? undispatched : status;
 }
 
 core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const absl::StatusOr<core::Slice>& bytes,
@@ -191,6 +239,7 @@ core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const a
     core::LogError("a delayed message that was due at ", entry.due, " is lost: ", core::ToStd(readable.message()));
     ++stats_.damaged;
     patience_.Forget(entry.position());
+    dispatching_.erase(entry.position());
     index_->Pop(entry);
     co_return absl::OkStatus();
   }
@@ -201,34 +250,23 @@ core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const a
     core::LogWarning("a delayed message is discarded, as its topic is gone: ", waiting.topic);
     CO_RETURN_IF_ERROR(co_await AppendTakeBack(entry, *record, waiting, pending));
     ++stats_.discarded;
+    dispatching_.erase(entry.position());
     index_->Pop(entry);
     co_return absl::OkStatus();
   }
-  store::MessageDraft draft = DraftOf(*record);
-  draft.topic = waiting.topic;
-  draft.queue_id = waiting.queue_id;
-  draft.tags_code = waiting.tags.empty() ? 0 : store::JavaHash(waiting.tags);
-  draft.prepared_transaction_offset = store::MakeDueLink(entry.position());
-  // A message that waited for a level shows no timer; one with a timer shows when it began to wait and when it was done. Source: RocketMQ 5.3.3
-  // ScheduleMessageService.messageTimeUp, TimerMessageStore.
-  std::string properties;
-  std::string added;
-  AppendWithout(properties, record->properties, [&](std::string_view name) {
-    return waiting.by_level ? name == store::kPropertyDueTime
-                            : name == kPropertyTimerEnqueueMs || name == kPropertyTimerDequeueMs;
-  });
-  if (!waiting.by_level) {
-    AppendProperty(added, kPropertyTimerEnqueueMs, core::StrCat(record->store_timestamp));
-    AppendProperty(added, kPropertyTimerDequeueMs, core::StrCat(Now()));
-    if (properties.size() + added.size() > store::kPropertiesBytesMax) added.clear();
+  Delivery delivery(*record, waiting, entry);
+  store::MessageDraft& draft = delivery.draft;
+  if (!waiting.dispatch.empty() && options_.dispatch != nullptr) {
+    const absl::Status dispatched = co_await options_.dispatch(waiting.dispatch, &draft, &dispatching_[entry.position()], &delivery.dispatched);
+    if (!dispatched.ok()) {
+      undispatched_ = dispatched;
+      co_return absl::OkStatus();  // it goes on waiting, the others need not
+    }
   }
-  draft.properties = properties;
-  draft.more_properties = added;
-  std::string more;
-  if (!waiting.dispatch.empty() && options_.dispatch != nullptr) CO_RETURN_IF_ERROR(co_await options_.dispatch(waiting.dispatch, &draft, &more));
 
   CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));
   index_->Pop(entry);
+  dispatching_.erase(entry.position());
   if (begun.pending != nullptr) pending.push_back(std::move(begun));
   const int64_t late = Now() - entry.due;
   ++stats_.delivered;
@@ -277,6 +315,7 @@ core::Task<absl::StatusOr<bool>> Schedule::TakeBack(std::string topic, std::stri
     std::vector<store::BegunAppend> pending;
     CO_RETURN_IF_ERROR(co_await AppendTakeBack(entry, *record, waiting, pending));
     index_->TakeBack(entry);
+    dispatching_.erase(entry.position());
     ++stats_.taken_back;
     for (store::BegunAppend& append : pending) CO_RETURN_IF_ERROR(co_await log_.EndAppend(std::move(append)));
     co_return true;

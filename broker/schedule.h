@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "broker/dispatch_state.h"
 #include "broker/index_upkeep.h"
 #include "broker/read_patience.h"
 #include "core/scope.h"
@@ -41,7 +43,7 @@ struct ScheduleOptions {
   /// Whether there is such a topic. A message whose topic is gone is discarded.
   std::function<bool(std::string_view topic)> topic_exists;
   /// Puts a message, whose INNER_MULTI_DISPATCH is `names`, into its light queues before it goes to its own (broker/multi_dispatch.h). Where that fails it goes on waiting.
-  std::function<core::Task<absl::Status>(std::string_view names, store::MessageDraft* draft, std::string* more)> dispatch;
+  std::function<core::Task<absl::Status>(std::string_view names, store::MessageDraft* draft, DispatchState* state, std::string* more)> dispatch;
   /// Told of each message that was delivered, as it was stored in its queue.
   std::function<void(const store::MessageDraft&)> on_delivered;
 };
@@ -77,11 +79,14 @@ class Schedule final : public store::SegmentKeeper {
 
  private:
   struct Waiting;
+  struct Delivery;
   Schedule(ScheduleOptions options, store::ShardStore& log) : options_(std::move(options)), log_(log) {}
 
   core::Task<void> DeliverLoop();
   core::Task<absl::Status> DeliverSome();
   /// Delivers what was read of `entry`, or gives it up. With the turn held.
+  /// So that Deliver need not wait: one after the other they would wait for each other.
+  core::Task<void> DispatchAhead(const store::DueEntry& entry, const core::Slice& bytes);
   core::Task<absl::Status> Deliver(const store::DueEntry& entry, const absl::StatusOr<core::Slice>& bytes,
                                    std::vector<store::BegunAppend>& pending);
   core::Task<absl::Status> AppendTakeBack(const store::DueEntry& entry, const store::RecordView& record,
@@ -97,6 +102,8 @@ class Schedule final : public store::SegmentKeeper {
   bool stopping_ = false;
   uint64_t looked_through_ = 0;  // nothing waits below this log position
   ReadPatience patience_{absl::Seconds(3)};  // with records that are due
+  std::map<uint64_t, DispatchState> dispatching_;  // by log position: due, and perhaps in some of their light queues
+  absl::Status undispatched_;                      // why the last round has left such
   core::Notifier earlier_;       // something is due earlier than all else, or the schedule stops
   core::Scope scope_;
 };

@@ -174,8 +174,11 @@ bool SendHandlers::AsksForDispatch(std::string_view topic, const ScannedProperti
 core::Task<absl::Status> SendHandlers::BeforeItsQueue(PreparedMessage& message, std::string_view names, bool wait) {
   CO_RETURN_IF_ERROR(co_await AdmitIfLmq(shard_, message.draft.topic));
   if (names.empty()) co_return absl::OkStatus();
+  DispatchState state;
   std::string more;
-  const absl::Status dispatched = co_await DispatchToLmqs(shard_, names, DurabilityOf(wait), NoRoom::kRefuse, &message.draft, &more);
+  const absl::Status dispatched = co_await DispatchToLmqs(shard_, names, DurabilityOf(wait), DispatchFor::kSender, &message.draft, &state, &more);
+  // That code would say that the message is stored.
+  if (absl::IsDeadlineExceeded(dispatched)) co_return absl::AbortedError("its copies for light queues were not durable in time; the message itself is not stored");
   if (!more.empty()) {
     message.more_properties = std::move(more);
     message.draft.more_properties = message.more_properties;
@@ -248,9 +251,6 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
     refusal = SendRefusal{ResponseCode::kNoPermission,
                           core::StrCat("the broker[", shard_.config().broker_name, "] sending transaction message is forbidden")};
   }
-  if (!refusal.has_value() && AsksForDispatch(header.topic, scanned)) {
-    refusal = CheckDispatch(scanned.dispatch, context.frame.body.size() + header.properties.size());
-  }
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
 
   PreparedMessage message;
@@ -259,6 +259,10 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
   message.draft.topic = dead_letter ? std::string_view(route.dead_letter_topic) : header.topic;
   message.draft.queue_id = dead_letter ? 0 : header.queue_id;
   message.draft.sys_flag &= ~kSysFlagTransaction;
+  const bool dispatches = AsksForDispatch(message.draft.topic, scanned);
+  size_t copies = 0;
+  if (dispatches) refusal = CheckDispatch(scanned.dispatch, message.draft, copies);
+  if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   if (half)
     MakeHalf(header.producer_group, message);
   else if (delay.waits())
@@ -266,9 +270,11 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
   refusal = CheckSizes(message.draft);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
 
-  const bool dispatched = !half && !delay.waits() && AsksForDispatch(message.draft.topic, scanned);
-  if (absl::Status ready = co_await BeforeItsQueue(message, dispatched ? scanned.dispatch : std::string_view(), scanned.wait); !ready.ok())
-    co_return Failed(ready, header.queue_id, message.uniq_key);
+  if (dispatches || AsLmq(message.draft.topic)) {
+    const bool now = dispatches && !half && !delay.waits();
+    const absl::Status ready = co_await BeforeItsQueue(message, now ? scanned.dispatch : std::string_view(), scanned.wait);
+    if (!ready.ok()) co_return Failed(ready, header.queue_id, message.uniq_key);
+  }
 
   const std::span<const store::MessageDraft> drafts(&message.draft, 1);
   absl::StatusOr<store::AppendResult> stored = absl::UnavailableError("");

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker/broker_shard.h"
 #include "broker/broker_stats.h"
@@ -82,6 +84,9 @@ class SendHandlers {
   /// What comes before a message may be stored: room for its own queue, if that is a light one, and copies in the light queues `names`. Few messages
   /// need either.
   core::Task<absl::Status> BeforeItsQueue(PreparedMessage& message, std::string_view names, bool wait);
+  /// The same of the messages of a batch, side by side.
+  core::Task<absl::Status> BeforeTheirQueue(std::deque<PreparedMessage>& messages, const std::vector<std::string_view>& names, bool wait);
+  core::Task<void> Ready(PreparedMessage& message, std::string_view names, bool wait, absl::Status& status);
   /// SYSTEM_BUSY while memory is short.
   std::optional<SendRefusal> CheckMemory();
   std::optional<SendRefusal> CheckSizes(const store::MessageDraft& draft) const;

@@ -9,10 +9,10 @@
 
 #include "broker/broker_stats.h"
 #include "broker/delay.h"
-#include "broker/lmq.h"
 #include "broker/message_id.h"
 #include "broker/message_maker.h"
 #include "broker/message_properties.h"
+#include "broker/multi_dispatch.h"
 #include "broker/read_record.h"
 #include "broker/send.h"
 #include "broker/send_check.h"
@@ -39,7 +39,6 @@ struct SentBack {
   std::string_view tags;
   std::string_view retry_topic;
   std::string_view origin_message_id;
-  std::string_view real_topic;  // of a light queue's copy
 
   explicit SentBack(std::string_view properties) {
     ForEachProperty(properties, [this](std::string_view name, std::string_view value) {
@@ -49,16 +48,9 @@ struct SentBack {
         retry_topic = value;
       else if (name == kPropertyOriginMessageId)
         origin_message_id = value;
-      else if (name == kPropertyRealTopic)
-        real_topic = value;
     });
   }
 };
-
-std::string_view TopicOfRetry(const store::RecordView& record, const SentBack& sent) {
-  if (!sent.retry_topic.empty()) return sent.retry_topic;
-  return IsLmq(record.topic) && !sent.real_topic.empty() ? sent.real_topic : record.topic;
-}
 
 /// The properties with which it comes again. They do not tell of DELAY, which MakeWaiting adds.
 std::string PropertiesOfRetry(const store::RecordView& record, const SentBack& sent) {
@@ -67,7 +59,7 @@ std::string PropertiesOfRetry(const store::RecordView& record, const SentBack& s
     return name == kPropertyWait || name == kPropertyDelay || name == kPropertyRetryTopic ||
            name == kPropertyOriginMessageId;
   });
-  AppendProperty(properties, kPropertyRetryTopic, TopicOfRetry(record, sent));
+  AppendProperty(properties, kPropertyRetryTopic, sent.retry_topic.empty() ? SentToTopic(record) : sent.retry_topic);
   AppendProperty(properties, kPropertyWait, "false");
   const std::string own_id(MessageId::OfRecord(record.store_host, record.position).text());
   AppendProperty(properties, kPropertyOriginMessageId,

@@ -10,6 +10,8 @@
 #include "broker/multi_dispatch.h"
 #include "broker/send.h"
 #include "core/reactor.h"
+#include "core/scope.h"
+#include "core/status.h"
 #include "core/strings.h"
 #include "net/frame.h"
 #include "net/remoting_util.h"
@@ -28,6 +30,21 @@ constexpr std::string_view kNoTransaction = "a batch can't be one transaction";
 SendRefusal IllegalBatch(std::string remark) { return {ResponseCode::kMessageIllegal, std::move(remark)}; }
 
 }  // namespace
+
+core::Task<void> SendHandlers::Ready(PreparedMessage& message, std::string_view names, bool wait, absl::Status& status) {
+  status = co_await BeforeItsQueue(message, names, wait);
+}
+
+core::Task<absl::Status> SendHandlers::BeforeTheirQueue(std::deque<PreparedMessage>& messages, const std::vector<std::string_view>& names, bool wait) {
+  std::vector<absl::Status> statuses(messages.size());
+  core::Scope scope;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    if (i == 0 || !names[i].empty()) scope.Spawn(Ready(messages[i], names[i], wait, statuses[i]));
+  }
+  co_await scope.Join();
+  for (const absl::Status& status : statuses) CO_RETURN_IF_ERROR(status);
+  co_return absl::OkStatus();
+}
 
 core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net::SendMessageHeader header) {
   const core::MonoTime began = core::Reactor::Current().now();
@@ -54,6 +71,7 @@ core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net:
   std::deque<PreparedMessage> messages;  // a deque, because drafts point into their messages
   std::vector<store::MessageDraft> drafts;
   std::vector<std::string_view> dispatches;  // of each message
+  size_t copies = 0;
   net::BatchReader reader(body);
   while (!reader.AtEnd()) {
     net::BatchMessage inner;
@@ -75,20 +93,17 @@ core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net:
     if (!refusal.has_value() && AsksForDispatch(header.topic, scanned)) {
       dispatches.resize(messages.size());
       dispatches.back() = scanned.dispatch;
-      refusal = CheckDispatch(scanned.dispatch, body.size() * messages.size());  // no more copies than of one message
+      refusal = CheckDispatch(scanned.dispatch, message.draft, copies);
     }
     if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   }
   dispatches.resize(messages.size());
   const std::string_view transaction_id = of_batch.uniq_key.empty() ? messages.front().uniq_key : of_batch.uniq_key;
-  for (size_t i = 0; i < messages.size(); ++i) {
-    const bool first = i == 0;
-    if (first || !dispatches[i].empty()) {
-      if (absl::Status ready = co_await BeforeItsQueue(messages[i], dispatches[i], of_batch.wait); !ready.ok())
-        co_return Failed(ready, header.queue_id, transaction_id);
-    }
-    drafts.push_back(messages[i].draft);
+  if (AsLmq(header.topic) || copies > 0) {
+    const absl::Status ready = co_await BeforeTheirQueue(messages, dispatches, of_batch.wait);
+    if (!ready.ok()) co_return Failed(ready, header.queue_id, transaction_id);
   }
+  for (const PreparedMessage& message : messages) drafts.push_back(message.draft);
 
   const std::span<const store::MessageDraft> borrowed(drafts);
   const absl::StatusOr<store::AppendResult> stored = co_await Append(borrowed, of_batch.wait);

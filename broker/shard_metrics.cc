@@ -79,6 +79,10 @@ void WriteTransactions(const TransactionStats& stats, core::MetricSink& sink) {
   sink.Counter("ringmq_transactions_damaged_total", "Half messages that could not be read as long as their segment was there.", Number(stats.damaged));
 }
 
+void WriteLightQueues(size_t queues, core::MetricSink& sink) {
+  sink.Gauge("ringmq_light_queues", "Light queues (%LMQ%) that messages were for: at most maxLmqConsumeQueueNum.", Number(queues));
+}
+
 void WritePops(const PopStats& stats, core::MetricSink& sink) {
   core::Budget in_flight;
   in_flight.used = stats.in_flight;
@@ -106,6 +110,7 @@ void AddShardMetrics(BrokerShard& shard) {
     if (shard.store_is_open()) {
       WriteSchedule(shard.schedule().stats(), sink);
       WriteTransactions(shard.transactions().stats(), sink);
+      WriteLightQueues(shard.lmq_queues().size(), sink);
       WritePops(shard.pops().stats(), sink);
     }
     sink.Budget("held_pulls", shard.held_pulls().budget());

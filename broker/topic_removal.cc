@@ -23,10 +23,11 @@ core::Task<absl::Status> ForgetTopic(BrokerShard& here, std::string topic) {
   here.order_locks().ForgetTopic(topic);
   CO_RETURN_IF_ERROR(co_await here.pops().Forget({}, topic));
   here.stats().ForgetTopic(topic);
-  here.lmq_queues().Forget(topic);
   // Offsets that outlived the topic would make a new one of that name begin in the wrong place.
   CO_RETURN_IF_ERROR(co_await here.offsets().Flush());
-  co_return co_await here.store().DropTopic(std::move(topic));
+  CO_RETURN_IF_ERROR(co_await here.store().DropTopic(topic));
+  here.lmq_queues().Forget(topic);
+  co_return absl::OkStatus();
 }
 
 core::Task<absl::Status> NoteRemoved(BrokerShard& here, std::string topic) {

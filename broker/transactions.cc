@@ -24,6 +24,9 @@
 namespace broker {
 namespace {
 
+/// Failed commits with copies in light queues that are remembered, so that none is made twice.
+constexpr size_t kDispatchingMax = 1024;
+
 using net::ResponseCode;
 
 /// A producer that takes nothing is waited for, and then this round does without it.
@@ -201,7 +204,11 @@ core::Task<absl::StatusOr<store::BegunAppend>> Transactions::BeginCommit(const s
     }
   }
   std::string more;
-  if (!scanned.dispatch.empty() && options_.dispatch != nullptr) CO_RETURN_IF_ERROR(co_await options_.dispatch(scanned.dispatch, &draft, &more));
+  if (!scanned.dispatch.empty() && options_.dispatch != nullptr) {
+    if (dispatching_.size() >= kDispatchingMax) dispatching_.erase(dispatching_.begin());
+    CO_RETURN_IF_ERROR(co_await options_.dispatch(scanned.dispatch, &draft, &dispatching_[entry.position()], &more));
+    dispatching_.erase(entry.position());
+  }
   CO_ASSIGN_OR_RETURN(store::BegunAppend begun,
                       co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));
   options_.on_stored(draft);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "broker/dispatch_state.h"
 #include "broker/index_upkeep.h"
 #include "broker/read_patience.h"
 #include "broker/send_refusal.h"
@@ -72,7 +74,7 @@ struct TransactionsOptions {
   /// Whether there is such a topic. A committed message whose topic is gone is discarded.
   std::function<bool(std::string_view topic)> topic_exists;
   /// As ScheduleOptions::dispatch: where it fails the transaction goes on pending.
-  std::function<core::Task<absl::Status>(std::string_view names, store::MessageDraft* draft, std::string* more)> dispatch;
+  std::function<core::Task<absl::Status>(std::string_view names, store::MessageDraft* draft, DispatchState* state, std::string* more)> dispatch;
   /// Told of each message that got into its queue, as it was stored there.
   std::function<void(const store::MessageDraft&)> on_stored;
   std::function<core::Task<AskResult>(const TransactionCheck*)> ask;  // borrowed until it returns
@@ -141,6 +143,7 @@ class Transactions final : public store::SegmentKeeper {
   TransactionStats stats_;
   std::deque<Looked> rounds_;  // the last ones that were complete, as many as count
   ReadPatience patience_{absl::Minutes(1)};  // with half messages that keep a segment
+  std::map<uint64_t, DispatchState> dispatching_;  // by log position: commits that have failed, with copies in some of their light queues
   bool stopping_ = false;
   core::Scope scope_;
 };

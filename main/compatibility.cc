@@ -250,8 +250,11 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "- INNER_MULTI_DISPATCH and INNER_MULTI_QUEUE_OFFSET tell of this light queue alone; read from the parent they tell of all.\n"
       "- The messages of a batch are dispatched, too (RocketMQ stores them in their own queue alone), and those of a transaction when it is committed (RocketMQ also before, and when it is rolled back).\n"
       "- A name that is not `%LMQ%` and something is MESSAGE_ILLEGAL; RocketMQ 5.3.3 stops building its queues there. At most 1,024 names, and 64 MiB of copies.\n"
-      "- maxLmqConsumeQueueNum counts until the topic is deleted (`mqadmin deleteTopic`), also queues whose messages have expired. Beyond it a send is answered as by RocketMQ 4.9.7, SYSTEM_ERROR.\n"
-      "- `ringmq store import` takes no light queues of RocketMQ's; their messages are in their own topics.\n"
+      "- Light queues have names of at most 127 bytes, and these and groups that are named like them letters, digits and `_-%|.:@#$+~*!?=&()[]{}^;`. To be popped, or for retries, both need names as other topics and groups have; groups `%LMQ%...` pull.\n"
+      "- maxLmqConsumeQueueNum holds: beyond it a send is SYSTEM_ERROR (RocketMQ has the setting and the remark, and does not look). It counts queues until their topic is deleted (`mqadmin deleteTopic`), also where messages have expired. Eight times as many offsets of "
+      "such queues and groups are kept.\n"
+      "- A heartbeat makes no retry topic for a group `%LMQ%...`, the first message that it sends back does. In statistics such groups are one, `%LMQ%`.\n"
+      "- Seen by its offset id, or in an export (`ringmq store export`), a copy is a message of the topic `%LMQ%...`. `ringmq store import` takes no light queues of RocketMQ's; their messages are in their own topics.\n"
       "\n## Features\n\n| feature | state |\n|---|---|\n";
   for (const Feature& feature : kFeatures) page += core::StrCat("| ", feature.name, " | ", feature.state, " |\n");
   AppendTable("Broker", net::kBroker, handled.broker, page);

@@ -21,7 +21,7 @@ std::optional<std::string> WrongOf(const NameField& field, std::string_view name
       return WrongRouteName(name);
     case NameKind::kConsumerGroup:
     case NameKind::kGroup:
-      return WrongGroupName(name);
+      return WrongGroupToUse(name);
     case NameKind::kLabel:
       return WrongLabel(field.field, name);
   }

@@ -47,6 +47,11 @@ std::optional<std::string> WrongName(std::string_view what, std::string_view nam
   return std::string(too_long);
 }
 
+bool IsLightName(std::string_view name, size_t bytes_max) {
+  return name.starts_with(kLmqPrefix) && name.size() > kLmqPrefix.size() && name.size() <= bytes_max && name.find(',') == std::string_view::npos &&
+         AllOf(name, kLabelCharacters);
+}
+
 size_t TopicBytesMax(std::string_view name) {
   const bool internal = name.starts_with("%RETRY%") || name.starts_with("%DLQ%");
   return internal ? kInternalTopicNameBytesMax : kTopicNameBytesMax;
@@ -60,9 +65,11 @@ std::optional<std::string> WrongTopicName(std::string_view name) {
 }
 
 std::optional<std::string> WrongTopicToUse(std::string_view name) {
-  const bool light = name.starts_with(kLmqPrefix) && name.size() > kLmqPrefix.size() && name.size() <= kTopicNameBytesMax &&
-                     name.find(',') == std::string_view::npos && AllOf(name, kLabelCharacters);
-  return light ? std::nullopt : WrongTopicName(name);
+  return IsLightName(name, kTopicNameBytesMax) ? std::nullopt : WrongTopicName(name);
+}
+
+std::optional<std::string> WrongGroupToUse(std::string_view name) {
+  return IsLightName(name, kGroupNameBytesMax) ? std::nullopt : WrongGroupName(name);
 }
 
 std::optional<std::string> WrongGroupName(std::string_view name) {

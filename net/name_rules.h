@@ -25,6 +25,8 @@ std::optional<std::string> WrongTopicName(std::string_view name);
 /// of MQTT topics: they may have what a label has, but for commas, which are between their names.
 std::optional<std::string> WrongTopicToUse(std::string_view name);
 std::optional<std::string> WrongGroupName(std::string_view name);
+/// The same of groups: who reads light queues names groups like them, after clients.
+std::optional<std::string> WrongGroupToUse(std::string_view name);
 /// A topic as nameservers know it: brokers register their own name and their cluster's as topics too, and these may be host names, with dots.
 std::optional<std::string> WrongRouteName(std::string_view name);
 /// Brokers, clusters, groups of producers: RocketMQ asks nothing of them. Printable characters without blanks, quotes, slashes and angle

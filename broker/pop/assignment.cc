@@ -51,7 +51,7 @@ core::Task<net::Reply> AssignmentHandlers::Query(net::RequestContext context, ne
   const std::string strategy(body->root()["strategyName"].text());
   const std::optional<size_t> model = body->root()["messageModel"].AsEnum(kMessageModelNames);
   std::optional<std::string> wrong = net::WrongTopicToUse(topic);
-  if (!wrong.has_value()) wrong = net::WrongGroupName(group);
+  if (!wrong.has_value()) wrong = net::WrongGroupToUse(group);
   if (!wrong.has_value()) wrong = net::WrongClientId(client);
   if (!wrong.has_value() && !model.has_value()) wrong = "the messageModel is neither CLUSTERING nor BROADCASTING";
   if (wrong.has_value()) co_return net::Reply(ResponseCode::kInvalidParameter, std::move(*wrong));

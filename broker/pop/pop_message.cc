@@ -70,7 +70,8 @@ core::Task<std::optional<net::Reply>> RefusePop(BrokerShard& shard, std::string 
     if (!made.ok()) co_return ReplyFromStatus(made.status(), ResponseCode::kSubscriptionGroupNotExist);
   }
   const GroupConfig* config_of_group = shard.catalog().FindGroup(group);
-  if (config_of_group == nullptr) {
+  // Of groups that nobody has made there may be any number, and each would leave something behind.
+  if (config_of_group == nullptr || shard.catalog().IsLmqGroup(group)) {
     co_return net::Reply(ResponseCode::kSubscriptionGroupNotExist,
                          core::StrCat("subscription group [", group, "] does not exist"));
   }
@@ -133,7 +134,7 @@ core::Task<std::optional<net::Reply>> PopHandlers::Check(const net::PopMessageRe
       wrong.has_value()) {
     co_return net::Reply(
         ResponseCode::kInvalidParameter,
-        core::StrCat("the names of group and topic together are too long for a retry topic: ", *wrong));
+        core::StrCat("the names of group and topic do not make one of a retry topic: ", *wrong));
   }
   co_return co_await RefusePop(shard_, std::string(request.consumer_group), std::string(request.topic),
                                request.queue_id);

@@ -104,7 +104,7 @@ core::Task<net::Reply> RequestModeHandlers::Set(net::RequestContext context, net
   const std::string group(body->root()["consumerGroup"].text());
   if (std::optional<std::string> wrong = net::WrongTopicToUse(topic); wrong.has_value())
     co_return net::Reply(ResponseCode::kInvalidParameter, std::move(*wrong));
-  if (std::optional<std::string> wrong = net::WrongGroupName(group); wrong.has_value())
+  if (std::optional<std::string> wrong = net::WrongGroupToUse(group); wrong.has_value())
     co_return net::Reply(ResponseCode::kInvalidParameter, std::move(*wrong));
   const std::optional<GroupRequestMode> mode = Parse(body->root());
   if (!mode.has_value()) co_return net::Reply(ResponseCode::kInvalidParameter, "the mode is neither PULL nor POP");

@@ -28,7 +28,7 @@ def kill_under_load(context, version, flush, kills, seed):
     context.topic(ALIVE, 1, server)
     producers = Producers(PRODUCERS, TOPIC, QUEUES, seed)
     context.own.callback(producers.close)
-    ledger, java = Ledger(TOPIC, QUEUES, flush), JavaSide(context, version, server, flush)
+    ledger, java = Ledger(TOPIC, QUEUES, flush), JavaSide(context, version, server, flush, kills)
     started, firsts = time.monotonic(), []
     for kill in range(kills):
         moment = rng.uniform(0.05, 0.7)
@@ -62,8 +62,8 @@ def kill_under_load(context, version, flush, kills, seed):
 class JavaSide:
     """A Java producer and push consumer that know nothing of the crashes."""
 
-    def __init__(self, context, version, server, flush):
-        self.clients, self.server = context.clients(version), server
+    def __init__(self, context, version, server, flush, kills):
+        self.clients, self.server, self.kills = context.clients(version), server, kills
         self.producer, self.consumer = f'fault-p-{flush}-{version}', f'fault-c-{flush}-{version}'
         context.stopping(self.clients, self.producer, self.consumer)
         self.clients.do('producer', name=self.producer, group='fault-java', namesrv=server.namesrv, timeout=1000)
@@ -89,7 +89,7 @@ class JavaSide:
         old_client = self.clients.version.startswith('4.')
         begin, sent = time.monotonic(), len(self.clients.acks)
         self.clients.wait(lambda: len(self.clients.acks) > sent, 30, f'the Java producer to go on after crash {kill}')
-        if old_client and kill % 10 != 9:
+        if old_client and kill % 10 != 9 and kill + 1 != self.kills:
             return
         newest = next(reversed(self.clients.acks))
         self.clients.wait(lambda: newest in self.clients.seen, 80,

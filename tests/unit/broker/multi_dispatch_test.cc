@@ -8,6 +8,7 @@
 #include "broker/lmq.h"
 #include "broker/schedule.h"
 #include "core/sync.h"
+#include "net/remoting_util.h"
 #include "net/requests/topic_admin.h"
 #include "tests/unit/broker/administrator.h"
 #include "tests/unit/broker/broker_fixture.h"
@@ -93,6 +94,7 @@ TEST(MultiDispatchTest, EachLightQueueGetsACopyOnOneShard) { WithBroker(Dispatch
 
 // What is sent to a light queue by its name is there as it was sent, and not dispatched because somebody has made up what a copy has.
 core::Task<void> Direct(Broker& broker, net::Client& client) {
+  const int64_t queues = broker.shards().local().catalog().counts().queues;
   EXPECT_EQ((co_await Ask(client, SendTo("%LMQ%mqtt+#", 0), "plain")).code, 0);
   const std::vector<Seen> seen = co_await ReadAll(client, "%LMQ%mqtt+#", 0);
   EXPECT_EQ(seen.size(), 1U);
@@ -100,7 +102,20 @@ core::Task<void> Direct(Broker& broker, net::Client& client) {
   EXPECT_EQ(seen[0].offsets, "");
   EXPECT_EQ((co_await Ask(client, SendTo("%LMQ%a,b", 0), "comma")).code, static_cast<int32_t>(net::ResponseCode::kInvalidParameter));
   for (const std::shared_ptr<const TopicConfig>& topic : broker.shards().local().catalog().Topics()) EXPECT_FALSE(IsLmq(topic->name));
-  EXPECT_EQ(broker.shards().local().catalog().counts().queues, (*broker.shards().local().catalog_view()).counts().queues);
+  EXPECT_EQ(broker.shards().local().catalog().counts().queues, queues);
+  // Made-up properties of a copy change nothing.
+  std::string properties;
+  AppendProperty(properties, "REAL_TOPIC", "Other");
+  AppendProperty(properties, "REAL_QID", "7");
+  AppendProperty(properties, "INNER_MULTI_DISPATCH", "%LMQ%own");
+  EXPECT_EQ((co_await Ask(client, SendTo("%LMQ%own", 0, properties), "pretends")).code, 0);
+  const std::vector<Seen> own = co_await ReadAll(client, "%LMQ%own", 0);  // the copy that it asks for, and itself
+  EXPECT_EQ(own.size(), 2U);
+  if (own.size() != 2) co_return;
+  for (const Seen& one : own) {
+    EXPECT_EQ(one.topic, "%LMQ%own");
+    EXPECT_EQ(one.queue_id, 0);
+  }
 }
 TEST(MultiDispatchTest, ALightQueueTakesMessagesByItsName) { WithBroker(Direct, LightConfig()); }
 
@@ -133,6 +148,7 @@ core::Task<void> Full(Broker&, net::Client& client) {
   EXPECT_NE(one_too_many.remark.find("LMQ_CONSUME_QUEUE_NUM_EXCEEDED"), std::string::npos) << one_too_many.remark;
   EXPECT_EQ((co_await Ask(client, SendTo("%LMQ%c", 0), "3")).code, static_cast<int32_t>(net::ResponseCode::kSystemError));
   EXPECT_EQ((co_await ReadAll(client, "T", 0)).size(), 1U);
+  EXPECT_EQ((co_await ReadAll(client, "%LMQ%a", 0)).size(), 1U) << "nothing is stored of what is refused";
   // One that waits must not keep others waiting: it goes where there is room.
   EXPECT_EQ((co_await Send(client, "T", 0, "%LMQ%c,%LMQ%b", "later", {{"DELAY", "1"}})).code, 0);
   (void)co_await core::Sleep(absl::Milliseconds(1200));
@@ -179,6 +195,71 @@ core::Task<void> Waits(Broker&, net::Client& client) {
   EXPECT_EQ(parent[0].offsets, "0,0");
 }
 TEST(MultiDispatchTest, AMessageThatWaitsIsDispatchedWhenItIsDue) { WithBroker(Waits, LightConfig()); }
+
+// Catches limits that count a whole batch for each of its messages, or none.
+core::Task<void> Batches(Broker&, net::Client& client) {
+  std::string names;
+  AppendProperty(names, "INNER_MULTI_DISPATCH", "%LMQ%a,%LMQ%a,%LMQ%b");
+  std::string body;
+  for (int i = 0; i < 200; ++i) {
+    const std::string text = std::to_string(i) + std::string(10'000, 'x');
+    net::AppendBatchMessage(body, {.flag = 0, .body = text, .properties = i % 2 == 0 ? std::string_view(names) : std::string_view()});
+  }
+  net::SendMessageV2Request request = SendTo("T", 1);
+  request.batch = true;
+  const Answer answer = co_await Ask(client, request, body);
+  EXPECT_EQ(answer.code, 0) << answer.remark;
+  for (const char* light : {"%LMQ%a", "%LMQ%b"}) {
+    net::GetMaxOffsetRequest max;
+    max.topic = light;
+    max.queue_id = 0;
+    EXPECT_EQ((co_await Ask(client, max)).Number("offset"), 100) << light;
+  }
+  EXPECT_EQ((co_await ReadAll(client, "T", 1))[2].offsets.size(), 5U);
+}
+TEST(MultiDispatchTest, MessagesOfABatchAreDispatched) { WithBroker(Batches, LightConfig()); }
+
+// Catches dead letters, which clients send to the retry topic, that pass by the limits.
+core::Task<void> DeadLetters(Broker&, net::Client& client) {
+  std::string properties;
+  AppendProperty(properties, "INNER_MULTI_DISPATCH", "plain");
+  net::SendMessageV2Request request = SendTo("%RETRY%group", 0, properties);
+  request.reconsume_times = 100;
+  request.max_reconsume_times = 3;
+  EXPECT_EQ((co_await Ask(client, request, "dead")).code, static_cast<int32_t>(net::ResponseCode::kMessageIllegal));
+  properties.clear();
+  AppendProperty(properties, "INNER_MULTI_DISPATCH", "%LMQ%a");
+  request.properties = properties;
+  EXPECT_EQ((co_await Ask(client, request, "dead")).code, 0);
+  const std::vector<Seen> seen = co_await ReadAll(client, "%LMQ%a", 0);
+  EXPECT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].topic, "%DLQ%group");
+}
+TEST(MultiDispatchTest, DeadLettersAreDispatchedWithinTheLimits) { WithBroker(DeadLetters, LightConfig()); }
+
+// As RocketMQ-MQTT keeps where its clients are: any number of groups, so there is an end to what they leave.
+core::Task<void> Offsets(Broker& broker, net::Client& client) {
+  const auto commit = [&client](std::string group) -> core::Task<int32_t> {
+    net::UpdateConsumerOffsetRequest request;
+    request.consumer_group = group;
+    request.topic = "%LMQ%home%+";
+    request.queue_id = 0;
+    request.commit_offset = 5;
+    co_return (co_await Ask(client, request)).code;
+  };
+  EXPECT_EQ(co_await commit("%LMQ%GID_x@@@client-1.2"), 0);
+  net::QueryConsumerOffsetRequest query;
+  query.consumer_group = "%LMQ%GID_x@@@client-1.2";
+  query.topic = "%LMQ%home%+";
+  query.queue_id = 0;
+  EXPECT_EQ((co_await Ask(client, query)).Number("offset"), 5);
+  int refused = 0;
+  for (int i = 0; i < 40; ++i) refused += co_await commit("%LMQ%" + std::to_string(i)) == 0 ? 0 : 1;
+  EXPECT_EQ(refused, 41 - 16);
+  EXPECT_EQ(co_await commit("%LMQ%GID_x@@@client-1.2"), 0) << "it has its place";
+  EXPECT_EQ(broker.shards().local().catalog().FindMadeGroup("%LMQ%0"), nullptr);
+}
+TEST(MultiDispatchTest, OffsetsOfGroupsThatNobodyMadeHaveALimit) { WithBroker(Offsets, Few(), 1, 1); }
 
 core::Task<void> Off(Broker&, net::Client& client) {
   EXPECT_EQ((co_await Send(client, "T", 0, "anything", "body", {{"INNER_MULTI_QUEUE_OFFSET", "77"}})).code, 0);

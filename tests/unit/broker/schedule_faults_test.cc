@@ -35,7 +35,7 @@ store::StoreOptions LogOptions() {
   return options;
 }
 
-core::Task<absl::StatusOr<Machine>> OpenMachine() {
+core::Task<absl::StatusOr<Machine>> OpenMachine(decltype(ScheduleOptions::dispatch) dispatch = nullptr) {
   Machine machine;
   CO_ASSIGN_OR_RETURN(machine.files, co_await store::OpenIn("data", LogOptions()));
   ScheduleOptions options;
@@ -44,6 +44,7 @@ core::Task<absl::StatusOr<Machine>> OpenMachine() {
   options.index.replay_bytes = 128 << 10;
   options.topic_exists = [](std::string_view topic) { return topic == kTopic; };
   options.on_delivered = [](const store::MessageDraft&) {};
+  options.dispatch = std::move(dispatch);
   CO_ASSIGN_OR_RETURN(machine.schedule,
                       co_await Schedule::Open(std::move(options), *machine.files.meta, *machine.files.store));
   machine.schedule->Start();
@@ -59,7 +60,7 @@ core::Task<absl::Status> CloseMachine(Machine& machine) {
 core::WallMillis Now() { return core::Reactor::Current().wall_now(); }
 
 /// Stores a message that is due in `after`; its body says when.
-core::Task<absl::Status> StoreForLater(Machine& machine, std::string name, absl::Duration after, size_t bytes = 200) {
+core::Task<absl::Status> StoreForLater(Machine& machine, std::string name, absl::Duration after, size_t bytes = 200, std::string light_queues = "") {
   const core::WallMillis due = Now() + absl::ToInt64Milliseconds(after);
   std::string body = absl::StrCat(due, " ", name, " ");
   body.resize(std::max(body.size(), bytes), '.');
@@ -67,6 +68,7 @@ core::Task<absl::Status> StoreForLater(Machine& machine, std::string name, absl:
   AppendProperty(properties, kPropertyRealTopic, kTopic);
   AppendProperty(properties, kPropertyRealQueue, "0");
   AppendProperty(properties, kPropertyUniqKey, name);
+  if (!light_queues.empty()) AppendProperty(properties, kPropertyMultiDispatch, light_queues);
   AppendProperty(properties, store::kPropertyDueTime, absl::StrCat(due));
   store::MessageDraft draft = store::DraftOf(kTopic, 0, body);
   draft.properties = properties;
@@ -243,6 +245,55 @@ core::Task<absl::Status> FullMain(sim::Node* node) {
   co_return co_await CloseMachine(machine);
 }
 TEST(ScheduleFaultsTest, AFullDiskHoldsUpAndLosesNothing) { InWorld(FullMain); }
+
+/// Light queues of another shard, which takes nothing for the first second, but for those of "%LMQ%a".
+struct OtherShard {
+  core::WallMillis heals = 0;
+  int copies_of_a = 0;
+  int copies_of_b = 0;
+  size_t under_way = 0;
+  size_t under_way_max = 0;
+
+  core::Task<absl::Status> Dispatch(std::string_view names, DispatchState* state, std::string* more) {
+    under_way_max = std::max(under_way_max, ++under_way);
+    (void)co_await core::Sleep(absl::Milliseconds(1));
+    --under_way;
+    EXPECT_EQ(names, "%LMQ%a,%LMQ%b");
+    if (state->emplace("%LMQ%a", 7).second) ++copies_of_a;
+    if (Now() < heals) co_return absl::UnavailableError("the log of the other shard takes no more");
+    if (state->emplace("%LMQ%b", 8).second) ++copies_of_b;
+    *more = "told";
+    co_return absl::OkStatus();
+  }
+};
+
+core::Task<absl::Status> DispatchFails() {
+  OtherShard other;
+  CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine([&other](std::string_view names, store::MessageDraft*, DispatchState* state, std::string* more) {
+                        return other.Dispatch(names, state, more);
+                      }));
+  other.heals = Now() + 1000;
+  for (int i = 0; i < 20; ++i) {
+    const bool light = i % 2 == 0;
+    CO_RETURN_IF_ERROR(co_await StoreForLater(machine, absl::StrCat("m", i), absl::Milliseconds(100), 200, light ? "%LMQ%a,%LMQ%b" : ""));
+  }
+  (void)co_await core::Sleep(absl::Milliseconds(500));
+  std::map<std::string, int> came = co_await Came(machine);
+  EXPECT_EQ(came.size(), 10U) << "those without light queues do not wait for the others";
+  EXPECT_FALSE(came.contains("m0"));
+  (void)co_await core::Sleep(absl::Milliseconds(1000));
+  came = co_await Came(machine);
+  ExpectEachOnce(came, 0, 20);
+  EXPECT_EQ(other.copies_of_a, 10) << "a copy that is there is not made again";
+  EXPECT_EQ(other.copies_of_b, 10);
+  EXPECT_GT(other.under_way_max, 5U) << "they wait for the other shard together";
+  co_return co_await CloseMachine(machine);
+}
+
+TEST(ScheduleFaultsTest, LightQueuesThatCanNotBeWrittenHoldUpNoOtherMessage) {
+  const absl::Status status = sim::RunInWorld(7, 1, DispatchFails);
+  EXPECT_TRUE(status.ok()) << status;
+}
 
 }  // namespace
 }  // namespace broker
