@@ -47,7 +47,8 @@ core::Task<absl::Status> DeleteOne(BrokerShard& shard, std::string topic) {
   // has forgotten the old one.
   CO_RETURN_IF_ERROR(co_await shard.catalog_writer().DeleteTopic(topic));
   const absl::Status dropped = co_await DropTopicEverywhere(shard, topic);
-  co_await shard.catalog_writer().ReleaseTopic(topic);
+  // Where that has failed a new topic of this name would lose its messages when the next start finishes it: until then, or another deletion, there is none.
+  co_await shard.catalog_writer().ReleaseTopic(topic, dropped.ok());
   co_return dropped;
 }
 
@@ -205,7 +206,7 @@ core::Task<net::Reply> AdminTopicHandlers::CleanUnused(net::RequestContext, net:
     if (absl::IsAlreadyExists(reserved)) continue;  // made anew meanwhile
     if (!reserved.ok()) co_return ReplyFromStatus(reserved);
     const absl::Status dropped = co_await DropTopicEverywhere(shard_, topic);
-    co_await shard_.catalog_writer().ReleaseTopic(topic);
+    co_await shard_.catalog_writer().ReleaseTopic(topic, dropped.ok());
     if (!dropped.ok()) co_return ReplyFromStatus(dropped);
   }
   co_return net::Reply();

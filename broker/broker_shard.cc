@@ -66,6 +66,21 @@ BrokerStatsOptions StatsOptionsOf(const BrokerConfig& config, const CatalogWrite
           .time_zone = config.time_zone};
 }
 
+/// The metadata are made before the log: where messages are and they are not, somebody has lost them. Without them topics, offsets that were given out
+/// and what was deleted would be forgotten without a word.
+core::Task<absl::Status> RefuseLogWithoutMetadata(std::string log, std::string metadata) {
+  const absl::Status there = (co_await core::fs::Stat(metadata)).status();
+  if (!absl::IsNotFound(there)) co_return there;
+  const absl::StatusOr<std::vector<core::DirectoryEntry>> files = co_await core::fs::List(log);
+  if (absl::IsNotFound(files.status())) co_return absl::OkStatus();
+  CO_RETURN_IF_ERROR(files.status());
+  for (const core::DirectoryEntry& file : *files) {
+    if (!file.name.ends_with(".log")) continue;
+    co_return absl::DataLossError(core::StrCat(metadata, " is gone, but ", log, " holds messages: put it back, or begin with an empty data folder"));
+  }
+  co_return absl::OkStatus();
+}
+
 /// Commits what consumers have confirmed, now and then, until the shard stops.
 core::Task<void> FlushOffsetsForever(OffsetTable& offsets, absl::Duration interval, core::StopToken stop) {
   bool failed = false;
@@ -115,6 +130,8 @@ BrokerShard::~BrokerShard() = default;
 
 core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& folder) {
   const std::string log = core::StrCat(id_.value());
+  CO_RETURN_IF_ERROR(co_await RefuseLogWithoutMetadata(core::StrCat(config_.store_path_root_dir, "/log-", log),
+                                                       core::StrCat(config_.store_path_root_dir, "/meta-", log, "/meta.log")));
   std::string meta_directory = core::StrCat(config_.store_path_root_dir, "/meta-", log);
   CO_ASSIGN_OR_RETURN(meta_, co_await store::MetaStore::Open(std::move(meta_directory)));
 

@@ -330,7 +330,7 @@ core::Task<absl::Status> CatalogWriter::DeleteTopic(std::string topic) {
   }
   Apply apply = [this, topic](CatalogDraft& draft) {
     draft.EraseTopic(topic);
-    ++reserved_[topic];
+    ++reserved_[topic].at_work;
     return absl::OkStatus();
   };
   const absl::Status deleted = co_await Submit(std::move(apply));
@@ -342,25 +342,28 @@ core::Task<absl::Status> CatalogWriter::ReserveTopic(std::string topic) {
   Apply apply = [this, topic = std::move(topic)](CatalogDraft& draft) -> absl::Status {
     if (draft.catalog().FindTopic(topic) != nullptr)
       return absl::AlreadyExistsError(core::StrCat("topic[", topic, "] exists"));
-    ++reserved_[topic];
+    ++reserved_[topic].at_work;
     return absl::OkStatus();
   };
   co_return co_await Submit(std::move(apply));
 }
 
-core::Task<void> CatalogWriter::ReleaseTopic(std::string topic) {
+core::Task<void> CatalogWriter::ReleaseTopic(std::string topic, bool dropped) {
   co_await core::InvokeOn(
       kWriterShard,
-      [](CatalogWriter* writer, std::string name) {
+      [](CatalogWriter* writer, std::string name, bool done) {
         const auto found = writer->reserved_.find(name);
-        if (found != writer->reserved_.end() && --found->second == 0) writer->reserved_.erase(found);
+        if (found == writer->reserved_.end()) return;
+        found->second.failed = !done;
+        if (--found->second.at_work <= 0 && done) writer->reserved_.erase(found);
       },
-      this, std::move(topic));
+      this, std::move(topic), dropped);
 }
 
 absl::Status CatalogWriter::CheckNotReserved(const std::string& topic) const {
   if (!reserved_.contains(topic)) return absl::OkStatus();
-  return absl::UnavailableError(core::StrCat("topic[", topic, "] is being deleted; try again"));
+  return absl::UnavailableError(core::StrCat(
+      "topic[", topic, reserved_.find(topic)->second.failed ? "] could not be deleted everywhere: delete it again, or start the broker again" : "] is being deleted; try again"));
 }
 
 core::Task<absl::Status> CatalogWriter::PutGroups(std::vector<GroupConfig> groups) {

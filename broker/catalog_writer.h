@@ -88,7 +88,8 @@ class CatalogWriter {
   core::Task<absl::Status> DeleteTopic(std::string topic);
   /// Reserves the name in the same way for who drops what no topic owns; kAlreadyExists when there is a topic.
   core::Task<absl::Status> ReserveTopic(std::string topic);
-  core::Task<void> ReleaseTopic(std::string topic);
+  /// Not `dropped`: something of the topic may be left, so its name stays reserved until another try has succeeded or the broker starts again.
+  core::Task<void> ReleaseTopic(std::string topic, bool dropped = true);
   /// What is forbidden to a group that is there stays as it is.
   core::Task<absl::Status> PutGroups(std::vector<GroupConfig> groups);
   /// Forbids the group to pull the topic, or allows it again. kNotFound: no such group.
@@ -120,7 +121,11 @@ class CatalogWriter {
   std::shared_ptr<const Catalog> current_;
   std::vector<std::shared_ptr<Change>> pending_;
   std::vector<std::shared_ptr<const TopicConfig>> unannounced_;
-  std::map<std::string, int> reserved_;  // topics whose messages are being dropped, and by how many
+  struct Reserved {
+    int at_work = 0;
+    bool failed = false;  // the last time: what is left of the topic goes at the next start
+  };
+  std::map<std::string, Reserved> reserved_;  // topics whose messages are being dropped, or could not be
   uint64_t to_announce_ = 0;  // how often something was put into unannounced_
   uint64_t announced_ = 0;    // up to which of them the nameservers know
   bool stopping_ = false;

@@ -85,6 +85,7 @@ core::Task<net::Reply> OffsetHandlers::Update(net::RequestContext context, net::
   const Outcome outcome = co_await OnOwner(
       request.topic, request.queue_id,
       [](BrokerShard& owner, core::QueueKey queue, std::string group, core::LogicalOffset offset) {
+        if (owner.catalog().FindTopic(queue.topic) == nullptr) return Outcome::kTaken;  // deleted just now
         if (!owner.offsets().HasRoomFor(group, queue.topic, queue.queue_id, owner.lmq_queues().offsets_max())) return Outcome::kNoRoom;
         return owner.offsets().Commit(group, queue.topic, queue.queue_id, offset) ? Outcome::kTaken : Outcome::kReset;
       },

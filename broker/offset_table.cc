@@ -194,6 +194,8 @@ store::MetaChange OffsetTable::RowOf(std::string_view group, const core::QueueKe
 }
 
 core::Task<absl::Status> OffsetTable::Flush() {
+  // What another call is about to make durable is not dirty any more, and not durable yet.
+  const core::Semaphore::Hold turn = co_await flushing_.Take(1);
   if (dirty_.empty() && removed_.empty()) co_return absl::OkStatus();
   std::vector<store::MetaChange> changes;
   changes.reserve(dirty_.size() + removed_.size());

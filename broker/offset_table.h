@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "core/sync.h"
 #include "core/task.h"
 #include "core/types.h"
 #include "store/meta_store.h"
@@ -122,6 +123,7 @@ class OffsetTable {
   Table table_;
   size_t lmq_rows_ = 0;
   absl::flat_hash_map<Place, Pending, Hash, Equal> resets_;  // of which no pull has been told yet
+  core::Semaphore flushing_{1};
   std::vector<Place> dirty_;     // each once: Value::dirty
   std::vector<Place> removed_;   // to be deleted from the metadata log
 };

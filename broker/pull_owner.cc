@@ -52,7 +52,8 @@ core::Task<PullOutcome> Read(BrokerShard& here, const PullJob& job, core::QueueK
 
 core::Task<PullOutcome> CommitAndRead(BrokerShard& here, const PullJob& job, core::QueueKey queue, bool on_disk,
                                       core::StopToken stop) {
-  if (job.commit.has_value() && here.offsets().HasRoomFor(job.group, job.topic, job.queue_id, here.lmq_queues().offsets_max()))
+  // A pull that waited for its turn while its topic was deleted must leave nothing for a new one of that name.
+  if (job.commit.has_value() && here.catalog().FindTopic(job.topic) != nullptr && here.offsets().HasRoomFor(job.group, job.topic, job.queue_id, here.lmq_queues().offsets_max()))
     here.offsets().Commit(job.group, job.topic, job.queue_id, *job.commit);
   return Read(here, job, std::move(queue), job.from, on_disk, stop);
 }

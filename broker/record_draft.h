@@ -1,9 +1,14 @@
 #pragma once
 
+#include <cstdint>
+
 #include "store/message.h"
 #include "store/record.h"
 
 namespace broker {
+
+/// One try more; a client can send any number.
+inline int32_t NextReconsumeTimes(int32_t times) { return times < INT32_MAX ? times + 1 : times; }
 
 /// A draft of the message of a record, to be stored once more: everything but the tag's hash. Points into the record's bytes.
 inline store::MessageDraft DraftOf(const store::RecordView& record) {

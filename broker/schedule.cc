@@ -223,8 +223,7 @@ core::Task<absl::Status> Schedule::DeliverSome() {
       index_->Pop(one.entry);
   }
   co_await EndAll(std::move(pending));
-  const absl::Status undispatched = std::exchange(undispatched_, absl::OkStatus());
-  co_return status.ok() ? undispatched : status;
+  co_return status;
 }
 
 core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const absl::StatusOr<core::Slice>& bytes,
@@ -257,11 +256,8 @@ core::Task<absl::Status> Schedule::Deliver(const store::DueEntry& entry, const a
   Delivery delivery(*record, waiting, entry);
   store::MessageDraft& draft = delivery.draft;
   if (!waiting.dispatch.empty() && options_.dispatch != nullptr) {
-    const absl::Status dispatched = co_await options_.dispatch(waiting.dispatch, &draft, &dispatching_[entry.position()], &delivery.dispatched);
-    if (!dispatched.ok()) {
-      undispatched_ = dispatched;
-      co_return absl::OkStatus();  // it goes on waiting, the others need not
-    }
+    // The index gives its entries away in their order, so those behind this one wait with it.
+    CO_RETURN_IF_ERROR(co_await options_.dispatch(waiting.dispatch, &draft, &dispatching_[entry.position()], &delivery.dispatched));
   }
 
   CO_ASSIGN_OR_RETURN(store::BegunAppend begun, co_await log_.BeginAppendInTurn(draft, std::nullopt, store::Admission::kMakesRoom));

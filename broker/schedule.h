@@ -103,7 +103,6 @@ class Schedule final : public store::SegmentKeeper {
   uint64_t looked_through_ = 0;  // nothing waits below this log position
   ReadPatience patience_{absl::Seconds(3)};  // with records that are due
   std::map<uint64_t, DispatchState> dispatching_;  // by log position: due, and perhaps in some of their light queues
-  absl::Status undispatched_;                      // why the last round has left such
   core::Notifier earlier_;       // something is due earlier than all else, or the schedule stops
   core::Scope scope_;
 };

@@ -14,6 +14,7 @@
 #include "broker/message_properties.h"
 #include "broker/multi_dispatch.h"
 #include "broker/read_record.h"
+#include "broker/record_draft.h"
 #include "broker/send.h"
 #include "broker/send_check.h"
 #include "broker/system_topics.h"
@@ -117,7 +118,7 @@ core::Task<net::Reply> SendBackHandlers::SendBack(net::RequestContext context,
   draft.born_timestamp = record->born_timestamp;
   draft.born_host = record->born_host;
   draft.store_host = shard_.StoreHostFor(context.connection);
-  draft.reconsume_times = record->reconsume_times + 1;
+  draft.reconsume_times = NextReconsumeTimes(record->reconsume_times);
   draft.body = record->body;
   draft.tags_code = sent.tags.empty() ? 0 : store::JavaHash(sent.tags);
 

@@ -12,6 +12,7 @@
 #include "broker/placement.h"
 #include "broker/pop/pops.h"
 #include "broker/pop/request_modes.h"
+#include "broker/pop/waits.h"
 #include "core/log.h"
 #include "core/status.h"
 
@@ -19,9 +20,10 @@ namespace broker {
 namespace {
 
 core::Task<absl::Status> ForgetTopic(BrokerShard& here, std::string topic) {
-  here.offsets().RemoveTopic(topic);
   here.order_locks().ForgetTopic(topic);
   CO_RETURN_IF_ERROR(co_await here.pops().Forget({}, topic));
+  here.pop_waits().WakeAllOf(topic);
+  here.offsets().RemoveTopic(topic);  // behind the pops that were under way
   here.stats().ForgetTopic(topic);
   // Offsets that outlived the topic would make a new one of that name begin in the wrong place.
   CO_RETURN_IF_ERROR(co_await here.offsets().Flush());
@@ -51,6 +53,13 @@ core::Task<absl::Status> FinishTopicRemovals(BrokerShard& here) {
   std::vector<std::string> topics;
   for (const auto& [topic, nothing] : here.meta().All(store::MetaTable::kDeletedTopics)) topics.push_back(topic);
   for (std::string& topic : topics) {
+    if (here.catalog().FindMadeTopic(topic) != nullptr) {
+      core::LogWarning("the topic ", topic, " was made anew before its deletion had ended: what was left of the old one stays");
+      std::vector<store::MetaChange> changes;
+      changes.push_back({store::MetaTable::kDeletedTopics, std::move(topic), std::nullopt});
+      CO_RETURN_IF_ERROR(co_await here.meta().Commit(std::move(changes)));
+      continue;
+    }
     core::LogInfo("finishing the deletion of topic ", topic, ", which a crash has interrupted");
     CO_RETURN_IF_ERROR(co_await DropTopicEverywhere(here, std::move(topic)));
   }

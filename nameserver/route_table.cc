@@ -5,6 +5,12 @@
 #include "core/strings.h"
 
 namespace nameserver {
+namespace {
+
+/// Brokers that are found wherever they were asked from: each nameserver sees the address that fits.
+constexpr std::string_view kAnyHost = "0.0.0.0:";
+
+}  // namespace
 
 bool RouteTable::MayChange(std::string_view cluster, std::string_view address, std::string_view host) const {
   const auto live = live_.find(LiveKey(cluster, address));
@@ -13,9 +19,8 @@ bool RouteTable::MayChange(std::string_view cluster, std::string_view address, s
 
 bool RouteTable::MayChangeName(std::string_view broker_name, std::string_view host) const {
   const BrokerGroup* group = snapshot_.FindBroker(broker_name);
-  return group == nullptr || std::all_of(group->addresses.begin(), group->addresses.end(), [&](const auto& entry) {
-           return MayChange(group->cluster, entry.second, host);
-         });
+  // Slaves live on other hosts, and whoever registers one must not take the name from its master.
+  return group == nullptr || group->addresses.empty() || MayChange(group->cluster, group->addresses.begin()->second, host);
 }
 
 std::string RouteTable::Refusal(const Registration& registration, core::MonoTime now, const Options& options) const {
@@ -39,6 +44,13 @@ std::string RouteTable::Refusal(const Registration& registration, core::MonoTime
   if (is_anothers(same_address)) {
     return core::StrCat("the address ", broker.address, " belongs to a broker at ", same_address->second.host,
                         " until that is gone or silent for ", absl::FormatDuration(kOwnerSilence));
+  }
+  // Nor is it to be had under the name of another cluster.
+  const auto elsewhere = std::find_if(live_.begin(), live_.end(), [&](const auto& entry) {
+    return entry.first.second == broker.address && entry.first.first != broker.cluster && !broker.address.starts_with(kAnyHost);
+  });
+  if (is_anothers(elsewhere)) {
+    return core::StrCat("the address ", broker.address, " belongs to a broker of the cluster ", elsewhere->first.first, " at ", elsewhere->second.host);
   }
   const BrokerGroup* known = snapshot_.FindBroker(broker.name);
   if (known == nullptr) return "";
@@ -79,7 +91,9 @@ RegistrationAnswer RouteTable::Register(Registration registration, core::MonoTim
     const auto old = live_.find(LiveKey(broker.cluster, same_id->second));
     if (old != live_.end() && old->second.version.state_version > registration.report.version.state_version) {
       // The one that is known has seen later masters than the newcomer.
-      if (const auto stale = live_.find(LiveKey(broker.cluster, broker.address)); stale != live_.end()) Forget(stale);
+      // With all that leads to it: nobody would ever take out what no live broker stands for.
+      if (const auto stale = live_.find(LiveKey(broker.cluster, broker.address)); stale != live_.end())
+        Unregister({broker.cluster, stale->second.name, broker.address, stale->second.id});
       return answer;
     }
   }

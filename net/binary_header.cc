@@ -69,6 +69,7 @@ absl::Status DecodeBinaryHeader(const char* begin, size_t size, Frame& frame) {
     if (!reader.TakeLength32(length) || !reader.TakeText(length, field.value))
       return Broken("field value beyond its end");
     if (field.value.empty()) continue;  // Java reads it as null
+    if (frame.fields.size() >= Frame::kFieldsMax) return Broken("more fields than any request has");
     frame.fields.push_back(field);
   }
   return absl::OkStatus();

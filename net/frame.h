@@ -39,6 +39,9 @@ struct ExtField {
 /// A decoded frame. All text points into `bytes` and lives as long as the Frame. Unknown fields are kept; of a name given twice the last
 /// counts. Move-only by use; one shard.
 struct Frame {
+  /// Ten times what any request has: a header with more is broken, as each takes more memory than it may have bytes.
+  static constexpr size_t kFieldsMax = 512;
+
   Frame() {}  // NOLINT(modernize-use-equals-default): with a default one, Frame() would fill the room for fields with zeros first
 
   int32_t code = 0;

@@ -27,11 +27,14 @@ int32_t ReadLanguage(std::string_view text) {
   return LanguageOf(text);
 }
 
-void AddField(Frame& frame, std::string_view name, std::string_view value) {
+/// False: it has as many as may be.
+bool AddField(Frame& frame, std::string_view name, std::string_view value) {
+  if (frame.fields.size() >= Frame::kFieldsMax) return false;
   // Member by member: a temporary that is stored in pieces and loaded as a whole waits for its stores.
   ExtField& field = frame.fields.emplace_back();
   field.name = name;
   field.value = value;
+  return true;
 }
 
 class HeaderParser {
@@ -204,13 +207,11 @@ class HeaderParser {
       if (at_ < end_ && *at_ == '"') [[likely]] {
         const std::string_view text = ParseString();
         if (text.data() == nullptr) return false;
-        AddField(frame_, name, text);
-        return true;
+        return AddField(frame_, name, text) || Fail("there are more fields than any request has before this");
       }
       Scalar value;
       if (!ParseScalar(value)) return false;
-      if (!value.null) AddField(frame_, name, value.text);
-      return true;
+      return value.null || AddField(frame_, name, value.text) || Fail("there are more fields than any request has before this");
     });
   }
 
@@ -345,8 +346,7 @@ class UsualHeaderParser {
     const bool ended = text_[at_] == '}' || ParseObject([this](std::string_view name) {
       std::string_view value;
       if (!TakeText(value)) return false;
-      AddField(frame_, name, value);
-      return true;
+      return AddField(frame_, name, value);
     });
     if (!ended) return false;
     ++at_;

@@ -135,12 +135,22 @@ core::Task<void> ShardStoreImpl::LoadEntries(const core::QueueKey& key, uint64_t
   segment.Unpin();
 }
 
+uint64_t ShardStoreImpl::WrittenIn(const Segment& segment) const {
+  return std::clamp(log_->written_end(), segment.position, segment.limit()) - segment.position;
+}
+
+core::Slice ShardStoreImpl::ReadyRecord(const IndexEntry& entry) {
+  Segment* const segment = segments_.Find(entry.position);
+  if (segment == nullptr) return {};
+  return read_cache_.ReadyRecord(*segment, entry.position - segment->position, entry.bytes, entry.crc, WrittenIn(*segment));
+}
+
 core::Task<absl::StatusOr<core::Slice>> ShardStoreImpl::LoadRecord(IndexEntry entry) {
   core::Slice tail = log_->InMemory(entry.position, entry.bytes);
   if (!tail.empty()) co_return tail;
   Segment* segment = segments_.Find(entry.position);
   if (segment == nullptr) co_return absl::NotFoundError("the segment is gone");
-  const uint64_t written = std::clamp(log_->written_end(), segment->position, segment->limit()) - segment->position;
+  const uint64_t written = WrittenIn(*segment);
   ++segment->pins;
   absl::StatusOr<core::Slice> record =
       co_await read_cache_.ReadRecord(*segment, entry.position - segment->position, entry.bytes, entry.crc, written);
@@ -214,14 +224,17 @@ core::Task<FetchResult> ShardStoreImpl::Fetch(FetchRequest request) {
       }
       core::Slice record = log_->InMemory(entry.position, entry.bytes);
       if (record.empty()) {
-        absl::StatusOr<core::Slice> loaded = co_await LoadRecord(entry);
-        queue = queues_.Find(name);
-        if (!loaded.ok()) {
-          NoteDamage(entry, request.queue, next, loaded.status());
-          damaged = true;
-          continue;
+        record = ReadyRecord(entry);
+        if (record.empty()) {
+          absl::StatusOr<core::Slice> loaded = co_await LoadRecord(entry);
+          queue = queues_.Find(name);
+          if (!loaded.ok()) {
+            NoteDamage(entry, request.queue, next, loaded.status());
+            damaged = true;
+            continue;
+          }
+          record = std::move(loaded).value();
         }
-        record = std::move(loaded).value();
         if (request.property_filter != nullptr) scan.disk_bytes += record.size();
       }
       if (request.property_filter != nullptr && !scan.Matches(*request.property_filter, record)) continue;
@@ -302,8 +315,8 @@ core::Task<core::LogicalOffset> ShardStoreImpl::OffsetByTime(core::QueueKey key,
   const Queue* queue = FindQueue(key);
   if (queue == nullptr || queue->visible == 0) co_return core::LogicalOffset(0);
   // First offset whose store time is >= the limit; the time range of each run leaves one run to look into.
-  const core::WallMillis limit = upper ? timestamp + 1 : timestamp;
   if (upper && timestamp == INT64_MAX) co_return core::LogicalOffset(std::max<int64_t>(queue->visible - 1, 0));
+  const core::WallMillis limit = upper ? timestamp + 1 : timestamp;
   int64_t low = queue->visible;
   int64_t high = queue->visible;
   for (const Run& run : queue->runs) {

@@ -133,6 +133,28 @@ core::Task<void> ReadCache::ReadAheadOne(Segment& segment, Kind kind, uint64_t n
   if (window.ok()) Release(**window);
 }
 
+core::Slice ReadCache::Take(Segment& segment, Window& window, size_t begin, uint32_t bytes, uint32_t crc, uint64_t written) {
+  uint64_t& word = window.proven[begin / 64 / 64];
+  const uint64_t bit = uint64_t{1} << (begin / 64 % 64);
+  core::Slice record = window.bytes.Sub(begin, bytes);
+  if ((word & bit) == 0 && !Intact(record, crc)) return {};
+  word |= bit;
+  // A reader that has come to the middle of a window goes on into the next one.
+  if (begin >= kWindowBytes / 2) ReadAhead(segment, Kind::kLog, window.key.number / 2 + 1, written);
+  return record;
+}
+
+core::Slice ReadCache::ReadyRecord(Segment& segment, uint64_t offset, uint32_t bytes, uint32_t crc, uint64_t written) {
+  const size_t begin = offset % kWindowBytes;
+  if (begin + bytes > kWindowBytes) return {};
+  const auto found = windows_.find(Key{&segment, offset / kWindowBytes * 2 + static_cast<uint64_t>(Kind::kLog)});
+  if (found == windows_.end()) return {};
+  Window& window = *found->second;
+  if (window.loading || !window.status.ok() || window.bytes.size() < begin + bytes) return {};
+  by_use_.splice(by_use_.begin(), by_use_, window.place);
+  return Take(segment, window, begin, bytes, crc, written);
+}
+
 core::Task<absl::StatusOr<core::Slice>> ReadCache::ReadRecord(Segment& segment, uint64_t offset, uint32_t bytes, uint32_t crc,
                                                               uint64_t written) {
   const uint64_t number = offset / kWindowBytes;
@@ -140,16 +162,9 @@ core::Task<absl::StatusOr<core::Slice>> ReadCache::ReadRecord(Segment& segment, 
   if (begin + bytes <= kWindowBytes) {
     absl::StatusOr<Window*> got = co_await Get(segment, Kind::kLog, number, begin + bytes, written);
     if (got.ok()) {
-      Window& window = **got;
-      uint64_t& word = window.proven[begin / 64 / 64];
-      const uint64_t bit = uint64_t{1} << (begin / 64 % 64);
-      core::Slice record = window.bytes.Sub(begin, bytes);
-      const bool proven = (word & bit) != 0 || Intact(record, crc);
-      if (proven) word |= bit;
-      // A reader that has come to the middle of a window goes on into the next one.
-      if (begin >= kWindowBytes / 2) ReadAhead(segment, Kind::kLog, number + 1, written);
-      Release(window);
-      if (!proven) co_return absl::DataLossError(core::StrCat(segment.log.path(), " is damaged at ", offset));
+      core::Slice record = Take(segment, **got, begin, bytes, crc, written);
+      Release(**got);
+      if (record.empty()) co_return absl::DataLossError(core::StrCat(segment.log.path(), " is damaged at ", offset));
       co_return record;
     }
     // A block of the window that can't be read is to cost only what lies in that block.

@@ -29,6 +29,8 @@ class ReadCache {
   /// The record of `bytes` bytes at `offset` in the segment's log file, proven by `crc` (once while its window is in memory). Only what
   /// lies below `written` (an offset in the file) has been written. kDataLoss: the bytes on disk are not the record's.
   core::Task<absl::StatusOr<core::Slice>> ReadRecord(Segment& segment, uint64_t offset, uint32_t bytes, uint32_t crc, uint64_t written);
+  /// The same record without waiting and without a coroutine, where its window is in memory. Empty: ReadRecord has it, or says why not.
+  core::Slice ReadyRecord(Segment& segment, uint64_t offset, uint32_t bytes, uint32_t crc, uint64_t written);
   /// `bytes` bytes at `offset` of the segment's index file, unproven; within one window.
   core::Task<absl::StatusOr<core::Slice>> ReadIndex(Segment& segment, uint64_t offset, size_t bytes);
   /// Drops all windows of a segment whose files go away.
@@ -63,6 +65,8 @@ class ReadCache {
   core::Task<absl::StatusOr<Window*>> Get(Segment& segment, Kind kind, uint64_t number, size_t need_end, uint64_t readable_end);
   core::Task<void> Load(Segment& segment, Kind kind, Window& window, uint64_t readable_end);
   void Release(Window& window);
+  /// The record, which lies in the window; empty when it is not what `crc` says.
+  core::Slice Take(Segment& segment, Window& window, size_t begin, uint32_t bytes, uint32_t crc, uint64_t written);
   void ReadAhead(Segment& segment, Kind kind, uint64_t number, uint64_t readable_end);
   core::Task<void> ReadAheadOne(Segment& segment, Kind kind, uint64_t number, uint64_t readable_end);
   void Trim();

@@ -64,8 +64,9 @@ core::Task<absl::Status> Recovery::Run() {
         "/flushed to go on without them"));
   }
   if (segments_.empty()) {
-    if (mark_ > 0) {
-      co_return absl::DataLossError(core::StrCat(options_.directory, " held a log up to position ", mark_, ", but its segment files are gone"));
+    if (mark_ > 0 || begin_.has_value()) {
+      co_return absl::DataLossError(core::StrCat(options_.directory, " held a log up to position ", mark_,
+                                                 mark_ == 0 ? " at least" : "", ", but its segment files are gone: put them back, or begin with an empty data folder"));
     }
     CO_ASSIGN_OR_RETURN(std::unique_ptr<Segment> first, co_await spares_.NewSegment(identity_, 0));
     tail_.position = first->data_begin();
@@ -204,6 +205,8 @@ core::Task<absl::StatusOr<BatchHeader>> Recovery::HeaderAt(Segment& segment, uin
   const std::span<const std::byte> bytes = co_await reader_.Read(segment, position, kBatchHeaderBytes);
   absl::StatusOr<BatchHeader> header = ParseBatchHeader(bytes, identity_, position);
   if (header.ok() && header->bytes > segment.limit() - position) co_return absl::DataLossError("the batch ends outside its segment");
+  // Each opening raises the epoch: what is of an older one than what was read before it was cut off then.
+  if (header.ok() && header->epoch < tail_.epoch) co_return absl::DataLossError("the batch is of an older epoch");
   co_return header;
 }
 

@@ -187,10 +187,15 @@ Batch* ShardStoreImpl::Enter(std::span<const MessageDraft> drafts, uint64_t byte
 }
 
 core::Task<absl::Status> ShardStoreImpl::DropTopic(std::string topic) {
-  if (dropping_.contains(topic)) co_return absl::UnavailableError(core::StrCat("the topic ", topic, " is being deleted already"));
-  dropping_.insert(topic);
+  // Where a try has failed the next start has the old messages again: until another one has succeeded the topic takes none, whose offsets would be theirs.
+  if (drop_failed_.erase(topic) == 0 && !dropping_.insert(topic).second)
+    co_return absl::UnavailableError(core::StrCat("the topic ", topic, " is being deleted already"));
   const absl::Status status = co_await DropQueues(topic);
-  dropping_.erase(topic);
+  if (status.ok()) {
+    dropping_.erase(topic);
+  } else {
+    drop_failed_.insert(topic);
+  }
   co_return status;
 }
 

@@ -76,6 +76,10 @@ class ShardStoreImpl final : public ShardStore {
   core::Task<void> LoadEntries(const core::QueueKey& key, uint64_t hash, int64_t from, int64_t limit, Entries& into);
   bool CopyEntries(Queue& queue, int64_t from, int64_t limit, Entries& into) const;
   core::Task<absl::StatusOr<core::Slice>> LoadRecord(IndexEntry entry);
+  /// The same of what has been read from the disk already; empty where LoadRecord is needed.
+  core::Slice ReadyRecord(const IndexEntry& entry);
+  /// How far the segment's file is written.
+  uint64_t WrittenIn(const Segment& segment) const;
   core::Task<core::WallMillis> LoadStoreTime(core::QueueKey key, int64_t offset);
   Queue* FindQueue(const core::QueueKey& key) const { return queues_.Find(QueueName(key)); }
   void NoteDamage(const IndexEntry& entry, const core::QueueKey& key, int64_t offset, const absl::Status& status);
@@ -136,6 +140,7 @@ class ShardStoreImpl final : public ShardStore {
   /// Dropped queues to which an open batch or a waiter still points.
   std::vector<std::unique_ptr<Queue>> dropped_;
   std::set<std::string, std::less<>> dropping_;  // topics that DropTopic is at work on
+  std::set<std::string> drop_failed_;  // of these, those whose last try has failed
   std::unique_ptr<CommitLog> log_;
   std::unique_ptr<KeyIndex> keys_;
   ReadCache read_cache_;

@@ -213,7 +213,7 @@ core::Task<absl::StatusOr<store::BegunAppend>> PopCopies::CopyOne(const Copying&
   store::MessageDraft draft = DraftOf(record);
   draft.topic = copying.retry.topic;
   draft.queue_id = copying.retry.queue_id;
-  ++draft.reconsume_times;
+  draft.reconsume_times = NextReconsumeTimes(draft.reconsume_times);
   draft.prepared_transaction_offset = store::MakePopLink(store::LogPositionOf(record.position));
   draft.tags_code = store::TagsCodeOf(record.properties);
   bool known = false;  // since when it is popped

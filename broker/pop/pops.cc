@@ -157,6 +157,7 @@ core::Task<void> Pops::TakeFrom(const PopJob& job, int32_t queue_id, PopOutcome&
 core::Task<void> Pops::TakeFrom(const PopJob& job, PopQueue& queue, PopOutcome& outcome, core::Scope& commits) {
   const int32_t queue_id = queue.queue.queue_id;
   const core::Semaphore::Hold turn = co_await queue.turn.Take(1);
+  if (!options_.copies.topic_exists(job.topic)) co_return;  // deleted meanwhile: nothing is left of it for a new one of that name
   // What waits behind a blocked queue is not counted: it would only wake those who can't take it. Source: RocketMQ 5.3.3 PopMessageProcessor.popMsgFromQueue.
   if (job.order && queue.ordered.has_value() && queue.ordered->Blocks(job.attempt_id, job.pop_time)) co_return;
   core::LogicalOffset from = Position(job.group, job.topic, queue_id, job.from_last);

@@ -36,10 +36,10 @@ core::Task<core::WaitResult> PopWaits::Wait(const PopWish* wish, const PopPlaces
     there->order = wish->order;
   }
   const std::shared_ptr<Watch> watch = there;
-  const bool first = watch->waiting++ == 0;
-  // They wake nobody before the wait has begun: the first look is one tick later.
-  if (first) {
-    for (const core::QueueKey& place : *places) scope_.Spawn(WatchQueue(watch, place));
+  ++watch->waiting;
+  // They wake nobody before the wait has begun: the first look is one tick later. Queues may have been added since others began to wait.
+  for (const core::QueueKey& place : *places) {
+    if (watch->queues.insert(place).second) scope_.Spawn(WatchQueue(watch, place));
   }
   const core::WaitResult result = co_await watch->arrived.Wait(deadline, stop);
   if (--watch->waiting == 0) {
@@ -71,6 +71,13 @@ void PopWaits::WakeAll(std::string_view group, std::string_view topic) {
   for (auto it = watches_.begin(); it != watches_.end();) {
     const auto one = it++;
     if (std::get<0>(one->first) == group && std::get<1>(one->first) == topic) Close(one);
+  }
+}
+
+void PopWaits::WakeAllOf(std::string_view topic) {
+  for (auto it = watches_.begin(); it != watches_.end();) {
+    const auto one = it++;
+    if (std::get<1>(one->first) == topic) Close(one);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -49,6 +50,8 @@ class PopWaits {
                                     core::StopToken stop);
   /// Wakes all who wait for messages of that group and topic: the group goes on elsewhere.
   void WakeAll(std::string_view group, std::string_view topic);
+  /// All that wait for messages of the topic, of any group.
+  void WakeAllOf(std::string_view topic);
   /// How many wait for exactly that, in order or not.
   size_t Waiting(const PopWish& wish) const;
 
@@ -58,6 +61,7 @@ class PopWaits {
     std::string group;
     bool order = false;
     size_t waiting = 0;
+    std::set<core::QueueKey> queues;  // that are watched
     core::Notifier arrived;
     core::StopSource stop;
   };

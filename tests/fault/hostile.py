@@ -10,6 +10,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import socket
 import struct
 import subprocess
@@ -476,17 +477,17 @@ SHORT_SECONDS = 60
 def overload(context, seconds, seed):
     """O7: three times as many requests as it can do come in, whether they are answered or not. What is done does not become less, who is refused gets
     code 2, memory stays flat. What it can do is measured right before, with answers waited for, and with the same watcher beside it."""
-    target = Target(context, ['--memory', '128M'])
     watcher = Producers(1, TOPIC, 4, seed)
     context.own.callback(watcher.close)
     least = GOODPUT_MIN if seconds >= SHORT_SECONDS else SHORT_GOODPUT_MIN
     tries, grown, refused = [], 0, []
     while not tries or (max(did / can for can, did, _ in tries) < least and len(tries) < TRIES):
+        target = Target(context, ['--memory', '128M'])
         measured = max(2, seconds / 4)
         can = bench_sends(target, measured)
         watcher.go(target.address, measured, in_flight=4, pause=0.01)
         can = can()['messagesPerSecond']
-        check(can > 0, 'nothing was taken: is the disk full? A run of 300 s stores some ten GB')
+        check(can > 0, 'nothing was taken: is the disk full? A try of 300 s stores some ten GB')
         watcher.results(measured + 60)
         begin, seen = time.monotonic(), []
         result = bench_sends(target, seconds, OVERLOAD * can)
@@ -498,6 +499,8 @@ def overload(context, seconds, seed):
         tries.append((can, result['messagesPerSecond'], result['errors']))
         grown = max(grown, max(seen[len(seen) // 2:]) - seen[len(seen) // 2])
         refused += watcher.results(seconds + 60)[2]
+        target.server.stop()
+        shutil.rmtree(target.server.folder / 'data')  # each try stores some ten GB in 300 s
     check(all(r.code == rawmq.SYSTEM_BUSY for r in refused), 'refused with', {r.code for r in refused})
     can, did, errors = max(tries, key=lambda one: one[1] / one[0])
     check(did >= least * can, f'of {OVERLOAD * can:.0f} messages a second {did:.0f} were stored, of as many as it can do {can:.0f}; all tries', tries)

@@ -125,7 +125,9 @@ core::Task<absl::Status> OneRowMain() {
   FakeMeta meta;
   OffsetTable offsets(*files.meta);
   PullReads reads(size_t{1} << 20, size_t{1} << 16);
-  Pops pops(PopsOptions(), meta, *files.store, offsets, reads);
+  PopsOptions options;
+  options.copies.topic_exists = [](std::string_view) { return true; };
+  Pops pops(std::move(options), meta, *files.store, offsets, reads);
   const core::WallMillis pop_time = core::Reactor::Current().wall_now();
   CO_RETURN_IF_ERROR(co_await Take(pops, "g", 60'000, 10));
   EXPECT_EQ(pops.stats().in_flight, 10U);

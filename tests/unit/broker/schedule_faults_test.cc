@@ -269,18 +269,21 @@ struct OtherShard {
 
 core::Task<absl::Status> DispatchFails() {
   OtherShard other;
-  CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine([&other](std::string_view names, store::MessageDraft*, DispatchState* state, std::string* more) {
-                        return other.Dispatch(names, state, more);
-                      }));
-  other.heals = Now() + 1000;
+  const auto dispatch = [&other](std::string_view names, store::MessageDraft*, DispatchState* state, std::string* more) {
+    return other.Dispatch(names, state, more);
+  };
+  CO_ASSIGN_OR_RETURN(Machine machine, co_await OpenMachine(dispatch));
   for (int i = 0; i < 20; ++i) {
     const bool light = i % 2 == 0;
-    CO_RETURN_IF_ERROR(co_await StoreForLater(machine, absl::StrCat("m", i), absl::Milliseconds(100), 200, light ? "%LMQ%a,%LMQ%b" : ""));
+    CO_RETURN_IF_ERROR(co_await StoreForLater(machine, absl::StrCat("m", i), absl::Milliseconds(500 + i), 200, light ? "%LMQ%a,%LMQ%b" : ""));
   }
+  CO_RETURN_IF_ERROR(co_await CloseMachine(machine));  // they are in a file of the index now
+  CO_ASSIGN_OR_RETURN(machine, co_await OpenMachine(dispatch));
+  (void)co_await core::Sleep(absl::Milliseconds(400));
+  other.heals = Now() + 1000;
   (void)co_await core::Sleep(absl::Milliseconds(500));
   std::map<std::string, int> came = co_await Came(machine);
-  EXPECT_EQ(came.size(), 10U) << "those without light queues do not wait for the others";
-  EXPECT_FALSE(came.contains("m0"));
+  EXPECT_EQ(came.size(), 0U) << "the index gives its entries away in their order";
   (void)co_await core::Sleep(absl::Milliseconds(1000));
   came = co_await Came(machine);
   ExpectEachOnce(came, 0, 20);
@@ -290,7 +293,7 @@ core::Task<absl::Status> DispatchFails() {
   co_return co_await CloseMachine(machine);
 }
 
-TEST(ScheduleFaultsTest, LightQueuesThatCanNotBeWrittenHoldUpNoOtherMessage) {
+TEST(ScheduleFaultsTest, LightQueuesThatCanNotBeWrittenAreWaitedForAndGetEachMessageOnce) {
   const absl::Status status = sim::RunInWorld(7, 1, DispatchFails);
   EXPECT_TRUE(status.ok()) << status;
 }

@@ -291,8 +291,13 @@ TEST_F(RouteTableTest, ABrokerBelongsToTheHostThatRegisteredIt) {
   thief.broker.address = "a:1";
   answer = Register(thief);
   EXPECT_THAT(answer.refusal, HasSubstr("the address a:1 belongs to a broker at 10.0.0.1"));
+  Registration elsewhere = BrokerAt("evil", 0, "a:1", 1, {"T", "U"}, 2);
+  elsewhere.host = "10.0.0.9";
+  elsewhere.broker.cluster = "D";
+  EXPECT_THAT(Register(elsewhere).refusal, HasSubstr("the address a:1 belongs to a broker of the cluster C at 10.0.0.1"));
   EXPECT_THAT(Route("T"), HasSubstr("a:1"));
   EXPECT_THAT(Route("T"), Not(HasSubstr("x:1")));
+  EXPECT_THAT(Route("T"), Not(HasSubstr("evil")));
   EXPECT_FALSE(table_.MayChange("C", "a:1", "10.0.0.9"));
   EXPECT_FALSE(table_.MayChangeName("b", "10.0.0.9"));
   EXPECT_TRUE(table_.MayChange("C", "a:1", "10.0.0.1"));
@@ -301,6 +306,8 @@ TEST_F(RouteTableTest, ABrokerBelongsToTheHostThatRegisteredIt) {
   Registration slave = BrokerAt("b", 1, "s:1", 1, {"T", "U"}, 3);
   slave.host = "10.0.0.2";
   EXPECT_TRUE(Register(slave).accepted) << "slaves live on other hosts";
+  EXPECT_TRUE(table_.MayChangeName("b", "10.0.0.1")) << "and take nothing from their master";
+  EXPECT_FALSE(table_.MayChangeName("b", "10.0.0.2"));
   owner.broker.address = "a:2";
   owner.connection = 4;
   EXPECT_TRUE(Register(owner).accepted) << "its own host may give it another port";
@@ -308,6 +315,23 @@ TEST_F(RouteTableTest, ABrokerBelongsToTheHostThatRegisteredIt) {
   table_.ConnectionClosed(4);
   thief.broker.address = "x:1";
   EXPECT_TRUE(Register(thief).accepted) << "nobody's any more: this is how a broker moves to another machine";
+}
+
+// A broker that claims to be the master of an older epoch goes with all that leads to it: nobody would take out what no live broker stands for.
+TEST_F(RouteTableTest, WhoComesLateAsMasterLeavesNothingBehind) {
+  Registration master = BrokerAt("b", 0, "a:1", 1, {"T", "U"}, 1);
+  master.report.version.state_version = 2;
+  EXPECT_TRUE(Register(master).accepted);
+  Registration other = BrokerAt("b", 1, "a:2", 1, {"T", "U"}, 2);
+  other.report.version.state_version = 2;
+  EXPECT_TRUE(Register(other).accepted);
+  other.broker.id = 0;
+  other.report.version.state_version = 1;
+  (void)Register(other);
+  table_.ConnectionClosed(1);
+  table_.ConnectionClosed(2);
+  EXPECT_EQ(table_.snapshot().FindBroker("b"), nullptr);
+  EXPECT_EQ(table_.snapshot().FindTopic("T"), nullptr);
 }
 
 // Whoever replaces a machine need not wait until the nameserver has given up the old one, nor may the old one come back then.
