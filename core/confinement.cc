@@ -75,11 +75,12 @@ void SyncFolder(const std::string& path) {
 int MakeFolders(const std::string& path) {
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string folder = path.substr(0, end);
-    if (::mkdir(folder.c_str(), 0755) == 0) {
+    const bool made = ::mkdir(folder.c_str(), 0755) == 0;
+    if (!made && errno != EEXIST) return errno;
+    // The last one in any case: a start that was killed may have made it just now.
+    if (made || end == std::string::npos) {
       const size_t slash = folder.find_last_of('/', folder.size() - 1);
       SyncFolder(slash == std::string::npos ? "." : slash == 0 ? "/" : folder.substr(0, slash));
-    } else if (errno != EEXIST) {
-      return errno;
     }
     if (end == std::string::npos) return 0;
   }

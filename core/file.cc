@@ -160,9 +160,8 @@ Task<absl::Status> MakeDirectories(std::string path) {
     const std::string part = path.substr(0, end);
     IoCall call([&](Io& io, Completion& done) { io.MakeDirectory(part, done); });
     const int32_t result = co_await call;
-    // One that is there may be so new that a crash came before it was durable: the last one is what counts.
-    if (result == -EEXIST && end < path.size()) continue;
-    if (result < 0 && result != -EEXIST) co_return StatusOf(result, "make directory", part);
+    if (result == -EEXIST) continue;
+    if (result < 0) co_return StatusOf(result, "make directory", part);
     const size_t slash = part.find_last_of('/');
     const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : part.substr(0, slash);
     CO_RETURN_IF_ERROR(co_await SyncDirectory(parent));
