@@ -130,13 +130,13 @@ BrokerShard::~BrokerShard() = default;
 
 core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& folder) {
   const std::string log = core::StrCat(id_.value());
-  CO_RETURN_IF_ERROR(co_await RefuseLogWithoutMetadata(core::StrCat(config_.store_path_root_dir, "/log-", log),
-                                                       core::StrCat(config_.store_path_root_dir, "/meta-", log, "/meta.log")));
+  const std::string log_directory = core::StrCat(config_.store_path_root_dir, "/log-", log);
   std::string meta_directory = core::StrCat(config_.store_path_root_dir, "/meta-", log);
+  CO_RETURN_IF_ERROR(co_await RefuseLogWithoutMetadata(log_directory, core::StrCat(meta_directory, "/meta.log")));
   CO_ASSIGN_OR_RETURN(meta_, co_await store::MetaStore::Open(std::move(meta_directory)));
 
   store::StoreOptions options;
-  options.directory = core::StrCat(config_.store_path_root_dir, "/log-", log);
+  options.directory = log_directory;
   options.log_number = id_.value();
   options.store_id = folder.store_id;
   options.segment_bytes = folder.segment_bytes;
@@ -164,7 +164,7 @@ core::Task<absl::Status> BrokerShard::OpenStore(const store::ManifestContent& fo
     CO_RETURN_IF_ERROR(co_await offsets_->Flush());
   }
   ScheduleOptions schedule;
-  schedule.index.directory = core::StrCat(config_.store_path_root_dir, "/log-", log);
+  schedule.index.directory = log_directory;
   schedule.index.log = {folder.store_id, id_.value()};
   schedule.index.queue_id = placement_.QueueOn(id_, store::kDueTopic);
   schedule.topic_exists = [this](std::string_view topic) { return catalog().FindTopic(topic) != nullptr; };

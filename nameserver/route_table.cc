@@ -5,12 +5,6 @@
 #include "core/strings.h"
 
 namespace nameserver {
-namespace {
-
-/// Brokers that are found wherever they were asked from: each nameserver sees the address that fits.
-constexpr std::string_view kAnyHost = "0.0.0.0:";
-
-}  // namespace
 
 bool RouteTable::MayChange(std::string_view cluster, std::string_view address, std::string_view host) const {
   const auto live = live_.find(LiveKey(cluster, address));
@@ -47,7 +41,7 @@ std::string RouteTable::Refusal(const Registration& registration, core::MonoTime
   }
   // Nor is it to be had under the name of another cluster.
   const auto elsewhere = std::find_if(live_.begin(), live_.end(), [&](const auto& entry) {
-    return entry.first.second == broker.address && entry.first.first != broker.cluster && !broker.address.starts_with(kAnyHost);
+    return entry.first.second == broker.address && entry.first.first != broker.cluster && !IsWhereverDialled(broker.address);
   });
   if (is_anothers(elsewhere)) {
     return core::StrCat("the address ", broker.address, " belongs to a broker of the cluster ", elsewhere->first.first, " at ", elsewhere->second.host);

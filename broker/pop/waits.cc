@@ -67,18 +67,20 @@ core::Task<void> PopWaits::WatchQueue(std::shared_ptr<Watch> watch, core::QueueK
   }
 }
 
-void PopWaits::WakeAll(std::string_view group, std::string_view topic) {
+template <typename Matches>
+void PopWaits::WakeIf(Matches matches) {
   for (auto it = watches_.begin(); it != watches_.end();) {
     const auto one = it++;
-    if (std::get<0>(one->first) == group && std::get<1>(one->first) == topic) Close(one);
+    if (matches(one->first)) Close(one);
   }
 }
 
+void PopWaits::WakeAll(std::string_view group, std::string_view topic) {
+  WakeIf([&](const Name& name) { return std::get<0>(name) == group && std::get<1>(name) == topic; });
+}
+
 void PopWaits::WakeAllOf(std::string_view topic) {
-  for (auto it = watches_.begin(); it != watches_.end();) {
-    const auto one = it++;
-    if (std::get<1>(one->first) == topic) Close(one);
-  }
+  WakeIf([&](const Name& name) { return std::get<1>(name) == topic; });
 }
 
 size_t PopWaits::Waiting(const PopWish& wish) const {

@@ -70,6 +70,8 @@ class PopWaits {
   }
   core::Task<void> WatchQueue(std::shared_ptr<Watch> watch, core::QueueKey queue);
   void Close(std::map<Name, std::shared_ptr<Watch>>::iterator it);
+  template <typename Matches>
+  void WakeIf(Matches matches);
 
   store::ShardStore& log_;
   const Position position_;

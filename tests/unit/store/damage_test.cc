@@ -2,6 +2,7 @@
 // flush ends the acknowledgements at once, a full disk only while it is full.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 #include <span>
@@ -287,6 +288,16 @@ TEST(DamageTest, ADamagedIndexIsMadeAnewFromRecordsAndNotFromDamagedRows) {
   }
 }
 
+/// The files of the log, the oldest first, as RemoveMain takes them.
+std::vector<std::string> SegmentFiles(sim::Node& node) {
+  std::vector<std::string> files;
+  for (const std::string& file : node.disk().Files()) {
+    if (file.find("/log/0") != std::string::npos && file.ends_with(".log")) files.push_back(file.substr(1));
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 core::Task<absl::Status> RemoveMain(std::string path) { co_return co_await core::fs::Remove(path); }
 
 /// Three messages of U, each in a batch of its own, amid some of T.
@@ -366,11 +377,8 @@ TEST(DamageTest, ALogWhoseNewestFileIsGoneIsRefused) {
     // The newest file may have been made in advance: without it nothing is lost.
     absl::Status opened;
     for (int i = 0; i < 2 && opened.ok(); ++i) {
-      std::string newest;
-      for (const std::string& file : node.disk().Files()) {
-        if (file.find("/log/0") != std::string::npos && file.ends_with(".log")) newest = std::max(newest, file);
-      }
-      node.Start([&newest] { return RemoveMain(newest.substr(1)); });
+      const std::string newest = SegmentFiles(node).back();
+      node.Start([&newest] { return RemoveMain(newest); });
       ASSERT_TRUE(world.RunToEnd(node).ok());
       Readable read;
       node.Start([&read] { return ReadMain(&read); });
@@ -403,10 +411,8 @@ core::Task<absl::Status> StatsMain(StoreStats* stats, int64_t* end) {
 }
 
 std::string OldestFile(sim::Node& node) {
-  for (const std::string& file : node.disk().Files()) {
-    if (file.find("/log/0") != std::string::npos && file.ends_with(".log")) return file.substr(1);
-  }
-  return "";
+  const std::vector<std::string> files = SegmentFiles(node);
+  return files.empty() ? "" : files.front();
 }
 
 // Catches a log that takes its oldest file for expired, and is empty without a word, when it is gone: nothing but a segment made in advance is left.
@@ -469,10 +475,7 @@ TEST(DamageTest, WhicheverFileOfALogIsGoneNoOffsetIsGivenOutAgain) {
     } else {
       ASSERT_TRUE(world.RunToEnd(node).ok());
     }
-    std::vector<std::string> files;
-    for (const std::string& file : node.disk().Files()) {
-      if (file.find("/log/0") != std::string::npos && file.ends_with(".log")) files.push_back(file.substr(1));
-    }
+    const std::vector<std::string> files = SegmentFiles(node);
     ASSERT_GT(files.size(), 3U);
     if (which / 2 >= files.size()) break;
     node.Start([&files, which] { return RemoveMain(files[which / 2]); });
