@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "broker/access/change_access.h"
 #include "broker/gather.h"
 #include "broker/kept_settings.h"
 #include "broker/pop/pops.h"
@@ -95,6 +96,7 @@ core::Task<absl::Status> Broker::OpenEverything() {
     co_return co_await broker.shards_.at(id)->OpenStore(broker.manifest_.content());
   }));
   CO_RETURN_IF_ERROR(co_await catalog_writer_.Start(shards_.local().meta()));
+  CO_RETURN_IF_ERROR(co_await catalog_writer_.ChangeAccess(MakeConfiguredUsers(config_)));
   CO_RETURN_IF_ERROR(co_await FinishTopicRemovals(shards_.local()));
   CO_RETURN_IF_ERROR(co_await shards_.local().kept_settings().Restore());
   co_return co_await OnEveryShard([](Broker& broker, core::ShardId id) -> core::Task<absl::Status> {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/access/access_control.h"
 #include "broker/broker_stats.h"
 #include "broker/catalog_writer.h"
 #include "broker/config.h"
@@ -54,10 +55,10 @@ core::Task<absl::Status> MakePopRetryTopic(BrokerShard& shard, std::string topic
 }
 
 /// Of a configuration that CheckBrokerConfig has found good.
-net::AccessPolicy PolicyOf(const BrokerConfig& config) {
+net::AccessPolicy PolicyOf(const BrokerConfig& config, net::UserGuard* guard) {
   const absl::StatusOr<net::PeerList> peers = net::PeerList::Parse(config.cluster_peers);
   CORE_ASSERT(peers.ok());
-  return net::AccessPolicy("broker", *peers, "clusterPeers");
+  return net::AccessPolicy("broker", *peers, "clusterPeers", guard);
 }
 
 BrokerStatsOptions StatsOptionsOf(const BrokerConfig& config, const CatalogWriter& catalog) {
@@ -109,11 +110,12 @@ BrokerShard::BrokerShard(core::ShardId id, const BrokerConfig& config, Placement
       lmq_queues_(std::make_unique<LmqQueues>(config.max_lmq_consume_queue_num, placement.shards())),
       stats_(std::make_unique<BrokerStats>(core::Reactor::Current().now(), StatsOptionsOf(config, catalog_writer))),
       kept_settings_(std::make_unique<KeptSettings>(*this)),
+      access_control_(AccessControl::Make(config, catalog_view)),
       held_pulls_(HeldPullsMax(config)),
       pull_reads_(PullReadBytesMax(config), static_cast<size_t>(config.max_message_size)),
       net_budgets_(ServerLimitsOf(config, placement.shards())),
-      router_(PolicyOf(config)),
-      vip_router_(PolicyOf(config)) {
+      router_(PolicyOf(config, access_control_.get())),
+      vip_router_(PolicyOf(config, access_control_.get())) {
   const auto message_bytes_max = [this] { return static_cast<size_t>(config_.max_message_size); };
   router_.LimitMessages(message_bytes_max);
   vip_router_.LimitMessages(message_bytes_max);
@@ -197,6 +199,14 @@ core::Task<absl::Status> BrokerShard::OpenTransactions(const store::ManifestCont
     return Dispatch(names, draft, state, more);
   };
   options.ask = [this](const TransactionCheck* check) { return AskProducer(*this, check); };
+  if (access_control_ != nullptr && access_control_->has_rights()) {
+    options.refuse = [this](const EndOfTransaction& end, std::string_view topic) -> std::optional<SendRefusal> {
+      const net::RequestInfo& info = *net::FindRequest(static_cast<int32_t>(net::RequestCode::kEndTransaction));
+      const std::optional<net::Reply> refusal = access_control_->RefuseTopic(info, end.peer, end.user, topic, {});
+      if (!refusal.has_value()) return std::nullopt;
+      return SendRefusal{refusal->code(), std::string(refusal->remark())};
+    };
+  }
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options.index.directory));
   CO_ASSIGN_OR_RETURN(transactions_, co_await Transactions::Open(std::move(options), config_, *meta_, *store_, *schedule_));
   co_return absl::OkStatus();

@@ -31,6 +31,7 @@
 
 namespace broker {
 
+class AccessControl;    // broker/access/access_control.h
 class CatalogWriter;    // broker/catalog_writer.h
 class OffsetTable;      // broker/offset_table.h
 class BrokerStats;      // broker/broker_stats.h: what this shard has counted
@@ -122,6 +123,8 @@ class BrokerShard {
   /// Counts pulls that were held for a moment only because their connection holds too many.
   core::Budget& connection_held_pulls() { return connection_held_pulls_; }
   BrokerStats& stats() { return *stats_; }
+  /// Null where there is no authentication.
+  const AccessControl* access_control() const { return access_control_.get(); }
   /// Nearly all of the memory for buffers is in use: sends are refused, reads go on. RefuseForMemory counts a refusal.
   bool MemoryTight();
   bool RefuseForMemory();
@@ -210,6 +213,7 @@ class BrokerShard {
   std::unique_ptr<LmqQueues> lmq_queues_;
   std::unique_ptr<BrokerStats> stats_;
   std::unique_ptr<KeptSettings> kept_settings_;
+  std::unique_ptr<AccessControl> access_control_;  // null: there is no authentication
   HeldPulls held_pulls_;
   PullReads pull_reads_;
   std::unique_ptr<Pops> pops_;  // reads with room of pull_reads_

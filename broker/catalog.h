@@ -15,6 +15,8 @@
 
 namespace broker {
 
+class AccessTables;  // broker/access/access_tables.h
+
 /// How much is in a catalog.
 struct CatalogCounts {
   int64_t topics = 0;           // without the internal ones
@@ -23,7 +25,7 @@ struct CatalogCounts {
   int64_t groups = 0;
 };
 
-/// The topics and subscription groups of the broker at one moment. Immutable once published; the same object on every shard.
+/// The topics and subscription groups of the broker at one moment, and its users. Immutable once published; the same object on every shard.
 class Catalog {
  public:
   /// Null when there is none. Valid as long as the catalog. Light queues (broker/lmq.h), and groups that are named like them, are there if they are
@@ -51,6 +53,8 @@ class Catalog {
   const DataVersion& topics_version() const { return topics_version_; }
   const DataVersion& groups_version() const { return groups_version_; }
   const CatalogCounts& counts() const { return counts_; }
+  /// Null where there are no users.
+  const AccessTables* access() const { return access_.get(); }
 
   /// How CatalogWriter makes the next one from this one.
   void EnableLmqs();
@@ -75,6 +79,7 @@ class Catalog {
   }
   void set_topics_version(DataVersion version) { topics_version_ = version; }
   void set_groups_version(DataVersion version) { groups_version_ = version; }
+  void set_access(std::shared_ptr<const AccessTables> access) { access_ = std::move(access); }
 
  private:
   void Count(const TopicConfig* topic, int64_t direction) {
@@ -94,6 +99,7 @@ class Catalog {
   SnapshotMap<GroupConfig> groups_;
   DataVersion topics_version_;
   DataVersion groups_version_;
+  std::shared_ptr<const AccessTables> access_;
 };
 
 inline void Catalog::EnableLmqs() {

@@ -31,6 +31,43 @@ void CatalogDraft::EraseGroup(std::string_view name) {
   catalog_.EraseGroup(name);
 }
 
+const AccessTables& CatalogDraft::access() const {
+  static const AccessTables kNobody;
+  return catalog_.access() == nullptr ? kNobody : *catalog_.access();
+}
+
+void CatalogDraft::PutUser(User user) {
+  if (const User* present = access().FindUser(user.name); present != nullptr && *present == user) return;
+  users_.insert_or_assign(user.name, true);
+  auto after = std::make_shared<AccessTables>(access());
+  after->PutUser(std::move(user));
+  catalog_.set_access(std::move(after));
+}
+
+void CatalogDraft::EraseUser(std::string_view name) {
+  if (access().FindUser(name) == nullptr) return;
+  users_.insert_or_assign(std::string(name), false);
+  if (access().FindAcl(name) != nullptr) acls_.insert_or_assign(std::string(name), false);
+  auto after = std::make_shared<AccessTables>(access());
+  after->EraseUser(name);
+  catalog_.set_access(std::move(after));
+}
+
+void CatalogDraft::PutAcl(Acl acl) {
+  acls_.insert_or_assign(acl.user, true);
+  auto after = std::make_shared<AccessTables>(access());
+  after->PutAcl(std::move(acl));
+  catalog_.set_access(std::move(after));
+}
+
+void CatalogDraft::EraseAcl(std::string_view user) {
+  if (access().FindAcl(user) == nullptr) return;
+  acls_.insert_or_assign(std::string(user), false);
+  auto after = std::make_shared<AccessTables>(access());
+  after->EraseAcl(user);
+  catalog_.set_access(std::move(after));
+}
+
 std::vector<store::MetaChange> CatalogDraft::Finish() {
   std::vector<store::MetaChange> changes;
   for (const auto& [name, there] : topics_) {
@@ -44,6 +81,16 @@ std::vector<store::MetaChange> CatalogDraft::Finish() {
     std::optional<std::string> json;
     if (there) json = catalog_.FindMadeGroup(name)->ToJson();
     changes.push_back({store::MetaTable::kGroups, name, std::move(json)});
+  }
+  for (const auto& [name, there] : users_) {
+    std::optional<std::string> json;
+    if (there) json = access().FindUser(name)->ToJson();
+    changes.push_back({store::MetaTable::kUsers, name, std::move(json)});
+  }
+  for (const auto& [user, there] : acls_) {
+    std::optional<std::string> json;
+    if (there) json = access().FindAcl(user)->ToJson();
+    changes.push_back({store::MetaTable::kAcls, user, std::move(json)});
   }
   if (!topics_.empty()) {
     DataVersion version = catalog_.topics_version();

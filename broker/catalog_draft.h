@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/access/access_tables.h"
 #include "broker/catalog.h"
 #include "store/meta_store.h"
 
@@ -23,8 +24,15 @@ class CatalogDraft {
   void EraseTopic(std::string_view name);
   void PutGroup(GroupConfig config);
   void EraseGroup(std::string_view name);
+  /// The users so far.
+  const AccessTables& access() const;
+  void PutUser(User user);
+  /// And what it may do.
+  void EraseUser(std::string_view name);
+  void PutAcl(Acl acl);
+  void EraseAcl(std::string_view user);
 
-  bool changed() const { return !topics_.empty() || !groups_.empty(); }
+  bool changed() const { return !topics_.empty() || !groups_.empty() || !users_.empty() || !acls_.empty(); }
   /// Advances the versions of what has changed and returns all that must be stored.
   std::vector<store::MetaChange> Finish();
   /// After Finish: the new catalog.
@@ -37,6 +45,8 @@ class CatalogDraft {
   const core::WallMillis now_;
   std::map<std::string, bool, std::less<>> topics_;  // name: is it still there
   std::map<std::string, bool, std::less<>> groups_;
+  std::map<std::string, bool, std::less<>> users_;
+  std::map<std::string, bool, std::less<>> acls_;
 };
 
 }  // namespace broker

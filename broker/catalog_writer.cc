@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "broker/access/change_access.h"
 #include "broker/catalog_draft.h"
 #include "broker/system_topics.h"
 #include "broker/topic_attributes.h"
@@ -67,6 +68,8 @@ core::Task<absl::Status> CatalogWriter::Start(store::MetaStore& meta) {
     CO_ASSIGN_OR_RETURN(const DataVersion version, DataVersion::FromJson(*json));
     stored.set_groups_version(version);
   }
+
+  CO_RETURN_IF_ERROR(LoadAccess(meta, stored));
 
   if (options_.lmq) stored.EnableLmqs();
   current_ = std::make_shared<const Catalog>(std::move(stored));

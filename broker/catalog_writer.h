@@ -44,7 +44,7 @@ struct AutoCreate {
   bool unit_mode = false;
 };
 
-/// The only writer of topics and groups, on shard 0. Every change is on stable storage, installed on every shard and told to the
+/// The only writer of topics, groups and users, on shard 0. Every change is on stable storage, installed on every shard and told to the
 /// nameservers before the call returns, so that the first send on another shard and the first route query see it. Changes that
 /// arrive together share one flush, one snapshot and one registration.
 ///
@@ -96,11 +96,14 @@ class CatalogWriter {
   core::Task<absl::Status> ForbidTopic(std::string group, std::string topic, bool forbidden);
   core::Task<absl::Status> DeleteGroup(std::string group);
 
+  using Apply = std::function<absl::Status(CatalogDraft&)>;  // CatalogDraft: catalog_draft.h
+  /// A change of users and what they may do (broker/access/change_access.h): `apply` runs on shard 0, checks everything and then changes.
+  core::Task<absl::Status> ChangeAccess(Apply apply) { return Submit(std::move(apply)); }
+
   const CatalogOptions& options() const { return options_; }
 
  private:
   struct Change;
-  using Apply = std::function<absl::Status(CatalogDraft&)>;  // CatalogDraft: catalog_draft.h
   core::Task<absl::Status> Submit(Apply apply);
   core::Task<absl::Status> SubmitHere(Apply apply);
   core::Task<void> WriteLoop();

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "broker/access/access_settings.h"
 #include "broker/delay.h"
 #include "core/io.h"
 #include "core/status.h"
@@ -163,6 +164,20 @@ constexpr Setting kSettings[] = {
         .Live(),
     Setting("registerNameServerPeriod", &Config::register_name_server_period, kMillisecond, Range{1, 3600'000},
             "ms between registrations, held between 10,000 and 60,000."),
+    Setting("authenticationEnabled", &Config::authentication_enabled, "Take signed requests of known users only.").Important(),
+    Setting("authorizationEnabled", &Config::authorization_enabled,
+            "Users who are not super may do what their access control list says, and nothing else.")
+        .Important(),
+    Setting("authenticationWhitelist", &Config::authentication_whitelist, Range{0, 4096},
+            "Codes of requests that need no signature, with commas between them; administration then from this machine only."),
+    Setting("authorizationWhitelist", &Config::authorization_whitelist, Range{0, 4096}, "Codes of requests that every user may send."),
+    Setting("initAuthenticationUser", &Config::init_authentication_user, Range{0, 4096},
+            "The first super user, {\"username\":\"...\",\"password\":\"...\"}: made at the start unless it is there.")
+        .Secret(),
+    Setting("innerClientAuthenticationCredentials", &Config::inner_client_authentication_credentials, Range{0, 4096},
+            "The super user whom proxies sign as, {\"accessKey\":\"...\",\"secretKey\":\"...\"}: made at the start unless it is there.")
+        .Secret(),
+
     Setting("clusterPeers", &Config::cluster_peers, Range{0, 4096},
             "standalone: addresses whose brokers may register, beside this machine's: 10.0.0.5;10.1.0.0/16, private, "
             "any, or nothing."),
@@ -267,6 +282,7 @@ absl::Status CheckBrokerConfig(BrokerConfig& config) {
   if (const absl::Status peers = net::PeerList::Parse(config.cluster_peers).status(); !peers.ok()) {
     return core::Annotate(peers, "clusterPeers");
   }
+  RETURN_IF_ERROR(CheckAccessSettings(config));
   if (!DeleteWhenHours(config.delete_when).ok()) return DeleteWhenHours(config.delete_when).status();
   if (config.segment_bytes < 2 * int64_t{config.max_message_size}) {
     return absl::InvalidArgumentError(core::StrCat("mappedFileSizeCommitLog=", config.segment_bytes,

@@ -115,6 +115,14 @@ struct BrokerConfig : net::ServerSettings {
   absl::Duration channel_expired_timeout = absl::Seconds(120);
   absl::Duration register_name_server_period = absl::Seconds(30);  // held between 10 s and 60 s
 
+  // --- Access control.
+  bool authentication_enabled = false;
+  bool authorization_enabled = false;
+  std::string authentication_whitelist;  // request codes of the data plane that need no signature, and
+  std::string authorization_whitelist;   // those of which no right is asked
+  std::string init_authentication_user;  // JSON, as is
+  std::string inner_client_authentication_credentials;
+
   std::string cluster_peers = "private";  // as a nameserver's; also of the one inside standalone
   core::Confinement confinement = core::Confinement::kOn;
   absl::Duration busy_poll = absl::Microseconds(10);

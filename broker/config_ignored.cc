@@ -5,7 +5,8 @@ namespace {
 
 // RocketMQ's keys of 4.9.7 and 5.3.3 (BrokerConfig, NettyServerConfig, NettyClientConfig, MessageStoreConfig, AuthConfig) without effect
 // here, by the reason that is printed. Whoever makes one work moves it to kSettings in config.cc.
-constexpr std::string_view kAccess = "access control is not there yet";
+constexpr std::string_view kAccess = "users and their lists are in the metadata of the data folder, all in memory, and every request is judged";
+constexpr std::string_view kAccessV1 = "RocketMQ 4.9's plain_acl.yml is not read: make users and lists with mqadmin createUser and createAcl";
 constexpr std::string_view kReplication = "there is no replication yet";
 constexpr std::string_view kController = "there is no replication yet, so no controller";
 constexpr std::string_view kDledger = "there is no replication yet, DLedger or other";
@@ -39,23 +40,17 @@ constexpr core::IgnoredKey kIgnored[] = {
     {"aclCacheExpiredSecond", kAccess},
     {"aclCacheMaxNum", kAccess},
     {"aclCacheRefreshSecond", kAccess},
-    {"aclEnable", kAccess, "true"},
+    {"aclEnable", kAccessV1, "true"},
     {"authConfigPath", kAccess},
-    {"authenticationEnabled", kAccess, "true"},
     {"authenticationMetadataProvider", kAccess},
     {"authenticationProvider", kAccess},
     {"authenticationStrategy", kAccess},
-    {"authenticationWhitelist", kAccess},
-    {"authorizationEnabled", kAccess, "true"},
     {"authorizationMetadataProvider", kAccess},
     {"authorizationProvider", kAccess},
     {"authorizationStrategy", kAccess},
-    {"authorizationWhitelist", kAccess},
     {"clusterName", kAccess},
     {"configName", kAccess},
-    {"initAuthenticationUser", kAccess},
-    {"innerClientAuthenticationCredentials", kAccess},
-    {"migrateAuthFromV1Enabled", kAccess},
+    {"migrateAuthFromV1Enabled", kAccessV1},
     {"statefulAuthenticationCacheExpiredSecond", kAccess},
     {"statefulAuthenticationCacheMaxNum", kAccess},
     {"statefulAuthorizationCacheExpiredSecond", kAccess},

@@ -34,6 +34,8 @@ core::Task<net::Reply> EndTransactionHandlers::End(net::RequestContext context, 
     end.group = std::string(request.producer_group);
     end.commit = commit;
     end.from_check = request.from_transaction_check.value_or(false);
+    end.user = context.user();
+    end.peer = context.connection.peer();
     refusal = co_await shard_.peers().On(
         core::ShardId(log), [](BrokerShard& there, EndOfTransaction ended) { return there.transactions().End(std::move(ended)); },
         std::move(end));

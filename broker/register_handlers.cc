@@ -1,5 +1,6 @@
 #include "broker/register_handlers.h"
 
+#include "broker/access/access_handlers.h"
 #include "broker/admin_client.h"
 #include "broker/admin_consumption.h"
 #include "broker/admin_group.h"
@@ -56,6 +57,7 @@ void RegisterHandlers(BrokerShard& shard) {
   RegisterConsumerStatusHandlers(shard);
   RegisterConsumeDirectlyHandlers(shard);
   RegisterAdminNodeHandlers(shard);
+  RegisterAccessHandlers(shard);
 }
 
 }  // namespace broker

@@ -107,6 +107,8 @@ core::Task<net::Reply> SendBackHandlers::SendBack(net::RequestContext context,
     co_return net::Reply(ResponseCode::kSystemError, core::StrCat("look message by offset failed, ", request.offset,
                                                                   ": it has expired, or no message is there"));
   }
+  // Whoever consumes for a group may send back what he could have consumed, not what he would like to read.
+  if (std::optional<net::Reply> refusal = context.RefuseTopic(record->topic, group)) co_return *std::move(refusal);
 
   const SentBack sent(record->properties);
   PreparedMessage message;

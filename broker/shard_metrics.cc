@@ -1,5 +1,6 @@
 #include "broker/shard_metrics.h"
 
+#include "broker/access/access_control.h"
 #include "broker/broker_shard.h"
 #include "broker/broker_stats.h"
 #include "broker/pop/pops.h"
@@ -52,6 +53,11 @@ void WriteTraffic(const BrokerTotals& totals, core::MetricSink& sink) {
   sink.Counter("ringmq_messages_out_total", "Messages handed to consumers.", Number(totals.get.total));
   sink.Counter("ringmq_pulls_found_total", "Pulls that were given messages.", Number(totals.found.total));
   sink.Counter("ringmq_pulls_empty_total", "Pulls that were given none.", Number(totals.miss.total));
+}
+
+void WriteAccess(const AccessControl::Counters& counters, core::MetricSink& sink) {
+  sink.Counter("ringmq_requests_unidentified_total", "Requests refused for want of a right signature.", Number(counters.unidentified));
+  sink.Counter("ringmq_requests_denied_total", "Requests of users refused for want of a right.", Number(counters.denied));
 }
 
 void WriteSchedule(const ScheduleStats& stats, core::MetricSink& sink) {
@@ -107,6 +113,7 @@ void AddShardMetrics(BrokerShard& shard) {
   shard.metrics().Add([&shard](core::MetricSink& sink) {
     if (shard.store_is_open()) WriteStore(shard.store().Stats(), sink);
     WriteTraffic(shard.stats().Totals(), sink);
+    if (const AccessControl* access = shard.access_control(); access != nullptr) WriteAccess(access->counters(), sink);
     if (shard.store_is_open()) {
       WriteSchedule(shard.schedule().stats(), sink);
       WriteTransactions(shard.transactions().stats(), sink);

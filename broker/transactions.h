@@ -16,6 +16,7 @@
 #include "broker/index_upkeep.h"
 #include "broker/read_patience.h"
 #include "broker/send_refusal.h"
+#include "core/io.h"
 #include "core/scope.h"
 #include "core/sync.h"
 #include "core/task.h"
@@ -48,6 +49,8 @@ struct EndOfTransaction {
   std::string group;
   bool commit = false;
   bool from_check = false;  // it was asked
+  std::string user;         // who says so, where requests are signed
+  core::Endpoint peer;
 };
 
 /// A question to any producer of `group`: has the transaction of this half message been committed?
@@ -78,6 +81,8 @@ struct TransactionsOptions {
   /// Told of each message that got into its queue, as it was stored there.
   std::function<void(const store::MessageDraft&)> on_stored;
   std::function<core::Task<AskResult>(const TransactionCheck*)> ask;  // borrowed until it returns
+  /// Whether who ends it has no right to its topic; empty: everybody has.
+  std::function<std::optional<SendRefusal>(const EndOfTransaction&, std::string_view topic)> refuse;
 };
 
 /// Transaction messages of the queues that this shard owns. A half message is stored and nobody's until it is ended: committed it enters its queue (or waits

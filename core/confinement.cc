@@ -75,7 +75,7 @@ void SyncFolder(const std::string& path) {
 int MakeFolders(const std::string& path) {
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string folder = path.substr(0, end);
-    const bool made = ::mkdir(folder.c_str(), 0755) == 0;
+    const bool made = ::mkdir(folder.c_str(), 0700) == 0;
     if (!made && errno != EEXIST) return errno;
     // The last one in any case: a start that was killed may have made it just now.
     if (made || end == std::string::npos) {

@@ -60,10 +60,17 @@ class Setting {
     copy.live_ = true;
     return copy;
   }
-  /// A path or a secret: shown to the operator, not to who asks over the network.
+  /// A path, or what else is shown to the operator and not to who asks over the network.
   constexpr Setting Private() const {
     Setting copy = *this;
     copy.private_ = true;
+    return copy;
+  }
+
+  /// A password or the like: shown to nobody, also where the server says with what it was started.
+  constexpr Setting Secret() const {
+    Setting copy = Private();
+    copy.secret_ = true;
     return copy;
   }
 
@@ -72,6 +79,7 @@ class Setting {
   constexpr bool important() const { return important_; }
   constexpr bool live() const { return live_; }
   constexpr bool is_private() const { return private_; }
+  constexpr bool is_secret() const { return secret_; }
 
   /// Parses `text` into `config`. kInvalidArgument "expected ...".
   absl::Status Set(std::string_view text, Config& config) const;
@@ -104,6 +112,7 @@ class Setting {
   bool important_ = false;
   bool live_ = false;
   bool private_ = false;
+  bool secret_ = false;
 };
 
 /// A key of RocketMQ's that is known and has no effect here, and why.
@@ -130,6 +139,9 @@ template <typename Config>
 absl::Status ApplyProperties(std::span<const Property> properties, std::string_view source,
                              std::span<const Setting<Config>> settings, std::span<const IgnoredKey> ignored,
                              Config& config, std::vector<ConfigFinding>& findings);
+
+/// What stands for the value of a secret one.
+inline constexpr std::string_view kNotShown = "(not shown)";
 
 /// Changes a running server's settings: all of them or none. Only live ones may be named, once each; kPermissionDenied names the first key that
 /// is none and says why, kInvalidArgument the value that does not fit. What a server was started with (paths, addresses, roles, durability,

@@ -81,12 +81,13 @@ absl::Status ApplyProperties(std::span<const Property> properties, std::string_v
     };
     if (const auto setting = std::find_if(settings.begin(), settings.end(), is_key); setting != settings.end()) {
       const absl::Status status = setting->Set(property.value, config);
+      const std::string_view shown = setting->is_secret() ? kNotShown : std::string_view(property.value);
       if (!status.ok()) {
         return absl::InvalidArgumentError(StrCat(finding.where, ": ", property.key, ": ", ToStd(status.message()),
-                                                 ", not '", property.value, "'"));
+                                                 ", not '", shown, "'"));
       }
       finding.kind = ConfigFinding::Kind::kUsed;
-      finding.note = property.value;
+      finding.note = shown;
     } else if (const auto known = std::find_if(ignored.begin(), ignored.end(), is_key); known != ignored.end()) {
       if (!known->refused_value.empty() && internal::SameSettingText(property.value, known->refused_value)) {
         return absl::InvalidArgumentError(StrCat(finding.where, ": ", property.key, "=", property.value, ": ", known->why,
@@ -147,7 +148,9 @@ std::string ToProperties(std::span<const Setting<Config>> settings, const Config
   for (const Setting<Config>& setting : settings) {
     if (important_only && !setting.important()) continue;
     if (reader == Reader::kPeer && setting.is_private()) continue;
-    lines.emplace_back(setting.key(), setting.Get(config));
+    std::string value = setting.Get(config);
+    if (setting.is_secret() && !value.empty()) value = kNotShown;
+    lines.emplace_back(setting.key(), std::move(value));
   }
   return internal::FormatProperties(std::move(lines));
 }

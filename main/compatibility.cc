@@ -49,8 +49,7 @@ constexpr Absent kAbsent[] = {
     {1007, 1008, "the controller"},
     {354, 355, "about RocketMQ's RocksDB"},
     {2001, 2004, "limits for reads of old messages"},
-    {3001, 3010, "access control"},
-    {50, 54, "access control of RocketMQ 4.9"},
+    {50, 54, "access control of RocketMQ 4.9 (plain_acl.yml), which 5.3.3 has no more either"},
 };
 
 /// With which test of tests/interop a real client or tool proves it (tests/interop/proofs.py holds each run to it).
@@ -89,7 +88,9 @@ constexpr Feature kFeatures[] = {
     {"POP consumption: pop, ack, batch ack, change of the invisible time, in order, notification, retry", "works over remoting"},
     {"Assignment of queues by the broker, setConsumeMode", "works"},
     {"Apache RocketMQ Proxy in front of RingMQ, and gRPC clients behind it", "works"},
-    {"Access control, TLS", "not yet"},
+    {"Access control of RocketMQ 5 (ACL 2.0): users, signatures, access control lists", "works; off unless authenticationEnabled and authorizationEnabled are set, as in RocketMQ"},
+    {"Access control of RocketMQ 4.9 (aclEnable, plain_acl.yml)", "no: refused at the start; clients of 4.9 sign for that of 5"},
+    {"TLS", "not yet"},
     {"Slaves, controller", "not yet"},
     {"Real RocketMQ brokers at our nameserver, ours at a real one", "works"},
 };
@@ -212,9 +213,10 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "name. Tier: A every producer and consumer, B full client features, C administration, D high availability and "
       "the rare.\n"
       "\n## Where RingMQ is stricter\n\n"
-      "- Administration is answered to the server's own machine only, until there is access control; the cluster plane "
+      "- Administration is answered to the server's own machine only, or with authenticationEnabled to users who may; the cluster plane "
       "to the addresses of\n"
       "  `clusterPeers` (private networks unless set). Others get NO_PERMISSION.\n"
+      "- Access control lets nothing pass that it can't judge (next section).\n"
       "- UPDATE_BROKER_CONFIG and UPDATE_NAMESRV_CONFIG change a list of harmless settings, all that are named or "
       "none. The configuration file is\n"
       "  never written: a broker keeps the changes in its data folder, until the file says otherwise; a nameserver "
@@ -238,6 +240,20 @@ std::string CompatibilityPage(const HandledCodes& handled) {
       "- POP_MESSAGE with maxMsgNums below 1, a negative invisibleTime or names too long for a retry topic is "
       "INVALID_PARAMETER.\n"
       "\nWhy, and what each is tested by: [SECURITY.md](SECURITY.md).\n"
+      "\n## Access control asks for more\n\n"
+      "Users, lists, signatures and mqadmin's commands for them are RocketMQ 5.3.3's. Other than there:\n\n"
+      "- authenticationEnabled needs a super user to start with: initAuthenticationUser, or one made before. authorizationEnabled needs authenticationEnabled. No metadata provider need be "
+      "named, and classes of one's own are not loaded. The last super user can't be deleted, disabled or made a normal one.\n"
+      "- Every request is judged by itself and by what counts now; RocketMQ may take a minute. authenticationStrategy and the sizes of caches mean nothing.\n"
+      "- With authenticationEnabled alone, administration is for super users. RocketMQ lets every user administer.\n"
+      "- Requests that RocketMQ forgets need a right as well: configuration Cluster Get or Update, groups Create or Update, lists of topics each of them Create, replies a signature. A "
+      "transaction is ended, and a message seen by its offset id or sent back, by who may use the topic of that message, whatever the header says.\n"
+      "- A retry topic belongs to its group, also where a send or a pull names another group.\n"
+      "- Of several entries that match, a whole name counts before a prefix, a longer prefix before a shorter, then Deny before Allow; RocketMQ's comparison means that and gives the shorter "
+      "prefix and Allow first. Words that are no action, decision or status are refused; RocketMQ drops them.\n"
+      "- Sub is enough to ask for offsets, times and configuration of a topic or group, where RocketMQ wants Get; Get to list.\n"
+      "- Passwords are shown to super users who have signed, to nobody while authentication is off.\n"
+      "- Nameservers look at no signatures, as RocketMQ's do not.\n"
       "\n## POP is kept in another way\n\n"
       "What is in flight is in the broker's own metadata, not in `rmq_sys_REVIVE_LOG_*`; tools that read that topic find "
       "nothing there. A pop retry\n"

@@ -24,6 +24,8 @@ std::optional<std::string> WrongOf(const NameField& field, std::string_view name
       return WrongGroupToUse(name);
     case NameKind::kLabel:
       return WrongLabel(field.field, name);
+    case NameKind::kUser:
+      return WrongUserName(name);
   }
   return "a name of no kind";
 }
@@ -41,20 +43,27 @@ ResponseCode CodeOf(NameKind kind) {
 
 }  // namespace
 
-AccessPolicy::AccessPolicy(std::string_view server, PeerList cluster_peers, std::string_view peers_key)
-    : server_(server), cluster_peers_(std::move(cluster_peers)), peers_key_(peers_key) {}
+AccessPolicy::AccessPolicy(std::string_view server, PeerList cluster_peers, std::string_view peers_key, UserGuard* guard)
+    : server_(server), cluster_peers_(std::move(cluster_peers)), peers_key_(peers_key), guard_(guard) {}
 
-std::optional<Reply> AccessPolicy::RefusePlane(const RequestInfo& info, const core::Endpoint& peer) const {
+std::optional<Reply> AccessPolicy::RefusePlane(const RequestInfo& info, const core::Endpoint& peer, const Caller& caller) const {
   switch (info.plane) {
     case RequestPlane::kData:
       return std::nullopt;
     case RequestPlane::kAdmin:
+      if (caller.super) return std::nullopt;
+      if (!caller.user.empty()) {
+        if (guard_->has_rights()) return std::nullopt;  // they are looked at next
+        return Reply(ResponseCode::kNoPermission,
+                     core::StrCat(info.name, " is administration, for super users only while authorizationEnabled is false, and ",
+                                  Quoted(caller.user), " is none"));
+      }
       if (peer.IsLoopback()) return std::nullopt;
       return Reply(ResponseCode::kNoPermission,
                    core::StrCat(info.name, " is administration, which this ", server_,
                                 " answers only from its own machine; you are ", peer.Text(), ": run the tool there"));
     case RequestPlane::kCluster:
-      if (cluster_peers_.Contains(peer)) return std::nullopt;
+      if (caller.super || cluster_peers_.Contains(peer)) return std::nullopt;
       return Reply(ResponseCode::kNoPermission,
                    core::StrCat(info.name, " is for the brokers of the cluster, and ", peer.HostText(), " is none of ",
                                 peers_key_, " of this ", server_, ": add it there and start it anew"));
@@ -83,15 +92,28 @@ std::optional<Reply> RefuseNames(const RequestInfo& info, const Frame& frame) {
   return std::nullopt;
 }
 
-std::optional<Reply> AccessPolicy::Refuse(const RequestInfo* info, const core::Endpoint& peer,
-                                          const Frame& frame) const {
+std::optional<Reply> AccessPolicy::Refuse(const RequestInfo* info, const core::Endpoint& peer, const Frame& frame,
+                                          bool whole) const {
   if (info == nullptr || info->resource.where == Where::kNoRule) {
     return Reply(ResponseCode::kNoPermission,
                  core::StrCat("nobody has said who may ask this ", server_, " for ",
                               info == nullptr ? core::StrCat(frame.code) : std::string(info->name)));
   }
-  if (std::optional<Reply> refusal = RefusePlane(*info, peer)) return refusal;
-  return info->resource.by_lookup ? std::nullopt : RefuseNames(*info, frame);
+  Caller caller;
+  if (guard_ != nullptr) {
+    if (std::optional<Reply> refusal = guard_->Identify(*info, frame, whole, &caller)) return refusal;
+  }
+  if (std::optional<Reply> refusal = RefusePlane(*info, peer, caller)) return refusal;
+  if (!info->resource.by_lookup) {
+    if (std::optional<Reply> refusal = RefuseNames(*info, frame)) return refusal;
+  }
+  if (guard_ == nullptr || caller.super || !guard_->has_rights()) return std::nullopt;
+  return guard_->RefuseResources(*info, peer, frame, caller);
+}
+
+std::optional<Reply> AccessPolicy::RefuseTopic(const RequestInfo& info, const core::Endpoint& peer, std::string_view user,
+                                               std::string_view topic, std::string_view group) const {
+  return guard_ == nullptr || !guard_->has_rights() ? std::nullopt : guard_->RefuseTopic(info, peer, user, topic, group);
 }
 
 std::optional<Reply> RefuseBody(const RequestInfo& info, size_t body_bytes, size_t message_bytes_max) {

@@ -7,6 +7,7 @@
 #include "core/reactor.h"
 #include "core/strings.h"
 #include "net/big_endian.h"
+#include "net/signature.h"
 
 namespace net {
 
@@ -201,6 +202,16 @@ void Connection::Evict(std::string_view why) {
 void RequestContext::ReleaseFrame() const {
   if (owned != nullptr) owned->Release();
   if (cost != nullptr) connection.Park(*cost);
+}
+
+std::optional<Reply> RequestContext::RefuseTopic(std::string_view topic, std::string_view group) const {
+  return router == nullptr ? std::nullopt : router->RefuseTopic(*this, topic, group);
+}
+
+std::string_view RequestContext::user() const {
+  std::string_view name;
+  (void)frame.Find(kAccessKeyField, &name);
+  return name;
 }
 
 void Connection::Park(RequestCost& cost) {

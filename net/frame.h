@@ -53,6 +53,7 @@ struct Frame {
   std::string_view remark;
   absl::InlinedVector<ExtField, 24> fields;
   core::Slice body;
+  bool admitted = false;  // the access policy has let it pass (Router)
   core::Slice bytes;  // the frame without its length field; a JSON header in it was unescaped where it lay
 
   bool is_response() const { return (flag & kFlagResponse) != 0; }

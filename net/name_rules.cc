@@ -102,6 +102,17 @@ std::optional<std::string> WrongClientId(std::string_view id) {
   return std::nullopt;
 }
 
+std::optional<std::string> WrongUserName(std::string_view name) {
+  if (name.empty()) return "the name of the user is blank";
+  if (name.size() > kUserNameBytesMax) {
+    return core::StrCat("the name of a user has ", name.size(), " bytes; at most ", kUserNameBytesMax, " are taken");
+  }
+  if (std::any_of(name.begin(), name.end(), IsControl)) {
+    return core::StrCat("the user '", Quoted(name), "' has control characters in its name");
+  }
+  return std::nullopt;
+}
+
 std::string Quoted(std::string_view text, size_t bytes_max) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out;

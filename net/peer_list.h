@@ -1,12 +1,12 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/io.h"
+#include "net/ip_network.h"
 
 namespace net {
 
@@ -23,12 +23,7 @@ class PeerList {
   bool Contains(const core::Endpoint& peer) const;
 
  private:
-  struct Network {
-    uint8_t address[16];  // IPv4 as ::ffff:a.b.c.d
-    int bits;
-  };
-  static absl::StatusOr<Network> ParseNetwork(std::string_view part);
-  std::vector<Network> networks_;
+  std::vector<IpNetwork> networks_;
 };
 
 }  // namespace net

@@ -8,6 +8,8 @@ namespace net {
 
 namespace {
 
+using enum RequestAction;  // the words of the column "actions"
+
 // The words of the column "resource".
 
 using Where = RequestResource::Where;
@@ -37,6 +39,28 @@ constexpr RequestResource AdminGroups(std::string_view one, std::string_view oth
 constexpr RequestResource AdminBoth(std::string_view topic, std::string_view group) {
   return Named({topic, NameKind::kTopic}, {group, NameKind::kGroup});
 }
+constexpr RequestResource GroupPerhapsTopic(std::string_view group, std::string_view topic) {
+  return Named({group, NameKind::kGroup}, {topic, NameKind::kTopic, false});
+}
+/// Where the header names no topic, or a wrong one, the message does.
+constexpr RequestResource TopicOfMessage(std::string_view field) {
+  RequestResource resource = PerhapsTopic(field);
+  resource.by_message = true;
+  return resource;
+}
+/// The group sends back a message of some topic.
+constexpr RequestResource GroupAndMessage(std::string_view field) {
+  RequestResource resource = Group(field);
+  resource.by_message = true;
+  return resource;
+}
+/// A reply goes to the client that waits for it, whatever topic it names.
+constexpr RequestResource ReplyTopic(std::string_view field) {
+  RequestResource resource = Topic(field);
+  resource.open = true;
+  return resource;
+}
+constexpr RequestResource User(std::string_view field) { return Named({field, NameKind::kUser, false}); }
 constexpr RequestResource Label(std::string_view field) { return Named({field, NameKind::kLabel}); }
 constexpr RequestResource Broker(std::string_view name, std::string_view cluster) {
   return Named({name, NameKind::kLabel}, {cluster, NameKind::kLabel});
@@ -49,9 +73,9 @@ constexpr RequestResource Either(std::string_view consumers, std::string_view pr
 }
 
 constexpr RequestInfo kRequests[] = {
-#define REQUEST(name, code, text, servers, plane, tier, body, resource, action)              \
+#define REQUEST(name, code, text, servers, plane, tier, body, resource, actions)             \
   {RequestCode::k##name, text,     static_cast<uint8_t>(servers), RequestPlane::plane, tier, \
-   BodySize::body,       resource, RequestAction::action},
+   BodySize::body,       resource, actions},
 #include "net/request_codes.inc"
 #undef REQUEST
 };

@@ -23,8 +23,22 @@ enum RequestServer : uint8_t {
 /// Messages and what clients need for them; the administration of it; what brokers and nameservers say to each other.
 enum class RequestPlane : uint8_t { kData, kAdmin, kCluster };
 
-/// What a request does to its resource. Source: RocketMQ 5.3.3 Action.
-enum class RequestAction : uint8_t { kPub, kSub, kCreate, kUpdate, kDelete, kGet, kList, kAny };
+/// What may be done to a resource; a set of bits. Source: RocketMQ 5.3.3 Action.
+enum class RequestAction : uint8_t {
+  kNone = 0,
+  kPub = 1,
+  kSub = 2,
+  kCreate = 4,
+  kUpdate = 8,
+  kDelete = 16,
+  kGet = 32,
+  kList = 64,
+  kAll = 127,
+};
+constexpr RequestAction operator|(RequestAction a, RequestAction b) {
+  return static_cast<RequestAction>(static_cast<uint8_t>(a) | static_cast<uint8_t>(b));
+}
+constexpr bool Overlap(RequestAction a, RequestAction b) { return (static_cast<uint8_t>(a) & static_cast<uint8_t>(b)) != 0; }
 
 /// How large a request's body may be. Each is at least kSmallFrame (limits.h), so that frames up to that need not be judged before they are there.
 enum class BodySize : uint8_t {
@@ -42,6 +56,7 @@ enum class NameKind : uint8_t {
   kConsumerGroup,  // of a consumer that is told so: SUBSCRIPTION_GROUP_NOT_EXIST
   kGroup,          // INVALID_PARAMETER
   kLabel,          // of brokers, clusters and producer groups: INVALID_PARAMETER
+  kUser,           // or "User:" and one: INVALID_PARAMETER
 };
 
 /// A header field that names a resource.
@@ -64,6 +79,10 @@ struct RequestResource {
   bool any_will_do = false;  // one of `names` is enough
   /// The handler judges `names`, and only where its lookup misses, as every name that it knows is legal: for the requests that come most often.
   bool by_lookup = false;
+  /// Which topic it is about shows only in a message that is found for it: its handler asks RequestContext::RefuseTopic then.
+  bool by_message = false;
+  /// Of no consequence for who may: any user may.
+  bool open = false;
 };
 
 /// What is known of a request code beside its header struct.
@@ -75,7 +94,7 @@ struct RequestInfo {
   char tier;  // 'A' .. 'D'
   BodySize body;
   RequestResource resource;
-  RequestAction action;
+  RequestAction actions;  // a user who may do one of them with the resource may ask for it
 };
 
 /// All of request_codes.inc, in its order.

@@ -7,15 +7,16 @@
 #include "net/audit.h"
 #include "net/connection.h"
 #include "net/limits.h"
+#include "net/name_rules.h"
 #include "net/request_table.h"
+#include "net/signature.h"
 
 namespace net {
 namespace {
 
 /// What administrators change is worth a line; what they and their dashboards look at, every few seconds, is not.
 bool IsAudited(const RequestInfo& info) {
-  return info.plane == RequestPlane::kAdmin && info.action != RequestAction::kGet &&
-         info.action != RequestAction::kList;
+  return info.plane == RequestPlane::kAdmin && !Overlap(info.actions, RequestAction::kGet | RequestAction::kList);
 }
 
 }  // namespace
@@ -27,9 +28,11 @@ void Router::Add(RequestCode code, Handler handler) {
   const RequestInfo* info = FindRequest(static_cast<int32_t>(code));
   Handler guarded = [this, info,
                      handler = std::move(handler)](RequestContext context) -> core::Task<Reply> {  // no coroutine
-    if (std::optional<Reply> refusal = Refuse(info, context.connection, context.frame, context.frame.body.size())) {
+    if (std::optional<Reply> refusal = Refuse(info, context.connection, context.frame, context.frame.body.size(), true)) {
       return Answer(*std::move(refusal));
     }
+    context.router = this;
+    context.info = info;
     return IsAudited(*info) ? Audited(*info, handler, context) : handler(context);
   };
   const bool inserted = handlers_.try_emplace(static_cast<int32_t>(code), Handled{std::move(guarded)}).second;
@@ -46,7 +49,9 @@ bool Router::TakeDirect(Connection& connection, Frame& frame, const RequestCost&
   for (const Direct& direct : direct_) {
     if (static_cast<int32_t>(direct.info->code) != frame.code) continue;
     // What the policy refuses is refused, and noted, on the common way.
-    const bool taken = !policy_.Refuse(direct.info, connection.peer(), frame).has_value() && direct.handler->Take(connection, frame, cost);
+    if (policy_.Refuse(direct.info, connection.peer(), frame).has_value()) return false;
+    frame.admitted = true;
+    const bool taken = direct.handler->Take(connection, frame, cost);
     if (taken) ++direct.requests;
     return taken;
   }
@@ -54,26 +59,44 @@ bool Router::TakeDirect(Connection& connection, Frame& frame, const RequestCost&
 }
 
 std::optional<Reply> Router::Refuse(const RequestInfo* info, const Connection& connection, const Frame& frame,
-                                    size_t body_bytes) const {
-  std::optional<Reply> refusal = policy_.Refuse(info, connection.peer(), frame);
+                                    size_t body_bytes, bool whole) const {
+  std::optional<Reply> refusal;
+  if (!frame.admitted) refusal = policy_.Refuse(info, connection.peer(), frame, whole);
   if (!refusal.has_value()) {
     return body_bytes <= kSmallFrame ? std::nullopt : RefuseBody(*info, body_bytes, message_bytes_max_());
   }
-  if (refusal->code() == ResponseCode::kNoPermission && info != nullptr) {
-    audit_->Write(connection.peer_text(), info->name, ResourceText(*info, frame), *refusal);
-  }
+  if (info != nullptr) NoteRefusal(*info, connection, frame, ResourceText(*info, frame), *refusal);
   return refusal;
 }
 
 std::optional<Reply> Router::RefuseEarly(const Connection& connection, const Frame& head, size_t body_bytes) const {
   if (!handlers_.contains(head.code)) return NotSupported(head.code);
-  return Refuse(FindRequest(head.code), connection, head, body_bytes);
+  return Refuse(FindRequest(head.code), connection, head, body_bytes, false);
+}
+
+std::optional<Reply> Router::RefuseTopic(const RequestContext& context, std::string_view topic, std::string_view group) const {
+  std::optional<Reply> refusal = policy_.RefuseTopic(*context.info, context.connection.peer(), context.user(), topic, group);
+  if (refusal.has_value()) NoteRefusal(*context.info, context.connection, context.frame, core::StrCat("topic=", Quoted(topic)), *refusal);
+  return refusal;
+}
+
+void Router::NoteRefusal(const RequestInfo& info, const Connection& connection, const Frame& frame, std::string_view resource,
+                         const Reply& refusal) const {
+  if (refusal.code() != ResponseCode::kNoPermission) return;
+  audit_->Write(WhoAsks(connection, frame), info.name, resource, refusal);
+}
+
+std::string Router::WhoAsks(const Connection& connection, const Frame& frame) const {
+  std::string_view key;
+  if (!policy_.knows_users() || !frame.Find(kAccessKeyField, &key)) return connection.peer_text();
+  return core::StrCat(connection.peer_text(), " (AccessKey ", Quoted(key), ")");
 }
 
 core::Task<Reply> Router::Audited(const RequestInfo& info, const Handler& handler, RequestContext context) {
   const std::string resource = ResourceText(info, context.frame);  // the handler may let go of the frame
+  const std::string who = WhoAsks(context.connection, context.frame);
   Reply reply = co_await handler(context);
-  audit_->Write(context.connection.peer_text(), info.name, resource, reply);
+  audit_->Write(who, info.name, resource, reply);
   co_return reply;
 }
 

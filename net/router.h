@@ -22,6 +22,7 @@ namespace net {
 
 class Audit;
 class Connection;
+class Router;
 
 /// What a request that is under way counts for.
 struct RequestCost {
@@ -36,10 +37,17 @@ struct RequestContext {
   const Frame& frame;
   Frame* owned = nullptr;        // the same frame
   RequestCost* cost = nullptr;  // of the request
+  const Router* router = nullptr;    // which has let it through
+  const RequestInfo* info = nullptr;
 
   /// For a handler that will wait for long (a held pull): lets go of the request's bytes, which may lie in a receive buffer that the whole
   /// shard needs, and no longer counts as a request under way. The frame's text and body, and all that points into them, are gone then.
   void ReleaseFrame() const;
+  /// For a handler that has found a message which the request is about, on behalf of the group `group` if there is one: the refusal when who asks has no right
+  /// to its topic. Before the frame is released.
+  std::optional<Reply> RefuseTopic(std::string_view topic, std::string_view group = {}) const;
+  /// The user who has signed it; empty where nobody need.
+  std::string_view user() const;
 };
 
 /// Takes requests without a coroutine for each, many at once on their way: the common case of a code that comes hundreds of thousands of times a
@@ -94,6 +102,8 @@ class Router {
   /// The answer to a request of which only the header is here (`head`, without a body) and a body of `body_bytes` is on its way; nothing when its
   /// handler is to see it.
   std::optional<Reply> RefuseEarly(const Connection& connection, const Frame& head, size_t body_bytes) const;
+  /// See RequestContext.
+  std::optional<Reply> RefuseTopic(const RequestContext& context, std::string_view topic, std::string_view group) const;
   /// How large a message may be, asked whenever one is larger than kSmallFrame. Unless it is set: what a frame can hold.
   void LimitMessages(std::function<size_t()> bytes_max) { message_bytes_max_ = std::move(bytes_max); }
   /// Adds how many requests of each code have come to `requests`; those without a handler are not told apart.
@@ -118,7 +128,9 @@ class Router {
   };
 
   std::optional<Reply> Refuse(const RequestInfo* info, const Connection& connection, const Frame& frame,
-                              size_t body_bytes) const;
+                              size_t body_bytes, bool whole) const;
+  void NoteRefusal(const RequestInfo& info, const Connection& connection, const Frame& frame, std::string_view resource, const Reply& refusal) const;
+  std::string WhoAsks(const Connection& connection, const Frame& frame) const;
   core::Task<Reply> Audited(const RequestInfo& info, const Handler& handler, RequestContext context);
 
   const AccessPolicy policy_;

@@ -33,6 +33,8 @@ enum class MetaTable : uint8_t {
   kPopOrders = 14,       // those that are consumed in order (broker/pop/ordered.cc); with the queue's shard
   kRequestModes = 15,    // topic \0 group -> JSON: whether it pulls or pops (log 0)
   kKeptSettings = 16,    // setting -> what the configuration said, a blank, what was set while running (log 0)
+  kUsers = 17,           // user -> JSON User, with its password (log 0)
+  kAcls = 18,            // user -> JSON Acl: what it may do (log 0)
 };
 
 /// The key of MetaTable::kLogBegin.

@@ -5,6 +5,8 @@ nothing that the server says and raises ProtocolError where an answer breaks the
 
 Protocol facts: RocketMQ 5.3.3, RemotingCommand, RocketMQSerializable, MessageDecoder.
 """
+import base64
+import hmac
 import itertools
 import json
 import re
@@ -206,6 +208,13 @@ def decode_records(body):
     return records
 
 
+def signed(ext, body, name, password):
+    """`ext` as the client of a user sends it."""
+    ext = {**{k: str(v) for k, v in ext.items() if v is not None}, 'AccessKey': name}
+    content = ''.join(value for _, value in sorted(ext.items())).encode() + body
+    return {**ext, 'Signature': base64.b64encode(hmac.new(password.encode(), content, 'sha1').digest()).decode()}
+
+
 def encode_properties(properties):
     return ''.join(f'{k}\x01{v}\x02' for k, v in properties.items())
 
@@ -244,11 +253,12 @@ def pull_header(group, topic, queue_id, offset, count=32, suspend_ms=0, **change
 class Connection:
     """One blocking connection. Not for several threads at once."""
 
-    def __init__(self, address, timeout=10.0, encoding=JSON, source=None):
+    def __init__(self, address, timeout=10.0, encoding=JSON, source=None, user=None):
+        """`user`: (name, password) that requests are signed with."""
         host, port = address.rsplit(':', 1) if isinstance(address, str) else address
         self.socket = socket.create_connection((host, int(port)), timeout, source)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.timeout, self.encoding = timeout, encoding
+        self.timeout, self.encoding, self.user = timeout, encoding, user
         self.opaques = itertools.count(1)
         self.buffer = bytearray()
         self.answers = {}  # opaque -> response that came before it was asked for
@@ -266,6 +276,8 @@ class Connection:
     def submit(self, code, ext=None, body=b'', oneway=False):
         """Writes a request and returns its opaque at once."""
         opaque = next(self.opaques)
+        if self.user is not None:
+            ext = signed(ext or {}, body, *self.user)
         self.write(encode(Command(code, ext or {}, body, opaque, 2 if oneway else 0), self.encoding))
         return opaque
 

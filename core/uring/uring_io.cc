@@ -32,6 +32,9 @@ using uring::Untag;
 namespace {
 
 constexpr unsigned kDiskWorkersMax = 32;
+// Messages and passwords are in these files: nobody else's to read.
+constexpr mode_t kFileMode = 0600;
+constexpr mode_t kFolderMode = 0700;
 
 socklen_t ToSockaddr(const Endpoint& endpoint, sockaddr_storage* storage) {
   std::memset(storage, 0, sizeof *storage);
@@ -185,7 +188,7 @@ struct alignas(8) UringIo::OpenOp final : Completion {
 
   void Start() {
     io_uring_sqe* sqe = io->NextSqe();
-    io_uring_prep_openat(sqe, AT_FDCWD, path->c_str(), flags, 0644);
+    io_uring_prep_openat(sqe, AT_FDCWD, path->c_str(), flags, kFileMode);
     sqe->user_data = Tagged(static_cast<Completion*>(this), Tag::kCompletion);
   }
   void OnComplete(int32_t result) noexcept override {
@@ -359,7 +362,7 @@ void UringIo::RemoveFile(const std::string& path, Completion& done) {
 
 void UringIo::MakeDirectory(const std::string& path, Completion& done) {
   io_uring_sqe* sqe = NextSqe();
-  io_uring_prep_mkdirat(sqe, AT_FDCWD, path.c_str(), 0755);
+  io_uring_prep_mkdirat(sqe, AT_FDCWD, path.c_str(), kFolderMode);
   sqe->user_data = Tagged(&done, Tag::kCompletion);
 }
 

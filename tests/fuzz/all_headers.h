@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "net/requests/access_admin.h"
 #include "net/requests/client_management.h"
 #include "net/requests/group_admin.h"
 #include "net/requests/group_forbidden.h"
@@ -20,6 +21,9 @@
 
 /// Every header that net/requests declares: targets_test.py holds the list to that.
 using AllHeaders = std::tuple<
+    net::AuthCreateUserRequest, net::AuthUpdateUserRequest, net::AuthDeleteUserRequest, net::AuthGetUserRequest,
+    net::AuthListUsersRequest, net::AuthCreateAclRequest, net::AuthUpdateAclRequest, net::AuthDeleteAclRequest,
+    net::AuthGetAclRequest, net::AuthListAclRequest,
     net::HeartBeatRequest, net::HeartBeatResponse, net::UnregisterClientRequest, net::GetConsumerListByGroupRequest,
     net::CheckClientConfigRequest, net::LockBatchMqRequest, net::UnlockBatchMqRequest,
     net::UpdateAndCreateSubscriptionGroupRequest, net::UpdateAndCreateSubscriptionGroupListRequest,

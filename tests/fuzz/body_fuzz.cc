@@ -5,13 +5,17 @@
 #include <string>
 #include <string_view>
 
+#include "broker/access/acl.h"
+#include "broker/access/body_names.h"
 #include "broker/data_version.h"
 #include "broker/group_config.h"
 #include "broker/subscription_data.h"
 #include "broker/topic_config.h"
+#include "core/buffer.h"
 #include "main/rocketmq_config.h"
 #include "nameserver/registration.h"
 #include "net/json.h"
+#include "net/request_table.h"
 #include "net/zlib.h"
 
 namespace {
@@ -27,6 +31,33 @@ void CheckConfig(const net::JsonValue& json) {
   if (!again.ok() || !(*again == *config)) abort();
 }
 
+/// What is a list of access control is written as it is judged, and what it says does not depend on how it came.
+void CheckAcl(const net::JsonValue& json) {
+  const absl::StatusOr<broker::Acl> acl = broker::Acl::FromJson(json);
+  if (!acl.ok()) return;
+  const std::string text = acl->ToJson();
+  if (acl->user.empty()) return;  // another request's header names it
+  const absl::StatusOr<broker::Acl> again = broker::Acl::FromJson(text);
+  if (!again.ok() || again->ToJson() != text || again->entries() != acl->entries()) abort();
+  const core::Endpoint peer = *core::Endpoint::Parse("10.0.0.7", 4711);
+  for (const broker::Policy& policy : acl->policies) {
+    for (const broker::PolicyEntry& entry : policy.entries) {
+      const std::string_view name = entry.resource.name;
+      if (!entry.resource.Matches(entry.resource.type, name)) abort();
+      if (acl->Decide(entry.resource.type, name, entry.actions, peer) != again->Decide(entry.resource.type, name, entry.actions, peer)) abort();
+    }
+  }
+}
+
+void CheckNames(std::string_view body) {
+  core::BufferPool pool{0};
+  net::Frame frame;
+  if (!body.empty()) frame.body = pool.Copy(body);
+  for (const net::RequestInfo& info : net::RequestTable()) {
+    if (info.resource.where == net::RequestResource::Where::kBody) (void)broker::BodyNames(info, frame);
+  }
+}
+
 void CheckSubscription(const net::JsonValue& json) {
   const broker::SubscriptionData subscription = broker::SubscriptionData::FromJson(json);
   net::JsonWriter writer;
@@ -40,6 +71,7 @@ void CheckAs(const net::JsonValue& json, int depth) {
   CheckConfig<broker::TopicConfig>(json);
   CheckConfig<broker::GroupConfig>(json);
   CheckSubscription(json);
+  CheckAcl(json);
   if (depth == 0) return;
   for (const net::JsonValue& item : json.items()) CheckAs(item, depth - 1);
   for (const net::JsonMember& member : json.members()) CheckAs(member.value, depth - 1);
@@ -65,6 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::StatusOr<net::JsonDocument> document = net::JsonDocument::Parse(body);
   if (document.ok()) CheckAs(document->root(), 3);
   CheckVersion(body);
+  CheckNames(body);
   (void)nameserver::DecodeTopicReport(body, /*compressed=*/false, kBrokerVersion);
   (void)nameserver::DecodeTopicReport(body, /*compressed=*/false, kOldBrokerVersion);
   (void)nameserver::DecodeTopicReport(body, /*compressed=*/true, kBrokerVersion);

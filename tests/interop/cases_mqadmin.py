@@ -4,6 +4,7 @@ import re
 import time
 
 import rawmq
+from interop import access_commands
 from interop.cases_admin import VERSION
 from interop.clients import ClientError, Clients
 from interop.harness import Admin, Failure, Skip, beside, check, test, wait_until
@@ -77,7 +78,7 @@ def missing(scene, command, text):
 def mqadmin_commands(context):
     """Each command that applies does what it is for; and the table names every command that the tool has."""
     scene = Scene(context, context.standalone('mqadmin'))
-    ours = {command.name for command in COMMANDS if not command.name.startswith('call:')}
+    ours = {command.name for command in (*COMMANDS, *access_commands.COMMANDS) if not command.name.startswith('call:')}
     check(not ours & set(NOT_RUN), 'run and not run:', ours & set(NOT_RUN))
     check(scene.admin.commands() == ours | set(NOT_RUN), 'the table and the tool differ in', scene.admin.commands() ^ (ours | set(NOT_RUN)))
     begin, bad = time.monotonic(), []

@@ -240,13 +240,14 @@ class Admin:
     """The real mqadmin of one version, in one JVM."""
     END = '--end-of-command--'
 
-    def __init__(self, version, folder, namesrv):
+    def __init__(self, version, folder, namesrv, user=()):
+        """`user`: (name, password) that requests are signed with."""
         self.namesrv = namesrv
         self.lines = queue.Queue()
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
-            ['java', *rocketmq.JAVA_SMALL, f'-Duser.home={self.folder}', '-cp', compiled_tools(version), 'Admin', self.END],
+            ['java', *rocketmq.JAVA_SMALL, f'-Duser.home={self.folder}', '-cp', compiled_tools(version), 'Admin', self.END, *user],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1, text=True,
             cwd=self.folder)  # where some commands leave files
         threading.Thread(target=self._read, daemon=True).start()

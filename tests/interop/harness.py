@@ -130,10 +130,10 @@ class Context:
         """A raw connection to the shared server's broker, or to `address`."""
         return self.own.enter_context(rawmq.Connection(address or self.server.address, **options))
 
-    def topic(self, name, queues=4, server=None):
+    def topic(self, name, queues=4, server=None, user=None):
         """Creates a topic at the broker and waits until the nameserver routes it."""
         server = server or self.server
-        with rawmq.Connection(server.address) as connection:
+        with rawmq.Connection(server.address, user=user) as connection:
             connection.create_topic(name, queues)
         rawmq.wait_for_route(server.namesrv, name)
         return name

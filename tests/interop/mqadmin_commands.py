@@ -143,7 +143,6 @@ COMMANDS = (
 
 ENDLESS = 'it never ends by itself; it sends and asks for what other commands have asked'
 CONTROLLER = 'for a controller; there is none yet'
-ACCESS = 'there is no access control yet'
 ROCKSDB = "about RocketMQ's RocksDB, which this broker has not"
 COLD = 'there is no control of cold reads'
 STATIC = 'there are no static topics'
@@ -160,8 +159,6 @@ NOT_RUN = {
     'exportMetadataInRocksDB': ROCKSDB, 'rocksDBConfigToJson': ROCKSDB, 'checkRocksdbCqWriteProgress': ROCKSDB,
     'dumpCompactionLog': "reads files of RocketMQ's store",
     'getColdDataFlowCtrInfo': COLD, 'updateColdDataFlowCtrGroupConfig': COLD, 'removeColdDataFlowCtrGroupConfig': COLD, 'setCommitLogReadAheadMode': COLD,
-    'createUser': ACCESS, 'updateUser': ACCESS, 'deleteUser': ACCESS, 'getUser': ACCESS, 'listUser': ACCESS, 'copyUser': ACCESS,
-    'createAcl': ACCESS, 'updateAcl': ACCESS, 'deleteAcl': ACCESS, 'getAcl': ACCESS, 'listAcl': ACCESS, 'copyAcl': ACCESS,
 }
 
 # What differs between any two runs, whoever the broker is.

@@ -51,6 +51,7 @@ func newConsuming(w words) (*consuming, error) {
 		consumer.WithConsumeFromWhere(from),
 		consumer.WithConsumerOrder(c.ordered),
 		consumer.WithConsumeGoroutineNums(w.number("threads", 1)),
+		consumer.WithCredentials(w.signing()),
 		consumer.WithPullBatchSize(int32(w.number("pull_batch", 32))),
 		consumer.WithMaxReconsumeTimes(int32(w.number("max_tries", -1))))
 	if err != nil {

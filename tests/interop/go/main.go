@@ -7,7 +7,7 @@
 //	transact   name= topic= run= worker= local= [check= count= tags=]
 //	stop       name=
 //
-// The end of the input ends the process.
+// A client signs its requests with user=NAME:PASSWORD. The end of the input ends the process.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/apache/rocketmq-client-go/v2/primitive"
 	"github.com/apache/rocketmq-client-go/v2/rlog"
 )
 
@@ -43,6 +44,12 @@ func (w words) text(name, otherwise string) string {
 		return value
 	}
 	return otherwise
+}
+
+// signing is what a client with user=NAME:PASSWORD signs its requests with; nothing for another.
+func (w words) signing() primitive.Credentials {
+	name, password, _ := strings.Cut(w["user"], ":")
+	return primitive.Credentials{AccessKey: name, SecretKey: password}
 }
 
 func (w words) number(name string, otherwise int) int {

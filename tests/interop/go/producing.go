@@ -41,6 +41,7 @@ func newProducing(w words) (*producing, error) {
 		producer.WithRetry(w.number("retries", 2)),
 		producer.WithSendMsgTimeout(time.Duration(w.number("timeout", 3000))*time.Millisecond),
 		producer.WithDefaultTopicQueueNums(w.number("queues", 4)),
+		producer.WithCredentials(w.signing()),
 		producer.WithQueueSelector(byNumber{producer.NewRoundRobinQueueSelector()}))
 	if err != nil {
 		return nil, err

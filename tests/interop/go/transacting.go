@@ -27,6 +27,7 @@ func newTransacting(w words) (*transacting, error) {
 	made, err := rocketmq.NewTransactionProducer(t,
 		producer.WithNameServer([]string{w["namesrv"]}),
 		producer.WithGroupName(w["group"]),
+		producer.WithCredentials(w.signing()),
 		producer.WithInstanceName(w["name"]))
 	if err != nil {
 		return nil, err

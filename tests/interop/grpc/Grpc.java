@@ -8,7 +8,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.rocketmq.client.apis.ClientConfiguration;
+import org.apache.rocketmq.client.apis.ClientConfigurationBuilder;
 import org.apache.rocketmq.client.apis.ClientServiceProvider;
+import org.apache.rocketmq.client.apis.StaticSessionCredentialsProvider;
 import org.apache.rocketmq.client.apis.consumer.ConsumeResult;
 import org.apache.rocketmq.client.apis.consumer.FilterExpression;
 import org.apache.rocketmq.client.apis.consumer.PushConsumer;
@@ -110,8 +112,11 @@ public final class Grpc {
     }
 
     private static ClientConfiguration configuration(Arguments arguments) {
-        return ClientConfiguration.newBuilder().setEndpoints(arguments.text("namesrv")).enableSsl(false)
-            .setRequestTimeout(Duration.ofSeconds(10)).build();
+        ClientConfigurationBuilder builder = ClientConfiguration.newBuilder().setEndpoints(arguments.text("namesrv")).enableSsl(false)
+            .setRequestTimeout(Duration.ofSeconds(10));
+        String[] user = arguments.text("user", "").split(":", 2);
+        return user.length < 2 ? builder.build()
+            : builder.setCredentialProvider(new StaticSessionCredentialsProvider(user[0], user[1])).build();
     }
 
     private static Map<String, FilterExpression> subscription(Arguments arguments) {

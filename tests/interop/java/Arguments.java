@@ -1,5 +1,8 @@
 import java.util.HashMap;
 import java.util.Map;
+import org.apache.rocketmq.acl.common.AclClientRPCHook;
+import org.apache.rocketmq.acl.common.SessionCredentials;
+import org.apache.rocketmq.remoting.RPCHook;
 
 /** The key=value words of one command line; %XX escapes stand for blanks and the like. */
 final class Arguments {
@@ -22,6 +25,12 @@ final class Arguments {
 
     String text(String name, String otherwise) {
         return values.getOrDefault(name, otherwise);
+    }
+
+    /** What signs the requests of a client with user=NAME:PASSWORD; null for another. */
+    RPCHook signing() {
+        String[] user = text("user", "").split(":", 2);
+        return user.length < 2 ? null : new AclClientRPCHook(new SessionCredentials(user[0], user[1]));
     }
 
     int number(String name, int otherwise) {

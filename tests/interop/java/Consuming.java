@@ -10,6 +10,7 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragely;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.impl.consumer.DefaultMQPushConsumerImpl;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
@@ -36,7 +37,7 @@ final class Consuming {
         sleepMicros = arguments.number("sleep_us", 0);
         failures = arguments.number("failures", 0);
         retryLevel = arguments.number("retry_level", 0);
-        consumer = new DefaultMQPushConsumer(arguments.text("group"));
+        consumer = new DefaultMQPushConsumer(arguments.text("group"), arguments.signing(), new AllocateMessageQueueAveragely());
         if (!arguments.text("namespace", "").isEmpty()) {
             consumer.setNamespace(arguments.text("namespace"));
         }

@@ -11,7 +11,7 @@ final class LitePulling {
 
     LitePulling(Arguments arguments) throws Exception {
         String name = arguments.text("name");
-        consumer = new DefaultLitePullConsumer(arguments.text("group"));
+        consumer = new DefaultLitePullConsumer(arguments.text("group"), arguments.signing());
         consumer.setNamesrvAddr(arguments.text("namesrv"));
         consumer.setInstanceName(name);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);

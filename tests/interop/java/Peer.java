@@ -24,7 +24,7 @@ import java.util.concurrent.ConcurrentHashMap;
  *   stop     name=     shuts the client down
  * </pre>
  *
- * Each command has call=N; its end is the event {"e":"done","call":N} or {"e":"error","call":N,"error":...}. Commands
+ * A client signs its requests with user=NAME:PASSWORD. Each command has call=N; its end is the event {"e":"done","call":N} or {"e":"error","call":N,"error":...}. Commands
  * run at once, each in a thread of its own. The end of the input ends the process.
  */
 public final class Peer {

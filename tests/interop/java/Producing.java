@@ -19,7 +19,7 @@ final class Producing {
     private final AtomicBoolean stopped = new AtomicBoolean();
 
     Producing(Arguments arguments) throws Exception {
-        producer = new DefaultMQProducer(arguments.text("group"), arguments.number("trace", 0) != 0, null);
+        producer = new DefaultMQProducer(arguments.text("group"), arguments.signing(), arguments.number("trace", 0) != 0, null);
         if (!arguments.text("namespace", "").isEmpty()) {
             producer.setNamespace(arguments.text("namespace"));
         }

@@ -15,7 +15,7 @@ final class Transacting implements TransactionListener {
 
     Transacting(Arguments arguments) throws Exception {
         name = arguments.text("name");
-        producer = new TransactionMQProducer(arguments.text("group"));
+        producer = new TransactionMQProducer(arguments.text("group"), arguments.signing());
         producer.setNamesrvAddr(arguments.text("namesrv"));
         producer.setInstanceName(name);
         producer.setPollNameServerInterval(2000);

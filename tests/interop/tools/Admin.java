@@ -4,11 +4,14 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import org.apache.rocketmq.acl.common.AclClientRPCHook;
+import org.apache.rocketmq.acl.common.SessionCredentials;
+import org.apache.rocketmq.remoting.RPCHook;
 import org.apache.rocketmq.tools.command.MQAdminStartup;
 
 /**
  * RocketMQ's own mqadmin, one command a line, without a JVM start for each; an empty line is no command. After the output of a command comes a line
- * that consists of the first argument of this program. "call:NAME -n NAMESRV ARGUMENTS" is no command, but one of Calls.
+ * that consists of the first argument of this program; requests are signed with a user's name and password if they are the others. "call:NAME -n NAMESRV ARGUMENTS" is no command, but one of Calls.
  */
 public final class Admin {
     private static final String CALL = "call:";
@@ -44,6 +47,7 @@ public final class Admin {
         waker.setDaemon(true);
         waker.start();
         PrintStream out = System.out;
+        RPCHook hook = args.length < 3 ? null : new AclClientRPCHook(new SessionCredentials(args[1], args[2]));
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             ByteArrayOutputStream text = new ByteArrayOutputStream();
@@ -55,7 +59,7 @@ public final class Admin {
                 if (words.length > 0 && words[0].startsWith(CALL)) {
                     capture.println(Calls.run(words[0].substring(CALL.length()), words[2], Arrays.copyOfRange(words, 3, words.length)));
                 } else {
-                    MQAdminStartup.main0(words, null);
+                    MQAdminStartup.main0(words, hook);
                 }
             } catch (Throwable e) {
                 e.printStackTrace(capture);
