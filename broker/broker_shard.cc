@@ -199,14 +199,11 @@ core::Task<absl::Status> BrokerShard::OpenTransactions(const store::ManifestCont
     return Dispatch(names, draft, state, more);
   };
   options.ask = [this](const TransactionCheck* check) { return AskProducer(*this, check); };
-  if (access_control_ != nullptr && access_control_->has_rights()) {
-    options.refuse = [this](const EndOfTransaction& end, std::string_view topic) -> std::optional<SendRefusal> {
-      const net::RequestInfo& info = *net::FindRequest(static_cast<int32_t>(net::RequestCode::kEndTransaction));
-      const std::optional<net::Reply> refusal = access_control_->RefuseTopic(info, end.peer, end.user, topic, {});
-      if (!refusal.has_value()) return std::nullopt;
-      return SendRefusal{refusal->code(), std::string(refusal->remark())};
-    };
-  }
+  options.refuse = [this](const EndOfTransaction& end, std::string_view topic) -> std::optional<SendRefusal> {
+    const std::optional<net::Reply> refusal = RefuseTopic(net::RequestCode::kEndTransaction, end.user, end.peer, topic);
+    if (!refusal.has_value()) return std::nullopt;
+    return SendRefusal{refusal->code(), std::string(refusal->remark())};
+  };
   CO_RETURN_IF_ERROR(co_await core::fs::MakeDirectories(options.index.directory));
   CO_ASSIGN_OR_RETURN(transactions_, co_await Transactions::Open(std::move(options), config_, *meta_, *store_, *schedule_));
   co_return absl::OkStatus();
@@ -246,6 +243,17 @@ core::Task<absl::Status> BrokerShard::Listen(core::Endpoint main, std::optional<
 }
 
 const core::Endpoint& BrokerShard::listening_at() const { return server_->local(0); }
+
+std::optional<net::Reply> BrokerShard::RefuseTopic(net::RequestCode code, std::string_view user, const core::Endpoint& peer,
+                                                   std::string_view topic) {
+  if (access_control_ == nullptr || !access_control_->has_rights()) return std::nullopt;
+  return access_control_->RefuseTopic(*net::FindRequest(static_cast<int32_t>(code)), peer, user, topic, {});
+}
+
+uint64_t BrokerShard::access_version() const {
+  const AccessTables* const access = catalog().access();
+  return access == nullptr ? 0 : access->version();
+}
 
 net::Connection* BrokerShard::FindConnection(net::Connection::Id id) {
   net::Connection* found = server_ == nullptr ? nullptr : server_->Find(id);

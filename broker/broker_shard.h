@@ -125,6 +125,10 @@ class BrokerShard {
   BrokerStats& stats() { return *stats_; }
   /// Null where there is no authentication.
   const AccessControl* access_control() const { return access_control_.get(); }
+  /// The refusal of what `user` at `peer` does with a request of that code to a message of `topic`; nothing where everybody may.
+  std::optional<net::Reply> RefuseTopic(net::RequestCode code, std::string_view user, const core::Endpoint& peer, std::string_view topic);
+  /// Another number after each change of users and what they may do: who has waited meanwhile does not know what he may any more.
+  uint64_t access_version() const;
   /// Nearly all of the memory for buffers is in use: sends are refused, reads go on. RefuseForMemory counts a refusal.
   bool MemoryTight();
   bool RefuseForMemory();

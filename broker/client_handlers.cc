@@ -86,6 +86,7 @@ core::Task<net::Reply> ClientHandlers::Heartbeat(net::RequestContext context, ne
   const ClientInfo client{.connection = context.connection.id(),
                           .client_id = std::string(beat["clientID"].text()),
                           .address = context.connection.peer_text(),
+                          .user = std::string(context.user()),
                           .language = context.frame.language,
                           .version = context.frame.version,
                           .last_heartbeat = reactor.wall_now(),

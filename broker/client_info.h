@@ -15,6 +15,7 @@ struct ClientInfo {
   net::Connection::Id connection = 0;
   std::string client_id;
   std::string address;   // "ip:port" as the broker sees it
+  std::string user;      // who has signed the heartbeat; empty where nobody need
   int32_t language = 7;  // RocketMQ 5.3.3 LanguageCode; 7 is OTHER
   int32_t version = 0;
   core::WallMillis last_heartbeat = 0;  // for people

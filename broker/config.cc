@@ -169,8 +169,8 @@ constexpr Setting kSettings[] = {
             "Users who are not super may do what their access control list says, and nothing else.")
         .Important(),
     Setting("authenticationWhitelist", &Config::authentication_whitelist, Range{0, 4096},
-            "Codes of requests that need no signature, with commas between them; administration then from this machine only."),
-    Setting("authorizationWhitelist", &Config::authorization_whitelist, Range{0, 4096}, "Codes of requests that every user may send."),
+            "Codes of requests that need no signature, with commas between them; of administration from this machine only."),
+    Setting("authorizationWhitelist", &Config::authorization_whitelist, Range{0, 4096}, "Codes of requests for which no right is asked."),
     Setting("initAuthenticationUser", &Config::init_authentication_user, Range{0, 4096},
             "The first super user, {\"username\":\"...\",\"password\":\"...\"}: made at the start unless it is there.")
         .Secret(),

@@ -24,7 +24,7 @@ net::Reply Error(std::string remark) { return {ResponseCode::kSystemError, std::
 
 }  // namespace
 
-core::Task<net::Reply> ConsumeDirectlyHandlers::Consume(net::RequestContext, net::ConsumeMessageDirectlyRequest request) {
+core::Task<net::Reply> ConsumeDirectlyHandlers::Consume(net::RequestContext context, net::ConsumeMessageDirectlyRequest request) {
   const std::string group(request.consumer_group);
   const std::string client_id(request.client_id.value_or(""));
   const std::string_view id = request.msg_id.value_or("");
@@ -39,6 +39,9 @@ core::Task<net::Reply> ConsumeDirectlyHandlers::Consume(net::RequestContext, net
   {
     const absl::StatusOr<core::Foreign<core::Slice>> record = co_await ReadRecordAnywhere(shard_, position->value());
     if (!record.ok()) co_return Error(core::StrCat("no message with msgId[", id, "]: ", core::ToStd(record.status().message())));
+    const absl::StatusOr<store::RecordView> message = store::ParseRecord((**record).bytes());
+    if (!message.ok()) co_return Error(std::string(message.status().message()));
+    if (std::optional<net::Reply> refusal = context.RefuseTopic(OwnTopicOf(*message), group)) co_return *std::move(refusal);
     body = (*record)->text();
   }
   request.broker_name = shard_.config().broker_name;

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/reactor.h"
 #include "core/strings.h"
+#include "net/name_rules.h"
 #include "store/record.h"
 
 namespace broker {
@@ -45,8 +46,8 @@ core::Task<net::Reply> EndTransactionHandlers::End(net::RequestContext context, 
   ++refused_;
   if (const core::MonoTime now = core::Reactor::Current().now(); now >= quiet_until_) {
     quiet_until_ = now + kLogPause;
-    core::LogWarning("a transaction of ", request.producer_group, ", message ", request.msg_id, ", from ", context.connection.peer_text(),
-                     ", was not ", commit ? "committed: " : "rolled back: ", refusal->remark, " (", refused_, " such since the start)");
+    core::LogWarning("a transaction of ", net::Quoted(request.producer_group), ", message ", net::Quoted(request.msg_id), ", from ", context.connection.peer_text(),
+                     ", was not ", commit ? "committed: " : "rolled back: ", net::Quoted(refusal->remark, 300), " (", refused_, " such since the start)");
   }
   co_return net::Reply(refusal->code, std::move(refusal->remark));
 }

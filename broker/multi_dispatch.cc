@@ -132,6 +132,14 @@ std::optional<SendRefusal> CheckDispatch(std::string_view names, const store::Me
   return std::nullopt;
 }
 
+std::optional<net::Reply> RefuseDispatch(const net::RequestContext& context, std::string_view names) {
+  std::optional<net::Reply> refusal;
+  ForEachName(names, [&](std::string_view name) {
+    if (!refusal.has_value()) refusal = context.RefuseTopic(name);
+  });
+  return refusal;
+}
+
 core::Task<absl::Status> DispatchToLmqs(BrokerShard& shard, std::string_view names, std::optional<store::Durability> durability, DispatchFor whom,
                                         store::MessageDraft* draft, DispatchState* state, std::string* more) {
   std::string common;

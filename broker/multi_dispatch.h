@@ -10,6 +10,7 @@
 #include "broker/dispatch_state.h"
 #include "broker/send_refusal.h"
 #include "core/task.h"
+#include "net/router.h"
 #include "store/message.h"
 
 namespace broker {
@@ -28,6 +29,9 @@ bool Dispatches(const BrokerConfig& config, std::string_view topic);
 
 /// What is wrong with INNER_MULTI_DISPATCH of the message, or nothing; MESSAGE_ILLEGAL. `bytes` counts those of all copies of a request so far, and these.
 std::optional<SendRefusal> CheckDispatch(std::string_view names, const store::MessageDraft& draft, size_t& bytes);
+
+/// The refusal of who may not send to one of them.
+std::optional<net::Reply> RefuseDispatch(const net::RequestContext& context, std::string_view names);
 
 /// For whom.
 enum class DispatchFor {

@@ -353,6 +353,7 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
       job.topic = topic;
       context.ReleaseFrame();  // `request` points nowhere from here on
     }
+    const uint64_t judged = shard_.access_version();
     PullOutcome later = co_await Wait(connection, owner, job);
     job.held_until.reset();
     if (later.messages > 0) {
@@ -362,7 +363,8 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
         later = co_await Read(connection, owner, job, room);
       }
     }
-    if (!later.full) outcome = std::move(later);
+    // Who asks may not be allowed to any more: he is told that there is nothing, asks again, and is judged.
+    if (!later.full && shard_.access_version() == judged) outcome = std::move(later);
   }
   co_return Answer(job, checked, std::move(outcome), std::move(room));
 }

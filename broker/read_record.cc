@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "broker/message_properties.h"
+#include "broker/system_topics.h"
 #include "core/strings.h"
 #include "store/record.h"
 
@@ -25,6 +27,15 @@ core::Task<absl::StatusOr<ForeignRecord>> ReadRecordAnywhere(BrokerShard& shard,
     co_return absl::NotFoundError(core::StrCat("no message at physical offset ", offset));
   co_return co_await shard.peers().On(
       core::ShardId(log), [](BrokerShard& there, core::PhysicalOffset at) { return ReadHere(there, at); }, position);
+}
+
+std::string_view OwnTopicOf(const store::RecordView& record) {
+  std::string_view topic = record.topic;
+  if (!HoldsWaitingMessages(topic)) return topic;
+  ForEachProperty(record.properties, [&](std::string_view name, std::string_view value) {
+    if (name == kPropertyRealTopic) topic = value;
+  });
+  return topic;
 }
 
 }  // namespace broker

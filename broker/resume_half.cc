@@ -40,6 +40,7 @@ core::Task<net::Reply> ResumeHalfHandlers::Resume(net::RequestContext context,
         core::StrCat("the message ", id, " is none of ", kPutAsideTopic, ": only what was put aside can be resumed"));
   }
   const HalfMessage half(*record);
+  if (std::optional<net::Reply> refusal = context.RefuseTopic(half.topic)) co_return *std::move(refusal);
   const TopicConfig* const topic = half.ok() ? shard_.catalog().FindTopic(half.topic) : nullptr;
   if (topic == nullptr || half.queue_id >= topic->write_queues) {
     co_return net::Reply(net::ResponseCode::kTopicNotExist,

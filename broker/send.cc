@@ -263,6 +263,9 @@ core::Task<net::Reply> SendHandlers::SendOne(net::RequestContext context, net::S
   size_t copies = 0;
   if (dispatches) refusal = CheckDispatch(scanned.dispatch, message.draft, copies);
   if (refusal.has_value()) co_return Refuse(std::move(*refusal));
+  if (dispatches) {
+    if (std::optional<net::Reply> denied = RefuseDispatch(context, scanned.dispatch)) co_return *std::move(denied);
+  }
   if (half)
     MakeHalf(header.producer_group, message);
   else if (delay.waits())

@@ -94,6 +94,9 @@ core::Task<net::Reply> SendHandlers::SendBatch(net::RequestContext context, net:
       dispatches.resize(messages.size());
       dispatches.back() = scanned.dispatch;
       refusal = CheckDispatch(scanned.dispatch, message.draft, copies);
+      if (!refusal.has_value()) {
+        if (std::optional<net::Reply> denied = RefuseDispatch(context, scanned.dispatch)) co_return *std::move(denied);
+      }
     }
     if (refusal.has_value()) co_return Refuse(std::move(*refusal));
   }

@@ -45,6 +45,8 @@ TopicConfig Make(std::string name, int32_t queues, int32_t perm = kPermReadWrite
 
 }  // namespace
 
+std::string ReplyTopicOf(std::string_view cluster) { return core::StrCat(cluster, kReplyTopicSuffix); }
+
 std::vector<TopicConfig> SystemTopics(const CatalogOptions& options) {
   constexpr int32_t kTemplate = kPermReadWrite | kPermInherit;
   std::vector<TopicConfig> topics;
@@ -60,7 +62,7 @@ std::vector<TopicConfig> SystemTopics(const CatalogOptions& options) {
   topics.push_back(Make("OFFSET_MOVED_EVENT", 1));
   topics.push_back(Make("SCHEDULE_TOPIC_XXXX", 18));
   if (options.trace_topic_enable) topics.push_back(Make(options.trace_topic, 1));
-  topics.push_back(Make(core::StrCat(options.cluster_name, kReplyTopicSuffix), 1));
+  topics.push_back(Make(ReplyTopicOf(options.cluster_name), 1));
   topics.push_back(Make(core::StrCat("rmq_sys_REVIVE_LOG_", options.cluster_name), 8));
   topics.push_back(Make(core::StrCat("rmq_sys_SYNC_BROKER_MEMBER_", options.broker_name), 1, kPermInherit));
   topics.push_back(Make(std::string(store::kHalfTopic), options.logs));
@@ -83,7 +85,7 @@ std::vector<GroupConfig> SystemGroups() {
 
 bool IsSystemTopicOf(const CatalogOptions& options, std::string_view name) {
   if (IsSystemTopic(name) || name == options.cluster_name || name == options.broker_name) return true;
-  return name == options.trace_topic || name == core::StrCat(options.cluster_name, kReplyTopicSuffix);
+  return name == options.trace_topic || name == ReplyTopicOf(options.cluster_name);
 }
 
 std::span<const std::string_view> FixedSystemTopics() { return kSystemTopics; }

@@ -32,6 +32,8 @@ bool HoldsWaitingMessages(std::string_view name);
 bool HasQueueInEachLog(std::string_view name);
 /// Where half messages go that nobody has ended.
 inline constexpr std::string_view kPutAsideTopic = "TRANS_CHECK_MAX_TIME_TOPIC";
+/// Where replies to requests are kept. Source: RocketMQ 5.3.3 MixAll.getReplyTopic.
+std::string ReplyTopicOf(std::string_view cluster);
 /// Groups with this prefix exist without being made.
 inline constexpr std::string_view kSystemGroupPrefix = "CID_RMQ_SYS_";
 

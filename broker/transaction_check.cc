@@ -17,6 +17,9 @@ AskResult AskHere(BrokerShard& there, const TransactionCheck& check, uint64_t tu
   for (size_t i = 0; i < members.size(); ++i) {
     net::Connection* const producer = there.FindConnection(members[(turn + i) % members.size()].connection);
     if (producer == nullptr) continue;
+    // Anybody may call himself one of the group; the question has the message in it.
+    const std::string& user = members[(turn + i) % members.size()].user;
+    if (there.RefuseTopic(net::RequestCode::kEndTransaction, user, producer->peer(), check.topic).has_value()) continue;
     net::CheckTransactionStateRequest request;
     request.topic = check.topic;
     request.tran_state_table_offset = check.queue_offset;

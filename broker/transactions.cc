@@ -150,9 +150,8 @@ core::Task<std::optional<SendRefusal>> Transactions::End(EndOfTransaction end) {
     const absl::StatusOr<Half> read = co_await TakeHalf(**entry, /*last_time=*/false);
     if (!read.ok()) co_return RefuseHalf(ResponseCode::kSystemError, std::string(read.status().message()));
     const Half& half = *read;
-    if (options_.refuse != nullptr) {
-      if (std::optional<SendRefusal> refused = options_.refuse(end, half.message.topic)) co_return refused;
-    }
+    if (options_.refuse != nullptr) refusal = options_.refuse(end, half.message.topic);
+    if (refusal.has_value()) co_return refusal;
     if (half.message.group != end.group) {
       co_return RefuseHalf(ResponseCode::kSystemError, core::StrCat("The producer group wrong: the transaction was begun by ", half.message.group,
                                                                 ", not by ", end.group));

@@ -81,7 +81,7 @@ struct TransactionsOptions {
   /// Told of each message that got into its queue, as it was stored there.
   std::function<void(const store::MessageDraft&)> on_stored;
   std::function<core::Task<AskResult>(const TransactionCheck*)> ask;  // borrowed until it returns
-  /// Whether who ends it has no right to its topic; empty: everybody has.
+  /// The refusal of who ends it without a right to its topic.
   std::function<std::optional<SendRefusal>(const EndOfTransaction&, std::string_view topic)> refuse;
 };
 

@@ -2,13 +2,10 @@
 
 #include <memory>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "broker/message_properties.h"
 #include "broker/read_record.h"
-#include "broker/system_topics.h"
 #include "core/sharded.h"
 #include "core/strings.h"
 #include "store/record.h"
@@ -18,16 +15,6 @@ namespace {
 
 net::Reply NotThere(int64_t offset) {
   return net::Reply(net::ResponseCode::kSystemError, core::StrCat("can not find message by the offset, ", offset));
-}
-
-/// What waits for its time or its commit belongs to the topic that it waits for.
-std::string_view TopicOf(const store::RecordView& record) {
-  std::string_view topic = record.topic;
-  if (!HoldsWaitingMessages(topic)) return topic;
-  ForEachProperty(record.properties, [&](std::string_view name, std::string_view value) {
-    if (name == kPropertyRealTopic) topic = value;
-  });
-  return topic;
 }
 
 }  // namespace
@@ -42,7 +29,7 @@ core::Task<net::Reply> ViewMessageHandlers::View(net::RequestContext context, ne
   }
   const absl::StatusOr<store::RecordView> view = store::ParseRecord((**record).bytes());
   if (!view.ok()) co_return NotThere(request.offset);
-  if (std::optional<net::Reply> refusal = context.RefuseTopic(TopicOf(*view))) co_return *std::move(refusal);
+  if (std::optional<net::Reply> refusal = context.RefuseTopic(OwnTopicOf(*view))) co_return *std::move(refusal);
   net::Reply reply;
   const net::Reply::ForeignPart whole(**record);
   room.ShrinkTo(whole.bytes.size());

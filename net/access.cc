@@ -1,5 +1,6 @@
 #include "net/access.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/strings.h"
@@ -12,6 +13,7 @@ namespace {
 using Where = RequestResource::Where;
 
 constexpr size_t kAuditedBodyBytes = 200;
+constexpr size_t kAuditedValueBytes = 24;
 
 std::optional<std::string> WrongOf(const NameField& field, std::string_view name) {
   switch (field.kind) {
@@ -25,9 +27,27 @@ std::optional<std::string> WrongOf(const NameField& field, std::string_view name
     case NameKind::kLabel:
       return WrongLabel(field.field, name);
     case NameKind::kUser:
-      return WrongUserName(name);
+      return WrongUserName(name.substr(name.starts_with(kSubjectPrefix) ? kSubjectPrefix.size() : 0));
   }
   return "a name of no kind";
+}
+
+/// "key=value key=value". A value that is not plain is not shown: somebody may have sent a password along, which no server would take from here.
+std::string SettingsText(std::string_view body) {
+  std::string text;
+  while (!body.empty() && text.size() < kAuditedBodyBytes) {
+    const size_t end = std::min(body.find('\n'), body.size());
+    const std::string_view line = body.substr(0, end);
+    body.remove_prefix(std::min(body.size(), end + 1));
+    if (line.empty()) continue;
+    const size_t equals = std::min(line.find('='), line.size());
+    const std::string_view value = line.substr(std::min(line.size(), equals + 1));
+    const bool plain = value.size() <= kAuditedValueBytes && std::all_of(value.begin(), value.end(), [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-';
+    });
+    text += core::StrCat(text.empty() ? "" : " ", Quoted(line.substr(0, equals), kAuditedBodyBytes), "=", plain ? value : std::string_view("(not shown)"));
+  }
+  return text;
 }
 
 ResponseCode CodeOf(NameKind kind) {
@@ -82,7 +102,8 @@ std::optional<Reply> RefuseNames(const RequestInfo& info, const Frame& frame) {
       return Reply(ResponseCode::kSystemError, HeaderError{.field = field.field, .value = {}, .missing = true}.Text());
     }
     if (name.empty() && !field.required) continue;
-    if (std::optional<std::string> wrong = WrongOf(field, name)) return Reply(CodeOf(field.kind), *std::move(wrong));
+    std::optional<std::string> wrong = LookAtNames(field, name, [&field](std::string_view one) { return WrongOf(field, one); });
+    if (wrong.has_value()) return Reply(CodeOf(field.kind), *std::move(wrong));
     any = true;
   }
   if (info.resource.any_will_do && !any) {
@@ -136,9 +157,8 @@ std::optional<Reply> RefuseBody(const RequestInfo& info, size_t body_bytes, size
 }
 
 std::string ResourceText(const RequestInfo& info, const Frame& frame) {
-  if (info.resource.where == Where::kBody || (info.resource.where == Where::kServer && !frame.body.empty())) {
-    return core::StrCat("body ", Quoted(frame.body.text(), kAuditedBodyBytes));
-  }
+  if (info.resource.where == Where::kServer && !frame.body.empty()) return SettingsText(frame.body.text());
+  if (info.resource.where == Where::kBody) return core::StrCat("body ", Quoted(frame.body.text(), kAuditedBodyBytes));
   std::string text;
   for (const NameField& field : info.resource.names) {
     std::string_view name;

@@ -1,6 +1,5 @@
 #include "net/audit.h"
 
-#include <cstdint>
 #include <string>
 
 #include "core/log.h"
@@ -10,10 +9,10 @@
 
 namespace net {
 
+bool Audit::Admit(LogLimiter& limiter) { return limiter.Admit(core::Reactor::Current().now(), &unsaid_); }
+
 void Audit::Write(std::string_view peer, std::string_view request, std::string_view resource, const Reply& reply) {
-  uint64_t suppressed = 0;
-  if (!limiter_.Admit(core::Reactor::Current().now(), &suppressed)) return;
-  const std::string others = suppressed == 0 ? std::string() : core::StrCat(" (and ", suppressed, " others unsaid)");
+  const std::string others = unsaid_ == 0 ? std::string() : core::StrCat(" (and ", unsaid_, " others unsaid)");
   if (reply.code() == ResponseCode::kSuccess) {
     core::LogInfo("audit: ", peer, " ", request, " ", resource, ": done", others);
     return;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/assert.h"
 #include "core/log.h"
 #include "core/reactor.h"
 #include "core/strings.h"
@@ -205,7 +206,8 @@ void RequestContext::ReleaseFrame() const {
 }
 
 std::optional<Reply> RequestContext::RefuseTopic(std::string_view topic, std::string_view group) const {
-  return router == nullptr ? std::nullopt : router->RefuseTopic(*this, topic, group);
+  CORE_ASSERT(router != nullptr);  // which has let it through
+  return router->RefuseTopic(*this, topic, group);
 }
 
 std::string_view RequestContext::user() const {
@@ -307,7 +309,16 @@ bool Connection::TakeFrame(core::Slice bytes) {
   ++shared_.requests.used;
   shared_.request_bytes.used += frame_bytes;
   const RequestCost cost{frame_bytes};
-  if (router_ == nullptr || !router_->TakeDirect(*this, *frame, cost)) scope_.Spawn(Handle(*std::move(frame), cost));
+  std::optional<Reply> refusal;
+  if (router_ == nullptr || !router_->TakeDirect(*this, *frame, cost, &refusal)) {
+    scope_.Spawn(Handle(*std::move(frame), cost));
+  } else if (refusal.has_value()) {
+    if (!frame->is_oneway()) {
+      output_.AppendReply(*std::move(refusal), frame->serialize_type, frame->opaque);
+      wake_writer_.NotifyOne();
+    }
+    EndRequest(cost);
+  }
   return true;
 }
 

@@ -14,6 +14,7 @@ inline constexpr std::string_view kLmqPrefix = "%LMQ%";
 inline constexpr size_t kGroupNameBytesMax = 255;
 inline constexpr size_t kLabelBytesMax = 255;
 inline constexpr size_t kUserNameBytesMax = 255;
+inline constexpr std::string_view kSubjectPrefix = "User:";
 /// Far above what clients have; each group keeps a copy.
 inline constexpr size_t kClientIdBytesMax = 1024;
 
@@ -36,7 +37,7 @@ std::optional<std::string> WrongLabel(std::string_view what, std::string_view na
 /// RocketMQ asks nothing here as well; instance names may be in any language. No control characters.
 std::optional<std::string> WrongClientId(std::string_view id);
 
-/// Users, and the subjects of access control lists, "User:" and one. RocketMQ asks nothing; no control characters.
+/// Users. RocketMQ asks nothing; no control characters.
 std::optional<std::string> WrongUserName(std::string_view name);
 
 /// `text` cut after `bytes_max`, its control characters and what is not ASCII as \xHH: for log lines that quote a peer.

@@ -17,8 +17,14 @@ using Where = RequestResource::Where;
 constexpr RequestResource NoRule() { return {}; }
 constexpr RequestResource Server() { return {.where = Where::kServer}; }
 constexpr RequestResource InBody() { return {.where = Where::kBody}; }
-constexpr RequestResource Named(NameField first, NameField second = {}) {
-  return {.where = Where::kHeader, .names = {first, second}};
+constexpr RequestResource Named(NameField first, NameField second = {}, NameField third = {}) {
+  return {.where = Where::kHeader, .names = {first, second, third}};
+}
+constexpr NameField PerhapsTopicField(std::string_view field) { return {.field = field, .kind = NameKind::kTopic, .required = false}; }
+constexpr NameField PerhapsGroupField(std::string_view field) { return {.field = field, .kind = NameKind::kGroup, .required = false}; }
+constexpr NameField Several(NameField field, char between) {
+  field.between = between;
+  return field;
 }
 constexpr RequestResource Topic(std::string_view field) { return Named({field, NameKind::kTopic}); }
 constexpr RequestResource LookedUpTopic(std::string_view field) {
@@ -26,21 +32,31 @@ constexpr RequestResource LookedUpTopic(std::string_view field) {
   resource.by_lookup = true;
   return resource;
 }
-constexpr RequestResource PerhapsTopic(std::string_view field) { return Named({field, NameKind::kTopic, false}); }
+constexpr RequestResource PerhapsTopic(std::string_view field) { return Named(PerhapsTopicField(field)); }
 constexpr RequestResource Route(std::string_view field) { return Named({field, NameKind::kRoute}); }
 constexpr RequestResource Group(std::string_view field) { return Named({field, NameKind::kConsumerGroup}); }
 constexpr RequestResource Both(std::string_view topic, std::string_view group) {
   return Named({topic, NameKind::kTopic}, {group, NameKind::kConsumerGroup});
 }
 constexpr RequestResource AdminGroup(std::string_view field) { return Named({field, NameKind::kGroup}); }
-constexpr RequestResource AdminGroups(std::string_view one, std::string_view other) {
-  return Named({one, NameKind::kGroup}, {other, NameKind::kGroup});
+/// From group to group, of one topic or all.
+constexpr RequestResource GroupsPerhapsTopic(std::string_view one, std::string_view other, std::string_view topic) {
+  return Named({one, NameKind::kGroup}, {other, NameKind::kGroup}, PerhapsTopicField(topic));
 }
 constexpr RequestResource AdminBoth(std::string_view topic, std::string_view group) {
   return Named({topic, NameKind::kTopic}, {group, NameKind::kGroup});
 }
 constexpr RequestResource GroupPerhapsTopic(std::string_view group, std::string_view topic) {
-  return Named({group, NameKind::kGroup}, {topic, NameKind::kTopic, false});
+  return Named({group, NameKind::kGroup}, PerhapsTopicField(topic));
+}
+constexpr RequestResource GroupPerhapsTopics(std::string_view group, std::string_view topic, std::string_view topics) {
+  return Named({group, NameKind::kGroup}, PerhapsTopicField(topic), Several(PerhapsTopicField(topics), ';'));
+}
+constexpr RequestResource RoutePerhapsGroup(std::string_view topic, std::string_view group) {
+  return Named({topic, NameKind::kRoute}, PerhapsGroupField(group));
+}
+constexpr RequestResource AdminBothAndGroups(std::string_view topic, std::string_view group, std::string_view groups) {
+  return Named({topic, NameKind::kTopic}, {group, NameKind::kGroup}, Several(PerhapsGroupField(groups), ','));
 }
 /// Where the header names no topic, or a wrong one, the message does.
 constexpr RequestResource TopicOfMessage(std::string_view field) {
@@ -48,16 +64,21 @@ constexpr RequestResource TopicOfMessage(std::string_view field) {
   resource.by_message = true;
   return resource;
 }
-/// The group sends back a message of some topic.
+/// The group is about a message of some topic.
 constexpr RequestResource GroupAndMessage(std::string_view field) {
   RequestResource resource = Group(field);
   resource.by_message = true;
   return resource;
 }
-/// A reply goes to the client that waits for it, whatever topic it names.
+constexpr RequestResource AdminGroupAndMessage(std::string_view field) {
+  RequestResource resource = AdminGroup(field);
+  resource.by_message = true;
+  return resource;
+}
+/// A reply goes to the client that waits for it, and is kept in the topic.
 constexpr RequestResource ReplyTopic(std::string_view field) {
   RequestResource resource = Topic(field);
-  resource.open = true;
+  resource.for_replies = true;
   return resource;
 }
 constexpr RequestResource User(std::string_view field) { return Named({field, NameKind::kUser, false}); }

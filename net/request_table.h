@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -64,7 +65,22 @@ struct NameField {
   std::string_view field;  // empty: none
   NameKind kind = NameKind::kLabel;
   bool required = true;
+  char between = '\0';  // not zero: it holds several names with this between them
 };
+
+/// Calls `look(name)` with each name that `field` with the value `value` holds, until one gives something that is true, which is returned.
+template <typename Look>
+auto LookAtNames(const NameField& field, std::string_view value, Look look) -> decltype(look(value)) {
+  if (field.between == '\0') return look(value);
+  while (!value.empty()) {
+    const size_t end = std::min(value.find(field.between), value.size());
+    if (end > 0) {
+      if (auto found = look(value.substr(0, end))) return found;
+    }
+    value.remove_prefix(std::min(value.size(), end + 1));
+  }
+  return {};
+}
 
 /// What a request is about.
 struct RequestResource {
@@ -75,14 +91,14 @@ struct RequestResource {
     kBody,    // names in the body: whoever decodes it judges each with name_rules.h
   };
   Where where = Where::kNoRule;
-  std::array<NameField, 2> names{};
+  std::array<NameField, 3> names{};
   bool any_will_do = false;  // one of `names` is enough
   /// The handler judges `names`, and only where its lookup misses, as every name that it knows is legal: for the requests that come most often.
   bool by_lookup = false;
   /// Which topic it is about shows only in a message that is found for it: its handler asks RequestContext::RefuseTopic then.
   bool by_message = false;
-  /// Of no consequence for who may: any user may.
-  bool open = false;
+  /// The topic is one to which replies go: every user may send to the cluster's.
+  bool for_replies = false;
 };
 
 /// What is known of a request code beside its header struct.

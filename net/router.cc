@@ -45,11 +45,11 @@ void Router::AddDirect(RequestCode code, DirectHandler& direct) {
   direct_.push_back({.info = info, .handler = &direct});
 }
 
-bool Router::TakeDirect(Connection& connection, Frame& frame, const RequestCost& cost) const {
+bool Router::TakeDirect(Connection& connection, Frame& frame, const RequestCost& cost, std::optional<Reply>* refusal) const {
   for (const Direct& direct : direct_) {
     if (static_cast<int32_t>(direct.info->code) != frame.code) continue;
-    // What the policy refuses is refused, and noted, on the common way.
-    if (policy_.Refuse(direct.info, connection.peer(), frame).has_value()) return false;
+    *refusal = Refuse(direct.info, connection, frame, 0, true);
+    if (refusal->has_value()) return true;
     frame.admitted = true;
     const bool taken = direct.handler->Take(connection, frame, cost);
     if (taken) ++direct.requests;
@@ -65,7 +65,7 @@ std::optional<Reply> Router::Refuse(const RequestInfo* info, const Connection& c
   if (!refusal.has_value()) {
     return body_bytes <= kSmallFrame ? std::nullopt : RefuseBody(*info, body_bytes, message_bytes_max_());
   }
-  if (info != nullptr) NoteRefusal(*info, connection, frame, ResourceText(*info, frame), *refusal);
+  if (info != nullptr) NoteRefusal(*info, connection, frame, {}, *refusal);
   return refusal;
 }
 
@@ -76,14 +76,14 @@ std::optional<Reply> Router::RefuseEarly(const Connection& connection, const Fra
 
 std::optional<Reply> Router::RefuseTopic(const RequestContext& context, std::string_view topic, std::string_view group) const {
   std::optional<Reply> refusal = policy_.RefuseTopic(*context.info, context.connection.peer(), context.user(), topic, group);
-  if (refusal.has_value()) NoteRefusal(*context.info, context.connection, context.frame, core::StrCat("topic=", Quoted(topic)), *refusal);
+  if (refusal.has_value()) NoteRefusal(*context.info, context.connection, context.frame, topic, *refusal);
   return refusal;
 }
 
-void Router::NoteRefusal(const RequestInfo& info, const Connection& connection, const Frame& frame, std::string_view resource,
+void Router::NoteRefusal(const RequestInfo& info, const Connection& connection, const Frame& frame, std::string_view topic,
                          const Reply& refusal) const {
-  if (refusal.code() != ResponseCode::kNoPermission) return;
-  audit_->Write(WhoAsks(connection, frame), info.name, resource, refusal);
+  if (refusal.code() != ResponseCode::kNoPermission || !audit_->AdmitRefusal()) return;
+  audit_->Write(WhoAsks(connection, frame), info.name, topic.empty() ? ResourceText(info, frame) : core::StrCat("topic=", Quoted(topic)), refusal);
 }
 
 std::string Router::WhoAsks(const Connection& connection, const Frame& frame) const {
@@ -96,7 +96,7 @@ core::Task<Reply> Router::Audited(const RequestInfo& info, const Handler& handle
   const std::string resource = ResourceText(info, context.frame);  // the handler may let go of the frame
   const std::string who = WhoAsks(context.connection, context.frame);
   Reply reply = co_await handler(context);
-  audit_->Write(who, info.name, resource, reply);
+  if (audit_->AdmitChange()) audit_->Write(who, info.name, resource, reply);
   co_return reply;
 }
 

@@ -92,8 +92,8 @@ class Router {
   }
   /// Asks `direct` first when a request with this code comes, which has a handler as well. Outlives the router.
   void AddDirect(RequestCode code, DirectHandler& direct);
-  /// Offers a request of `connection` to the direct handler of its code. True: taken.
-  bool TakeDirect(Connection& connection, Frame& frame, const RequestCost& cost) const;
+  /// Offers a request of `connection` to the direct handler of its code. True: taken, unless `refusal` has the answer.
+  bool TakeDirect(Connection& connection, Frame& frame, const RequestCost& cost, std::optional<Reply>* refusal) const;
   /// A handler that reads the frame itself. One handler a code.
   void Add(RequestCode code, Handler handler);
 
@@ -129,7 +129,8 @@ class Router {
 
   std::optional<Reply> Refuse(const RequestInfo* info, const Connection& connection, const Frame& frame,
                               size_t body_bytes, bool whole) const;
-  void NoteRefusal(const RequestInfo& info, const Connection& connection, const Frame& frame, std::string_view resource, const Reply& refusal) const;
+  /// `topic`: of the message that it is about; empty: what the header or the body says.
+  void NoteRefusal(const RequestInfo& info, const Connection& connection, const Frame& frame, std::string_view topic, const Reply& refusal) const;
   std::string WhoAsks(const Connection& connection, const Frame& frame) const;
   core::Task<Reply> Audited(const RequestInfo& info, const Handler& handler, RequestContext context);
 

@@ -41,12 +41,14 @@ std::string ActionsText(RequestAction actions) {
   return text;
 }
 
-/// Whether the retry topic without its prefix, `rest`, is one of `group`: the group's own, or that of its pops of some topic. Source: RocketMQ 5.3.3 KeyBuilder.
-bool IsRetryOf(std::string_view rest, std::string_view group, const Catalog& catalog) {
-  if (group.empty() || !rest.starts_with(group)) return false;
-  if (rest.size() == group.size()) return true;
-  // A group may be named like another and a topic: then it is that one's.
-  return (rest[group.size()] == '_' || rest[group.size()] == '+') && catalog.FindGroup(rest) == nullptr;
+/// Calls `look(group)` for each group of which the retry topic without its prefix, `rest`, can be: the group's own, or that of its pops of some topic ("group_topic"). Names may have
+/// the same mark in them, so there may be several. Source: RocketMQ 5.3.3 KeyBuilder.
+template <typename Look>
+void ForEachGroupOfRetry(std::string_view rest, const Catalog& catalog, Look look) {
+  if (catalog.FindGroup(rest) != nullptr) look(rest);
+  for (size_t at = rest.find('_'); at != std::string_view::npos; at = rest.find('_', at + 1)) {
+    if (catalog.FindGroup(rest.substr(0, at)) != nullptr && catalog.FindTopic(rest.substr(at + 1)) != nullptr) look(rest.substr(0, at));
+  }
 }
 
 }  // namespace
@@ -59,6 +61,7 @@ std::unique_ptr<AccessControl> AccessControl::Make(const BrokerConfig& config, c
 AccessControl::AccessControl(const BrokerConfig& config, const CatalogView& catalog)
     : catalog_(catalog),
       cluster_(config.broker_cluster_name),
+      reply_topic_(ReplyTopicOf(cluster_)),
       authorizes_(config.authorization_enabled),
       unsigned_codes_(CodesOf("authenticationWhitelist", config.authentication_whitelist)),
       unjudged_codes_(CodesOf("authorizationWhitelist", config.authorization_whitelist)) {}
@@ -84,7 +87,9 @@ std::optional<Reply> AccessControl::Identify(const net::RequestInfo& info, const
   if (!whole) return std::nullopt;
   const AccessTables* const access = catalog_->access();
   const std::shared_ptr<const User>* const user = access == nullptr ? nullptr : access->FindUserShared(name);
-  if (user == nullptr || !SignerOf(*user).Fits(frame)) {
+  // Whether there is such a user must not show in how long it takes either.
+  const bool fits = (user == nullptr ? nobodys_ : SignerOf(*user)).Fits(frame);
+  if (user == nullptr || !fits) {
     ++counters_.unidentified;
     return NoPermission(core::StrCat("check signature failed: there is no User:", Quoted(name), ", or its password is another"));
   }
@@ -112,13 +117,23 @@ std::optional<Reply> AccessControl::RefuseCluster(const Asking& asking) {
   return RefuseNamed(asking, ResourceType::kCluster, cluster_, asking.info.actions);
 }
 
-std::optional<Reply> AccessControl::RefuseTopicOf(const Asking& asking, std::string_view topic, std::string_view group) {
-  if (!IsRetryTopic(topic)) return RefuseNamed(asking, ResourceType::kTopic, topic, asking.info.actions);
-  const std::string_view rest = topic.substr(kRetryTopicPrefix.size());
-  if (IsRetryOf(rest, group, *catalog_)) return std::nullopt;
+std::optional<Reply> AccessControl::RefuseRetryTopic(const Asking& asking, std::string_view rest, std::string_view group) {
   // Who consumes a group's messages also sends them back to it.
   const RequestAction actions = asking.info.actions == RequestAction::kPub ? RequestAction::kSub : asking.info.actions;
-  return RefuseNamed(asking, ResourceType::kGroup, rest, actions);
+  std::optional<Reply> refusal;
+  bool any = false;
+  ForEachGroupOfRetry(rest, *catalog_, [&](std::string_view owner) {
+    any = true;
+    if (owner != group && !refusal.has_value()) refusal = RefuseNamed(asking, ResourceType::kGroup, owner, actions);
+  });
+  // Of a group that is not there yet, which its first member makes, or not any more.
+  if (!any && rest != group) refusal = RefuseNamed(asking, ResourceType::kGroup, rest, actions);
+  return refusal;
+}
+
+std::optional<Reply> AccessControl::RefuseTopicOf(const Asking& asking, std::string_view topic, std::string_view group) {
+  if (!IsRetryTopic(topic)) return RefuseNamed(asking, ResourceType::kTopic, topic, asking.info.actions);
+  return RefuseRetryTopic(asking, topic.substr(kRetryTopicPrefix.size()), group);
 }
 
 std::optional<Reply> AccessControl::RefuseHeader(const Asking& asking, const net::Frame& frame) {
@@ -129,15 +144,19 @@ std::optional<Reply> AccessControl::RefuseHeader(const Asking& asking, const net
     if (field.field.empty() || !frame.Find(field.field, &name) || name.empty()) continue;
     if (field.kind != net::NameKind::kConsumerGroup && field.kind != net::NameKind::kGroup) continue;
     any = true;
-    group = name;
-    if (std::optional<Reply> refusal = RefuseNamed(asking, ResourceType::kGroup, name, asking.info.actions)) return refusal;
+    if (group.empty()) group = name;
+    std::optional<Reply> refusal =
+        net::LookAtNames(field, name, [&](std::string_view one) { return RefuseNamed(asking, ResourceType::kGroup, one, asking.info.actions); });
+    if (refusal.has_value()) return refusal;
   }
   for (const net::NameField& field : asking.info.resource.names) {
     std::string_view name;
     if (field.field.empty() || !frame.Find(field.field, &name) || name.empty()) continue;
     if (field.kind != net::NameKind::kTopic && field.kind != net::NameKind::kRoute) continue;
+    if (asking.info.resource.for_replies && name == reply_topic_) return std::nullopt;
     any = true;
-    if (std::optional<Reply> refusal = RefuseTopicOf(asking, name, group)) return refusal;
+    std::optional<Reply> refusal = net::LookAtNames(field, name, [&](std::string_view one) { return RefuseTopicOf(asking, one, group); });
+    if (refusal.has_value()) return refusal;
   }
   // A producer that says goodbye names a group that is nobody's.
   if (any || asking.info.resource.by_message || asking.info.resource.any_will_do) return std::nullopt;
@@ -146,7 +165,7 @@ std::optional<Reply> AccessControl::RefuseHeader(const Asking& asking, const net
 
 std::optional<Reply> AccessControl::RefuseResources(const net::RequestInfo& info, const core::Endpoint& peer, const net::Frame& frame,
                                                     const net::Caller& caller) {
-  if (info.resource.open || unjudged_codes_.contains(static_cast<int32_t>(info.code))) return std::nullopt;
+  if (unjudged_codes_.contains(static_cast<int32_t>(info.code))) return std::nullopt;
   const Asking asking{info, peer, caller.user};
   switch (info.resource.where) {
     case Where::kNoRule:
@@ -173,7 +192,10 @@ std::optional<Reply> AccessControl::RefuseTopic(const net::RequestInfo& info, co
   if (unjudged_codes_.contains(static_cast<int32_t>(info.code))) return std::nullopt;
   const AccessTables* const access = catalog_->access();
   const User* const known = access == nullptr ? nullptr : access->FindUser(user);
-  return known != nullptr && known->active_super() ? std::nullopt : RefuseTopicOf({info, peer, user}, topic, group);
+  if (known != nullptr && known->active_super()) return std::nullopt;
+  if (!RefuseTopicOf({info, peer, user}, topic, group).has_value()) return std::nullopt;
+  // Who tries offsets must not learn from the answers what topics there are.
+  return NoPermission(core::StrCat("no permission for the topic of that message: ", info.name, " needs ", ActionsText(info.actions)));
 }
 
 }  // namespace broker

@@ -54,16 +54,19 @@ class AccessControl final : public net::UserGuard {
   const net::Signer& SignerOf(const std::shared_ptr<const User>& user);
   std::optional<net::Reply> RefuseCluster(const Asking& asking);
   /// A retry topic belongs to its group; `group`: for which it is asked, judged beside.
+  std::optional<net::Reply> RefuseRetryTopic(const Asking& asking, std::string_view rest, std::string_view group);
   std::optional<net::Reply> RefuseTopicOf(const Asking& asking, std::string_view topic, std::string_view group);
   std::optional<net::Reply> RefuseNamed(const Asking& asking, ResourceType type, std::string_view name, net::RequestAction actions);
   std::optional<net::Reply> RefuseHeader(const Asking& asking, const net::Frame& frame);
 
   const CatalogView& catalog_;
   const std::string cluster_;
+  const std::string reply_topic_;
   const bool authorizes_;
   const absl::flat_hash_set<int32_t> unsigned_codes_;
   const absl::flat_hash_set<int32_t> unjudged_codes_;
   StringMap<Known> known_;
+  const net::Signer nobodys_{"nobody's secret"};
   Counters counters_;
 };
 

@@ -24,6 +24,13 @@ using net::ResponseCode;
 
 Reply BlankName() { return Reply(ResponseCode::kInvalidParameter, "The username is blank"); }
 
+/// Far more than a person reads; what would not fit into a frame is asked for by names.
+constexpr size_t kListBytesMax = size_t{8} << 20;
+
+Reply TooMany(std::string_view what) {
+  return Reply(ResponseCode::kSystemError, core::StrCat("the list has more than ", kListBytesMax, " bytes: ask for less, by ", what));
+}
+
 /// What is wrong with a user or a list is NO_PERMISSION, in RocketMQ an exception of those who judge it.
 Reply ReplyOfChange(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? Reply(ResponseCode::kNoPermission, std::string(status.message())) : ReplyFromStatus(status);
@@ -111,6 +118,7 @@ core::Task<Reply> AccessHandlers::ListUsers(net::RequestContext context, net::Au
   for (const std::shared_ptr<const User>& user : access == nullptr ? std::vector<std::shared_ptr<const User>>() : access->Users()) {
     if (user->name.find(request.filter) == std::string::npos) continue;
     user->WriteJson(json, with_passwords);
+    if (json.text().size() > kListBytesMax) co_return TooMany("filter");
     any = true;
   }
   json.EndArray();
@@ -178,6 +186,7 @@ core::Task<Reply> AccessHandlers::ListAcl(net::RequestContext, net::AuthListAclR
   for (const std::shared_ptr<const Acl>& acl : access == nullptr ? std::vector<std::shared_ptr<const Acl>>() : access->Acls()) {
     if (SubjectOf(acl->user).find(request.subject_filter) == std::string::npos || !acl->Mentions(request.resource_filter)) continue;
     acl->WriteJson(json, request.resource_filter);
+    if (json.text().size() > kListBytesMax) co_return TooMany("subjectFilter or resourceFilter");
     any = true;
   }
   json.EndArray();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,23 +25,32 @@ class AccessTables {
   std::vector<std::shared_ptr<const User>> Users() const { return users_.Sorted(); }
   std::vector<std::shared_ptr<const Acl>> Acls() const { return acls_.Sorted(); }
   size_t user_count() const { return users_.size(); }
+  /// Another number after each change.
+  uint64_t version() const { return version_; }
 
   void PutUser(User user) {
+    ++version_;
     const std::string name = user.name;
     users_.Put(name, std::move(user));
   }
   /// And what it may do.
   void EraseUser(std::string_view name) {
+    ++version_;
     users_.Erase(name);
     acls_.Erase(name);
   }
   void PutAcl(Acl acl) {
+    ++version_;
     const std::string user = acl.user;
     acls_.Put(user, std::move(acl));
   }
-  void EraseAcl(std::string_view user) { acls_.Erase(user); }
+  void EraseAcl(std::string_view user) {
+    ++version_;
+    acls_.Erase(user);
+  }
 
  private:
+  uint64_t version_ = 0;
   SnapshotMap<User> users_;
   SnapshotMap<Acl> acls_;
 };

@@ -25,10 +25,15 @@ absl::StatusOr<PolicyEntry> ReadEntry(const net::JsonValue& json) {
   ASSIGN_OR_RETURN(entry.resource, Resource::Parse(json["resource"].text()));
   for (const net::JsonValue& name : json["actions"].items()) {
     ASSIGN_OR_RETURN(const size_t index, FindWord(kActionNames, name.text(), "the action"));
-    entry.action_names.emplace_back(kActionNames[index]);
+    if (std::find(entry.action_names.begin(), entry.action_names.end(), kActionNames[index]) == entry.action_names.end()) {
+      entry.action_names.emplace_back(kActionNames[index]);
+    }
     entry.actions = entry.actions | kActions[index];
   }
   if (entry.action_names.empty()) return absl::InvalidArgumentError("an entry of an access control list without actions");
+  if (json["sourceIps"].items().size() > kSourcesMax) {
+    return absl::InvalidArgumentError(core::StrCat("an entry of an access control list with ", json["sourceIps"].items().size(), " source ips; at most ", kSourcesMax, " are looked at: write networks"));
+  }
   for (const net::JsonValue& source : json["sourceIps"].items()) {
     const absl::StatusOr<net::IpNetwork> network = net::IpNetwork::Parse(source.text());
     if (!network.ok()) {
@@ -167,12 +172,12 @@ absl::StatusOr<Acl> Acl::FromJson(std::string_view text) {
   return FromJson(document.root());
 }
 
-std::string SubjectOf(std::string_view user) { return core::StrCat(kUserSubject, ":", user); }
+std::string SubjectOf(std::string_view user) { return core::StrCat(net::kSubjectPrefix, user); }
 
 absl::StatusOr<std::string_view> UserOfSubject(std::string_view subject) {
-  const size_t colon = std::min(subject.find(':'), subject.size());
-  const std::string_view user = subject.substr(std::min(subject.size(), colon + 1));
-  if (!absl::EqualsIgnoreCase(core::ToAbsl(subject.substr(0, colon)), core::ToAbsl(kUserSubject)) || net::WrongUserName(user).has_value()) {
+  const size_t prefix = std::min(subject.size(), net::kSubjectPrefix.size());
+  const std::string_view user = subject.substr(prefix);
+  if (!absl::EqualsIgnoreCase(core::ToAbsl(subject.substr(0, prefix)), core::ToAbsl(net::kSubjectPrefix)) || net::WrongUserName(user).has_value()) {
     return absl::InvalidArgumentError(core::StrCat("the subject '", net::Quoted(subject), "' is not User:NAME"));
   }
   return user;

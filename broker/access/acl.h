@@ -19,10 +19,12 @@ enum class Decision : uint8_t { kAllow, kDeny };
 /// The entries of kDefault count where none of kCustom matches. Source: RocketMQ 5.3.3 PolicyType.
 enum class PolicyType : uint8_t { kCustom, kDefault };
 
+inline constexpr size_t kSourcesMax = 64;  // of one entry
+
 /// Source: RocketMQ 5.3.3 PolicyEntry.
 struct PolicyEntry {
   Resource resource;
-  std::vector<std::string> action_names;  // "Pub", "All", ...: as they were given
+  std::vector<std::string> action_names;  // "Pub", "All", ...: as they were given, each once
   net::RequestAction actions = net::RequestAction::kNone;
   std::vector<std::string> source_ips;  // addresses or networks; empty: from anywhere
   std::vector<net::IpNetwork> networks;  // the same
@@ -63,8 +65,7 @@ struct Acl {
   static absl::StatusOr<Acl> FromJson(std::string_view json);
 };
 
-/// "User:" before a user's name: how lists are asked for.
-inline constexpr std::string_view kUserSubject = "User";
+/// "User:" and the name: how lists are asked for.
 std::string SubjectOf(std::string_view user);
 /// The user of a subject, in RocketMQ the only kind there is; kInvalidArgument.
 absl::StatusOr<std::string_view> UserOfSubject(std::string_view subject);

@@ -13,30 +13,33 @@ namespace {
 
 using net::JsonValue;
 
-/// Of one body, each counted once: far more than any client names, and each is looked for in a list.
+/// Of one body: more than any handler takes, and each is looked for in a list.
 constexpr size_t kNamesMax = 10'000;
 
 class Names {
  public:
   void AddGroup(std::string_view group) { Add(ResourceType::kGroup, group, {}); }
   void AddTopic(std::string_view topic, std::string_view group = {}) { Add(ResourceType::kTopic, topic, group); }
+  bool full() const { return named_ > kNamesMax; }
   absl::StatusOr<std::vector<NamedResource>> Take() {
-    if (seen_.size() > kNamesMax) return absl::InvalidArgumentError(core::StrCat("a body that names more than ", kNamesMax, " topics and groups"));
+    if (full()) return absl::InvalidArgumentError(core::StrCat("a body that names more than ", kNamesMax, " topics and groups"));
     if (names_.empty()) return absl::InvalidArgumentError("a body that names no topic and no group");
     return std::move(names_);
   }
 
  private:
   void Add(ResourceType type, std::string_view name, std::string_view group) {
-    if (seen_.size() > kNamesMax || !seen_.emplace(type, name, group).second) return;
+    if (++named_ > kNamesMax || !seen_.emplace(type, name, group).second) return;
     names_.push_back({type, std::string(name), std::string(group)});
   }
+  size_t named_ = 0;
   std::set<std::tuple<ResourceType, std::string_view, std::string_view>> seen_;
   std::vector<NamedResource> names_;
 };
 
 void AddHeartbeat(const JsonValue& beat, Names& names) {
   for (const JsonValue& consumer : beat["consumerDataSet"].items()) {
+    if (names.full()) return;
     const std::string_view group = consumer["groupName"].text();
     names.AddGroup(group);
     for (const JsonValue& subscription : consumer["subscriptionDataSet"].items()) names.AddTopic(subscription["topic"].text(), group);
@@ -46,11 +49,15 @@ void AddHeartbeat(const JsonValue& beat, Names& names) {
 void AddQueues(const JsonValue& body, Names& names) {
   const std::string_view group = body["consumerGroup"].text();
   names.AddGroup(group);
-  for (const JsonValue& queue : body["mqSet"].items()) names.AddTopic(queue["topic"].text(), group);
+  for (const JsonValue& queue : body["mqSet"].items()) {
+    if (names.full()) return;
+    names.AddTopic(queue["topic"].text(), group);
+  }
 }
 
 void AddAcks(const JsonValue& body, Names& names) {
   for (const JsonValue& ack : body["acks"].items()) {
+    if (names.full()) return;
     const std::string_view group = (ack.Has("c") ? ack["c"] : ack["consumerGroup"]).text();
     names.AddGroup(group);
     names.AddTopic((ack.Has("t") ? ack["t"] : ack["topic"]).text(), group);

@@ -95,6 +95,9 @@ AccessChange PutAcl(Acl acl) {
     if (after.entries() > kAclEntriesMax) {
       return Refused(core::StrCat(SubjectOf(acl.user), " would have ", after.entries(), " entries; at most ", kAclEntriesMax, " are looked through"));
     }
+    if (const size_t bytes = after.ToJson().size(); bytes > kAclBytesMax) {
+      return Refused(core::StrCat(SubjectOf(acl.user), " would have a list of ", bytes, " bytes; at most ", kAclBytesMax, " are kept"));
+    }
     draft.PutAcl(std::move(after));
     return absl::OkStatus();
   };

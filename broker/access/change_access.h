@@ -20,7 +20,8 @@ namespace broker {
 using AccessChange = std::function<absl::Status(CatalogDraft&)>;
 
 inline constexpr size_t kUsersMax = 10'000;
-inline constexpr size_t kAclEntriesMax = 1'000;  // of one user
+inline constexpr size_t kAclEntriesMax = 1'000;               // of one user
+inline constexpr size_t kAclBytesMax = size_t{256} << 10;     // the same, as JSON
 
 /// What is to become of a user; what is not there stays.
 struct UserChange {

@@ -117,8 +117,10 @@ core::Task<net::Reply> NotificationHandlers::Notify(net::RequestContext context,
       if (connection.held_requests() < static_cast<size_t>(shard_.config().held_pulls_per_connection_max))
         context.ReleaseFrame();
     }
+    const uint64_t judged = shard_.access_version();
     const core::WaitResult woken = co_await WaitForPop(shard_, &wish, *deadline, connection.stop_token());
     if (woken == core::WaitResult::kStopped) co_return net::Reply::None();
+    if (shard_.access_version() != judged) co_return Told(false, false);
   }
 }
 

@@ -291,8 +291,11 @@ core::Task<net::Reply> PopHandlers::Pop(net::RequestContext context, net::PopMes
       context.ReleaseFrame();  // `request` points nowhere from here on
       parked = true;
     }
+    const uint64_t judged = shard_.access_version();
     const core::WaitResult woken = co_await WaitForPop(shard_, &wish, *deadline, connection.stop_token());
     if (woken == core::WaitResult::kStopped) co_return net::Reply::None();
+    // Who asks may not be allowed to any more: he is to ask again.
+    if (shard_.access_version() != judged) co_return Nothing(wanted, found, ResponseCode::kPollingTimeout);
     // Meanwhile the topic may have been deleted, or the group forbidden to read it.
     refusal = co_await RefusePop(shard_, wanted.group, wanted.topic, wanted.queue_id);
     if (refusal.has_value()) co_return std::move(*refusal);

@@ -82,6 +82,11 @@ core::Task<absl::Status> Pops::CutAtEnds() {
   MetaChanges changes;
   for (const std::shared_ptr<PopQueue>& queue : in_flight_.FindAll({}, {})) {
     in_flight_.CutAt(*queue, log_.MaxOffset(queue->queue).value(), changes);
+    // Those that were open were lost: nobody will acknowledge one any more, and so let the group go on.
+    if (!queue->ordered.has_value() || !queue->ordered->done()) continue;
+    offsets_.Commit(queue->group, queue->queue.topic, queue->queue.queue_id, core::LogicalOffset(queue->ordered->NextOffset()));
+    changes.push_back(offsets_.RowOf(queue->group, queue->queue));
+    in_flight_.SetOrdered(*queue, std::nullopt, changes);
   }
   if (changes.empty()) co_return absl::OkStatus();
   core::LogWarning(changes.size(), " batches of popped messages have lost messages with the end of their queue");

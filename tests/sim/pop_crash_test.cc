@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "broker/offset_table.h"
 #include "broker/pop/pops.h"
 #include "broker/pop/receipt.h"
@@ -319,9 +320,12 @@ core::Task<absl::Status> Drain(Machine& machine, History* history) {
   const PopStats stats = machine.pops->stats();
   if (stats.in_flight != 0)
     co_return absl::InternalError(absl::StrCat(stats.in_flight, " messages are in flight for ever"));
-  if (!machine.files.meta->All(store::MetaTable::kPopBatches).empty() ||
-      !machine.files.meta->All(store::MetaTable::kPopOrders).empty())
-    co_return absl::InternalError("rows are left of what is done");
+  for (const store::MetaTable table : {store::MetaTable::kPopBatches, store::MetaTable::kPopOrders}) {
+    for (const auto& [key, row] : machine.files.meta->All(table)) {
+      co_return absl::InternalError(absl::StrCat("a row is left of what is done, in table ", static_cast<int>(table), ": ", absl::CHexEscape(key), " ",
+                                                 absl::CHexEscape(row)));
+    }
+  }
   if (stats.copies.gone != 0) co_return absl::InternalError("a crash was taken for damage");
   co_return absl::OkStatus();
 }

@@ -48,6 +48,22 @@ class AccessControlTest : public ::testing::Test {
     view_.Install(draft.Take());
   }
 
+  void Make(const std::vector<std::string>& groups, const std::vector<std::string>& topics) {
+    CatalogDraft draft(*view_, 1);
+    for (const std::string& name : groups) {
+      GroupConfig group;
+      group.name = name;
+      draft.PutGroup(std::move(group));
+    }
+    for (const std::string& name : topics) {
+      TopicConfig topic;
+      topic.name = name;
+      draft.PutTopic(std::move(topic));
+    }
+    (void)draft.Finish();
+    view_.Install(draft.Take());
+  }
+
   void Allow(std::string_view user, std::string_view resource, std::string_view actions, std::string_view decision = "Allow") {
     std::string list;
     for (const std::string& action : SplitAddresses(actions)) list += core::StrCat(list.empty() ? "" : ",", "\"", action, "\"");
@@ -167,6 +183,8 @@ TEST_F(AccessControlTest, SendsAndRetries) {
   EXPECT_TRUE(May("alice", RequestCode::kConsumerSendMsgBack, {{"group", "g"}, {"offset", "0"}}));
   EXPECT_FALSE(May("alice", RequestCode::kConsumerSendMsgBack, {{"group", "other"}, {"offset", "0"}}));
   EXPECT_TRUE(May("nobody", RequestCode::kSendReplyMessageV2, {{"a", "g"}, {"b", "DefaultCluster_REPLY_TOPIC"}}, "x")) << "an answer to who has asked";
+  EXPECT_FALSE(May("nobody", RequestCode::kSendReplyMessageV2, {{"a", "g"}, {"b", "T"}}, "x")) << "it is kept there";
+  EXPECT_TRUE(May("alice", RequestCode::kSendReplyMessageV2, {{"a", "g"}, {"b", "T"}}, "x"));
 }
 
 TEST_F(AccessControlTest, PullsNeedTopicAndGroup) {
@@ -177,16 +195,31 @@ TEST_F(AccessControlTest, PullsNeedTopicAndGroup) {
     EXPECT_FALSE(May("alice", code, {{"topic", "U"}, {"consumerGroup", "g"}}));
     EXPECT_FALSE(May("alice", code, {{"topic", "T"}, {"consumerGroup", "h"}}));
     EXPECT_TRUE(May("alice", code, {{"topic", "%RETRY%g"}, {"consumerGroup", "g"}})) << "the group's own";
-    EXPECT_TRUE(May("alice", code, {{"topic", "%RETRY%g_T"}, {"consumerGroup", "g"}})) << "of its pops";
     EXPECT_FALSE(May("alice", code, {{"topic", "%RETRY%gg"}, {"consumerGroup", "g"}})) << "another group's";
   }
-  CatalogDraft draft(*view_, 1);
-  GroupConfig group;
-  group.name = "g_secret";
-  draft.PutGroup(group);
-  (void)draft.Finish();
-  view_.Install(draft.Take());
-  EXPECT_FALSE(May("alice", RequestCode::kPullMessage, {{"topic", "%RETRY%g_secret"}, {"consumerGroup", "g"}})) << "of a group that is named like that";
+}
+
+/// Whose a retry topic is does not show in its name alone.
+TEST_F(AccessControlTest, RetryTopicsAreTheirGroups) {
+  Allow("alice", "Topic:T", "Sub");
+  Allow("alice", "Group:g", "Sub");
+  const auto may = [this](std::string topic) { return May("alice", RequestCode::kPullMessage, {{"topic", std::move(topic)}, {"consumerGroup", "g"}}); };
+  EXPECT_TRUE(may("%RETRY%g"));
+  EXPECT_FALSE(may("%RETRY%g_T")) << "neither the group nor the topic is there, so it is no pops' of g";
+  Make({"g"}, {"T"});
+  EXPECT_TRUE(may("%RETRY%g"));
+  EXPECT_TRUE(may("%RETRY%g_T")) << "of its pops";
+  EXPECT_FALSE(may("%RETRY%g_U")) << "of no topic";
+  EXPECT_FALSE(may("%RETRY%gg"));
+  Make({"g_T"}, {});
+  EXPECT_FALSE(may("%RETRY%g_T")) << "of a group that is named like that";
+  Make({"g_secret"}, {});
+  EXPECT_FALSE(may("%RETRY%g_secret"));
+  EXPECT_FALSE(may("%RETRY%g_secret_T")) << "of that group's pops";
+  Make({}, {"secret_T"});
+  EXPECT_FALSE(may("%RETRY%g_secret_T")) << "of either";
+  Allow("alice", "Group:g_secret", "Sub");
+  EXPECT_TRUE(may("%RETRY%g_secret_T"));
 }
 
 TEST_F(AccessControlTest, NamesInBodiesAreJudged) {
@@ -240,6 +273,7 @@ TEST_F(AccessControlTest, MessagesNameTheirTopics) {
   EXPECT_TRUE(policy_->RefuseTopic(end, peer, "alice", "U", "").has_value());
   EXPECT_TRUE(policy_->RefuseTopic(end, peer, "", "T", "").has_value());
   EXPECT_FALSE(policy_->RefuseTopic(end, peer, "root", "U", "").has_value());
+  EXPECT_THAT(std::string(policy_->RefuseTopic(end, peer, "alice", "U", "")->remark()), ::testing::Not(HasSubstr("U"))) << "who tries offsets is told of no topic";
 }
 
 TEST_F(AccessControlTest, Whitelists) {

@@ -134,6 +134,10 @@ TEST(AclTest, WhatIsNoListIsRefused) {
   EXPECT_THAT(entry(Entry("Topic:A", R"("Pub")", "Maybe")), HasSubstr("decision 'Maybe'"));
   EXPECT_THAT(entry(Entry("Topic:A", R"("Pub")", "Allow", R"("10.0.0.*")")), HasSubstr("source ip '10.0.0.*'"));
   EXPECT_THAT(entry(Entry("Topic:A", R"("Pub")", "Allow", R"("10.0.0.0/33")")), HasSubstr("source ip"));
+  std::string sources;
+  for (int i = 0; i < 65; ++i) sources += core::StrCat(i == 0 ? "" : ",", R"("10.0.0.)", i, R"(")");
+  EXPECT_THAT(entry(Entry("Topic:A", R"("Pub")", "Allow", sources)), HasSubstr("65 source ips"));
+  EXPECT_EQ(ListOf({Entry("Topic:A", R"("Pub","PUB","Sub","pub")", "Allow")}).policies[0].entries[0].action_names, (std::vector<std::string>{"Pub", "Sub"}));
   for (const std::string_view resource : {"", "Topic", "Topic:", "Queue:A", "Topic:A*B", "Topic:**", "**", "Topic:A\\u0000"}) {
     EXPECT_THAT(entry(Entry(resource, R"("Pub")", "Allow")), HasSubstr("resource")) << resource;
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "net/request_code.h"
 
 namespace net {
 namespace {
@@ -83,7 +84,10 @@ TEST(SignatureTest, WhatOldClientsAddAfterTheyHaveSignedMayBeThere) {
   Fields fields = kFields;
   fields.emplace_back("_UNIQUE_KEY_QUERY", "true");
   EXPECT_TRUE(signer.Fits(SignedFrame(fields, "body").Sign("iONnd8imTRuXpKjpgFV3nqkb6gk=").frame)) << "signed";
-  EXPECT_TRUE(signer.Fits(SignedFrame(fields, "body").Sign(kPlain).frame)) << "added";
+  SignedFrame added(fields, "body");
+  EXPECT_FALSE(signer.Fits(added.Sign(kPlain).frame)) << "of another request";
+  added.frame.code = static_cast<int32_t>(RequestCode::kQueryMessage);
+  EXPECT_TRUE(signer.Fits(added.frame));
 }
 
 }  // namespace
