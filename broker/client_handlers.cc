@@ -23,6 +23,19 @@ constexpr absl::Duration kMaintenanceInterval = absl::Seconds(10);
 constexpr size_t kGroupsPerHeartbeatMax = 1024;
 constexpr size_t kSubscriptionsMax = 1024;
 constexpr size_t kQueuesPerLockMax = 65536;
+/// Of all subscriptions of a heartbeat together: they are kept, and a copy on each shard that a member's pulls come by.
+constexpr size_t kExpressionBytesMax = size_t{256} << 10;
+
+size_t ExpressionBytes(const net::JsonValue& beat) {
+  size_t bytes = 0;
+  for (const net::JsonValue& consumer : beat["consumerDataSet"].items()) {
+    for (const net::JsonValue& one : consumer["subscriptionDataSet"].items()) {
+      bytes += one["subString"].text().size() + one["expressionType"].text().size();
+      for (const net::JsonValue& tag : one["tagsSet"].items()) bytes += tag.text().size();
+    }
+  }
+  return bytes;
+}
 
 net::Reply BodyIsNoJson(const absl::Status& status) {
   return net::Reply(net::ResponseCode::kSystemError, core::StrCat("the request's body is not understood: ", core::ToStd(status.message())));
@@ -34,13 +47,14 @@ Enum EnumOr(const net::JsonValue& value, const std::array<std::string_view, kCou
   return index.has_value() ? static_cast<Enum>(*index) : fallback;
 }
 
-/// The queues of a lock request's body, by the shard that owns them.
-std::map<core::ShardId, std::vector<core::QueueKey>> QueuesByOwner(const net::JsonValue& queues, const Placement& placement) {
+/// The queues of a lock request's body that are there, by the shard that owns them.
+std::map<core::ShardId, std::vector<core::QueueKey>> QueuesByOwner(const net::JsonValue& queues, const BrokerShard& shard) {
   std::map<core::ShardId, std::vector<core::QueueKey>> by_owner;
   for (const net::JsonValue& queue : queues.items()) {
     core::QueueKey key{std::string(queue["topic"].text()), queue["queueId"].Int32Or(-1)};
-    if (net::WrongTopicToUse(key.topic).has_value() || key.queue_id < 0) continue;
-    const core::ShardId owner = placement.OwnerOf(key);
+    const TopicConfig* const topic = shard.catalog().FindTopic(key.topic);
+    if (topic == nullptr || key.queue_id < 0 || key.queue_id >= topic->queues()) continue;
+    const core::ShardId owner = shard.placement().OwnerOf(key);
     by_owner[owner].push_back(std::move(key));
   }
   return by_owner;
@@ -102,9 +116,15 @@ core::Task<net::Reply> ClientHandlers::Heartbeat(net::RequestContext context, ne
     co_return net::Reply(net::ResponseCode::kInvalidParameter,
                          absl::StrCat("a heartbeat with ", groups, " groups; at most ", kGroupsPerHeartbeatMax, " are taken"));
   }
+  if (const size_t bytes = ExpressionBytes(beat); bytes > kExpressionBytesMax) {
+    co_return net::Reply(net::ResponseCode::kInvalidParameter,
+                         absl::StrCat("a heartbeat with ", bytes, " bytes of tags and expressions; at most ", kExpressionBytesMax, " are kept"));
+  }
   for (const net::JsonValue& producer : beat["producerDataSet"].items()) {
     const std::string_view group = producer["groupName"].text();
-    if (!net::WrongLabel("producer group", group).has_value()) producers_.Heartbeat(group, client);
+    if (net::WrongLabel("producer group", group).has_value() || producers_.Heartbeat(group, client)) continue;
+    co_return net::Reply(net::ResponseCode::kInvalidParameter,
+                         absl::StrCat("a connection can be in ", ProducerGroups::kGroupsPerConnectionMax, " producer groups, and is"));
   }
   const bool without_subscriptions = beat["withoutSub"].BoolOr(false);
   for (const net::JsonValue& consumer : beat["consumerDataSet"].items()) {
@@ -203,7 +223,9 @@ core::Task<net::Reply> ClientHandlers::Lock(net::RequestContext context, net::Lo
   const std::string group(body["consumerGroup"].text());
   const std::string client_id(body["clientId"].text());
   const net::Connection::Id connection = context.connection.id();
-  std::map<core::ShardId, std::vector<core::QueueKey>> wanted = QueuesByOwner(body["mqSet"], shard_.placement());
+  std::map<core::ShardId, std::vector<core::QueueKey>> wanted;
+  // A group that nobody has heard of consumes nothing.
+  if (shard_.catalog().FindGroup(group) != nullptr) wanted = QueuesByOwner(body["mqSet"], shard_);
   if (!wanted.empty()) lockers_.insert(connection);
   std::set<core::QueueKey> locked;
   for (auto& [owner, queues] : wanted) {
@@ -236,7 +258,7 @@ core::Task<net::Reply> ClientHandlers::Unlock(net::RequestContext context, net::
   if (std::optional<net::Reply> refusal = RefuseLock(body)) co_return *std::move(refusal);
   const std::string group(body["consumerGroup"].text());
   const std::string client_id(body["clientId"].text());
-  std::map<core::ShardId, std::vector<core::QueueKey>> held = QueuesByOwner(body["mqSet"], shard_.placement());
+  std::map<core::ShardId, std::vector<core::QueueKey>> held = QueuesByOwner(body["mqSet"], shard_);
   for (auto& [owner, queues] : held) {
     co_await shard_.peers().On(
         owner,

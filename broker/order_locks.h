@@ -17,6 +17,8 @@ namespace broker {
 class OrderLocks {
  public:
   static constexpr absl::Duration kLease = absl::Seconds(60);
+  /// Beyond, nobody gets a lock: light queues, which are there if they are named, may have any number.
+  static constexpr size_t kLocksMax = 250'000;
 
   /// Locks or renews; returns whether `client_id` has the queue now. `connection`: where it came from.
   bool Lock(std::string_view group, const core::QueueKey& queue, std::string_view client_id, net::Connection::Id connection,
@@ -40,6 +42,7 @@ class OrderLocks {
     core::MonoTime renewed;
   };
   std::map<std::string, std::map<core::QueueKey, Holder>, std::less<>> groups_;
+  size_t locks_ = 0;
 };
 
 }  // namespace broker

@@ -4,23 +4,35 @@
 
 namespace broker {
 
-void ProducerGroups::Heartbeat(std::string_view group, ClientInfo client) {
-  auto at = groups_.find(group);
-  if (at == groups_.end()) at = groups_.emplace(std::string(group), std::map<net::Connection::Id, ClientInfo>{}).first;
+bool ProducerGroups::Heartbeat(std::string_view group, ClientInfo client) {
   const net::Connection::Id id = client.connection;
+  auto at = groups_.find(group);
+  if (at == groups_.end() || !at->second.contains(id)) {
+    size_t& of_connection = groups_of_[id];
+    if (of_connection == kGroupsPerConnectionMax) return false;
+    ++of_connection;
+  }
+  if (at == groups_.end()) at = groups_.emplace(std::string(group), std::map<net::Connection::Id, ClientInfo>{}).first;
   at->second.insert_or_assign(id, std::move(client));
+  return true;
+}
+
+void ProducerGroups::Left(net::Connection::Id connection) {
+  const auto at = groups_of_.find(connection);
+  if (--at->second == 0) groups_of_.erase(at);
 }
 
 void ProducerGroups::Unregister(std::string_view group, net::Connection::Id connection) {
   const auto at = groups_.find(group);
-  if (at == groups_.end()) return;
-  at->second.erase(connection);
+  if (at == groups_.end() || at->second.erase(connection) == 0) return;
+  Left(connection);
   if (at->second.empty()) groups_.erase(at);
 }
 
 void ProducerGroups::ConnectionClosed(net::Connection::Id connection) {
+  if (!groups_of_.contains(connection)) return;
   for (auto at = groups_.begin(); at != groups_.end();) {
-    at->second.erase(connection);
+    if (at->second.erase(connection) > 0) Left(connection);
     at = at->second.empty() ? groups_.erase(at) : std::next(at);
   }
 }
@@ -31,6 +43,7 @@ std::vector<net::Connection::Id> ProducerGroups::Expire(core::MonoTime oldest) {
     for (auto client = at->second.begin(); client != at->second.end();) {
       if (client->second.seen < oldest) {
         silent.push_back(client->first);
+        Left(client->first);
         client = at->second.erase(client);
       } else {
         ++client;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <string_view>
@@ -12,7 +13,10 @@ namespace broker {
 /// The producers whose connections this shard accepted, by group. Who wants all of a group asks every shard. One shard.
 class ProducerGroups {
  public:
-  void Heartbeat(std::string_view group, ClientInfo client);
+  static constexpr size_t kGroupsPerConnectionMax = 1'024;
+
+  /// False: the connection is in as many groups as it may be, and not in this one.
+  bool Heartbeat(std::string_view group, ClientInfo client);
   void Unregister(std::string_view group, net::Connection::Id connection);
   void ConnectionClosed(net::Connection::Id connection);
   /// Forgets who has been silent since before `oldest`; returns their connections.
@@ -26,7 +30,10 @@ class ProducerGroups {
   net::Connection::Id FindClient(std::string_view client_id) const;
 
  private:
+  void Left(net::Connection::Id connection);
+
   std::map<std::string, std::map<net::Connection::Id, ClientInfo>, std::less<>> groups_;
+  std::map<net::Connection::Id, size_t> groups_of_;  // how many each connection is in
 };
 
 }  // namespace broker

@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "broker/broker_shard.h"
+#include "core/strings.h"
 #include "broker/server_limits.h"
 #include "gmock/gmock.h"
 #include "tests/unit/broker/broker_fixture.h"
@@ -267,6 +269,36 @@ core::Task<void> LargeAnswers(Broker& broker, net::Client& client) {
   }
 }
 TEST(BrokerBudgets, AnswersLargerThanTheirShareComeOneAfterTheOther) { WithBroker(LargeAnswers); }
+
+core::Task<void> Heartbeats(Broker&, net::Client& client) {
+  const auto beat = [](size_t bytes, std::string_view producers) {
+    return absl::StrCat(R"({"clientID":"c","consumerDataSet":[{"groupName":"g","subscriptionDataSet":[{"topic":"T","subString":")", std::string(bytes, 'x'),
+                        R"("}]}],"producerDataSet":[)", core::ToAbsl(producers), "]}");
+  };
+  EXPECT_EQ((co_await Ask(client, net::HeartBeatRequest{}, beat(200'000, ""))).code, 0);
+  const Answer refused = co_await Ask(client, net::HeartBeatRequest{}, beat(300'000, ""));
+  EXPECT_EQ(refused.code, 29);
+  EXPECT_NE(refused.remark.find("300000 bytes of tags and expressions"), std::string::npos) << refused.remark;
+  const auto groups = [](std::string_view prefix) {
+    std::string list;
+    for (int i = 0; i < 1000; ++i) absl::StrAppend(&list, i == 0 ? "" : ",", R"({"groupName":")", core::ToAbsl(prefix), i, R"("})");
+    return list;
+  };
+  EXPECT_EQ((co_await Ask(client, net::HeartBeatRequest{}, beat(1, groups("p")))).code, 0);
+  EXPECT_EQ((co_await Ask(client, net::HeartBeatRequest{}, beat(1, groups("p")))).code, 0) << "the same again";
+  EXPECT_EQ((co_await Ask(client, net::HeartBeatRequest{}, beat(1, groups("q")))).code, 29);
+
+  EXPECT_EQ((co_await Ask(client, SendTo("Locked", 0), "body")).code, 0);
+  const auto lock = [](std::string_view group, std::string_view topic, int queue) {
+    return absl::StrCat(R"({"consumerGroup":")", core::ToAbsl(group), R"(","clientId":"c","mqSet":[{"topic":")", core::ToAbsl(topic), R"(","brokerName":"b","queueId":)", queue, "}]}");
+  };
+  const std::string none = R"({"lockOKMQSet":[]})";
+  EXPECT_NE((co_await Ask(client, net::LockBatchMqRequest{}, lock("g", "Locked", 3))).body, none);
+  EXPECT_EQ((co_await Ask(client, net::LockBatchMqRequest{}, lock("g", "Locked", 4))).body, none) << "no such queue";
+  EXPECT_EQ((co_await Ask(client, net::LockBatchMqRequest{}, lock("g", "Nowhere", 0))).body, none) << "no such topic";
+  EXPECT_EQ((co_await Ask(client, net::LockBatchMqRequest{}, lock("nobody", "Locked", 0))).body, none) << "no such group";
+}
+TEST(BrokerBudgets, WhatHeartbeatsAndLocksLeaveBehindHasLimits) { WithBroker(Heartbeats); }
 
 TEST(ServerLimitsTest, FollowFromTheMemoryUnlessSaid) {
   BrokerConfig config;

@@ -156,6 +156,45 @@ TEST(OrderLocksTest, OneHolderUntilItsLeaseIsOver) {
   EXPECT_TRUE(locks.Lock("H", queue, "a", 1, Second(111)));  // another group
 }
 
+TEST(OrderLocksTest, ThereAreOnlySoMany) {
+  OrderLocks locks;
+  for (size_t i = 0; i < OrderLocks::kLocksMax; ++i) ASSERT_TRUE(locks.Lock("G", {"T", static_cast<int32_t>(i)}, "a", i % 2, Second(0)));
+  EXPECT_FALSE(locks.Lock("H", {"T", 0}, "b", 7, Second(1)));
+  EXPECT_TRUE(locks.Lock("G", {"T", 0}, "a", 0, Second(1))) << "renewed";
+  locks.Unlock("G", {"T", 1}, "a");
+  EXPECT_TRUE(locks.Lock("H", {"T", 0}, "b", 7, Second(1)));
+  EXPECT_FALSE(locks.Lock("H", {"T", 1}, "b", 7, Second(1)));
+  locks.ConnectionClosed(1);
+  EXPECT_TRUE(locks.Lock("H", {"T", 1}, "b", 7, Second(1)));
+}
+
+TEST(ProducerGroupsTest, AConnectionIsInOnlySoMany) {
+  ProducerGroups groups;
+  const auto beat = [&groups](net::Connection::Id id, size_t number, int64_t second) {
+    ClientInfo client;
+    client.connection = id;
+    client.client_id = std::to_string(id);
+    client.seen = Second(second);
+    return groups.Heartbeat("g" + std::to_string(number), std::move(client));
+  };
+  constexpr size_t kMax = ProducerGroups::kGroupsPerConnectionMax;
+  for (size_t i = 0; i < kMax; ++i) ASSERT_TRUE(beat(1, i, 0));
+  EXPECT_FALSE(beat(1, kMax, 0));
+  EXPECT_TRUE(beat(1, 0, 9)) << "it is in that one";
+  EXPECT_TRUE(beat(2, kMax, 0)) << "another connection";
+  groups.Unregister("g1", 1);
+  groups.Unregister("g1", 1);
+  groups.Unregister("nobody's", 1);
+  EXPECT_TRUE(beat(1, kMax, 9));
+  EXPECT_FALSE(beat(1, kMax + 1, 9));
+  EXPECT_EQ(groups.Expire(Second(5)).size(), kMax - 2 + 1);  // of 1 all but two, and 2
+  for (size_t i = 0; i < kMax - 2; ++i) ASSERT_TRUE(beat(1, 5000 + i, 9));
+  EXPECT_FALSE(beat(1, 1, 9));
+  groups.ConnectionClosed(1);
+  EXPECT_TRUE(groups.all().empty());
+  for (size_t i = 0; i < kMax; ++i) ASSERT_TRUE(beat(1, i, 0));
+}
+
 TEST(OrderLocksTest, UnlockIsForTheHolderOnly) {
   OrderLocks locks;
   const core::QueueKey queue{"T", 0};
