@@ -19,6 +19,7 @@ class OrderLocks {
   static constexpr absl::Duration kLease = absl::Seconds(60);
   /// Beyond, nobody gets a lock: light queues, which are there if they are named, may have any number.
   static constexpr size_t kLocksMax = 250'000;
+  static constexpr size_t kLocksPerConnectionMax = 65'536;
 
   /// Locks or renews; returns whether `client_id` has the queue now. `connection`: where it came from.
   bool Lock(std::string_view group, const core::QueueKey& queue, std::string_view client_id, net::Connection::Id connection,
@@ -35,6 +36,7 @@ class OrderLocks {
  private:
   template <typename Gone>
   void EraseIf(Gone gone);
+  void Release(net::Connection::Id connection);
 
   struct Holder {
     std::string client_id;
@@ -43,6 +45,7 @@ class OrderLocks {
   };
   std::map<std::string, std::map<core::QueueKey, Holder>, std::less<>> groups_;
   size_t locks_ = 0;
+  std::map<net::Connection::Id, size_t> locks_of_;
 };
 
 }  // namespace broker

@@ -297,6 +297,7 @@ net::Reply PullHandlers::Answer(const PullJob& job, const Checked& checked, Pull
 }
 
 core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::PullMessageRequest request) {
+  const uint64_t judged = shard_.access_version();  // when it was let through
   const BrokerConfig& config = shard_.config();
   if ((config.broker_permission & kPermRead) == 0) {
     co_return Forbidden(kBroker, core::StrCat("the broker[", config.broker_name, "] pulling message is forbidden"));
@@ -353,7 +354,6 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
       job.topic = topic;
       context.ReleaseFrame();  // `request` points nowhere from here on
     }
-    const uint64_t judged = shard_.access_version();
     PullOutcome later = co_await Wait(connection, owner, job);
     job.held_until.reset();
     if (later.messages > 0) {
@@ -363,8 +363,8 @@ core::Task<net::Reply> PullHandlers::Serve(net::RequestContext context, net::Pul
         later = co_await Read(connection, owner, job, room);
       }
     }
-    // Who asks may not be allowed to any more: he is told that there is nothing, asks again, and is judged.
-    if (!later.full && shard_.access_version() == judged) outcome = std::move(later);
+    // Who asks may not be allowed to any more: he is told that there is nothing, asks again, and is judged. A reset is told once, and holds no message.
+    if (!later.full && (later.reset || shard_.access_version() == judged)) outcome = std::move(later);
   }
   co_return Answer(job, checked, std::move(outcome), std::move(room));
 }

@@ -13,6 +13,7 @@ namespace {
 using Where = RequestResource::Where;
 
 constexpr size_t kAuditedBodyBytes = 200;
+constexpr size_t kAuditedKeyBytes = 64;
 constexpr size_t kAuditedValueBytes = 24;
 
 std::optional<std::string> WrongOf(const NameField& field, std::string_view name) {
@@ -32,7 +33,23 @@ std::optional<std::string> WrongOf(const NameField& field, std::string_view name
   return "a name of no kind";
 }
 
-/// "key=value key=value". A value that is not plain is not shown: somebody may have sent a password along, which no server would take from here.
+/// A word that is no password: a number, true or false, or a choice in capitals.
+bool IsPlainValue(std::string_view value) {
+  if (value == "true" || value == "false") return true;
+  return value.size() <= kAuditedValueBytes &&
+         std::all_of(value.begin(), value.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-'; });
+}
+
+bool IsPlainKey(std::string_view key) {
+  static constexpr std::string_view kSecrets[] = {"pass", "secret", "credential", "key", "token", "user"};
+  std::string lower(key);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return !key.empty() && key.size() <= kAuditedKeyBytes &&
+         std::all_of(lower.begin(), lower.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; }) &&
+         std::none_of(std::begin(kSecrets), std::end(kSecrets), [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+}
+
+/// "key=value key=value", without what may be a password: somebody may have sent one along, which no server would take from here.
 std::string SettingsText(std::string_view body) {
   std::string text;
   while (!body.empty() && text.size() < kAuditedBodyBytes) {
@@ -41,11 +58,9 @@ std::string SettingsText(std::string_view body) {
     body.remove_prefix(std::min(body.size(), end + 1));
     if (line.empty()) continue;
     const size_t equals = std::min(line.find('='), line.size());
-    const std::string_view value = line.substr(std::min(line.size(), equals + 1));
-    const bool plain = value.size() <= kAuditedValueBytes && std::all_of(value.begin(), value.end(), [](char c) {
-      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-';
-    });
-    text += core::StrCat(text.empty() ? "" : " ", Quoted(line.substr(0, equals), kAuditedBodyBytes), "=", plain ? value : std::string_view("(not shown)"));
+    const std::string_view key = line.substr(0, equals);
+    const bool plain = IsPlainKey(key) && IsPlainValue(line.substr(std::min(line.size(), equals + 1)));
+    text += core::StrCat(text.empty() ? "" : " ", plain ? line : std::string_view("(not shown)"));
   }
   return text;
 }

@@ -49,7 +49,10 @@ bool Router::TakeDirect(Connection& connection, Frame& frame, const RequestCost&
   for (const Direct& direct : direct_) {
     if (static_cast<int32_t>(direct.info->code) != frame.code) continue;
     *refusal = Refuse(direct.info, connection, frame, 0, true);
-    if (refusal->has_value()) return true;
+    if (refusal->has_value()) {
+      ++direct.requests;
+      return true;
+    }
     frame.admitted = true;
     const bool taken = direct.handler->Take(connection, frame, cost);
     if (taken) ++direct.requests;

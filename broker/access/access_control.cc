@@ -45,9 +45,9 @@ std::string ActionsText(RequestAction actions) {
 /// the same mark in them, so there may be several. Source: RocketMQ 5.3.3 KeyBuilder.
 template <typename Look>
 void ForEachGroupOfRetry(std::string_view rest, const Catalog& catalog, Look look) {
-  if (catalog.FindGroup(rest) != nullptr) look(rest);
+  if (catalog.FindMadeGroup(rest) != nullptr) look(rest);
   for (size_t at = rest.find('_'); at != std::string_view::npos; at = rest.find('_', at + 1)) {
-    if (catalog.FindGroup(rest.substr(0, at)) != nullptr && catalog.FindTopic(rest.substr(at + 1)) != nullptr) look(rest.substr(0, at));
+    if (catalog.FindMadeGroup(rest.substr(0, at)) != nullptr && catalog.FindMadeTopic(rest.substr(at + 1)) != nullptr) look(rest.substr(0, at));
   }
 }
 
@@ -121,13 +121,15 @@ std::optional<Reply> AccessControl::RefuseRetryTopic(const Asking& asking, std::
   // Who consumes a group's messages also sends them back to it.
   const RequestAction actions = asking.info.actions == RequestAction::kPub ? RequestAction::kSub : asking.info.actions;
   std::optional<Reply> refusal;
+  // Its own, whosever else it is: names that make the same retry topic share it.
+  if (rest == group) return refusal;
   bool any = false;
   ForEachGroupOfRetry(rest, *catalog_, [&](std::string_view owner) {
     any = true;
     if (owner != group && !refusal.has_value()) refusal = RefuseNamed(asking, ResourceType::kGroup, owner, actions);
   });
   // Of a group that is not there yet, which its first member makes, or not any more.
-  if (!any && rest != group) refusal = RefuseNamed(asking, ResourceType::kGroup, rest, actions);
+  if (!any) refusal = RefuseNamed(asking, ResourceType::kGroup, rest, actions);
   return refusal;
 }
 
@@ -193,7 +195,8 @@ std::optional<Reply> AccessControl::RefuseTopic(const net::RequestInfo& info, co
   const AccessTables* const access = catalog_->access();
   const User* const known = access == nullptr ? nullptr : access->FindUser(user);
   if (known != nullptr && known->active_super()) return std::nullopt;
-  if (!RefuseTopicOf({info, peer, user}, topic, group).has_value()) return std::nullopt;
+  const bool may = known != nullptr && known->status == UserStatus::kEnable && !RefuseTopicOf({info, peer, user}, topic, group).has_value();
+  if (may) return std::nullopt;
   // Who tries offsets must not learn from the answers what topics there are.
   return NoPermission(core::StrCat("no permission for the topic of that message: ", info.name, " needs ", ActionsText(info.actions)));
 }

@@ -13,14 +13,15 @@ namespace {
 
 using net::JsonValue;
 
-/// Of one body: more than any handler takes, and each is looked for in a list.
+/// Of one body: more than any handler takes; and of different ones, each of which is looked for in a list.
+constexpr size_t kMentionsMax = 70'000;
 constexpr size_t kNamesMax = 10'000;
 
 class Names {
  public:
   void AddGroup(std::string_view group) { Add(ResourceType::kGroup, group, {}); }
   void AddTopic(std::string_view topic, std::string_view group = {}) { Add(ResourceType::kTopic, topic, group); }
-  bool full() const { return named_ > kNamesMax; }
+  bool full() const { return mentions_ > kMentionsMax || seen_.size() > kNamesMax; }
   absl::StatusOr<std::vector<NamedResource>> Take() {
     if (full()) return absl::InvalidArgumentError(core::StrCat("a body that names more than ", kNamesMax, " topics and groups"));
     if (names_.empty()) return absl::InvalidArgumentError("a body that names no topic and no group");
@@ -29,10 +30,11 @@ class Names {
 
  private:
   void Add(ResourceType type, std::string_view name, std::string_view group) {
-    if (++named_ > kNamesMax || !seen_.emplace(type, name, group).second) return;
+    ++mentions_;
+    if (full() || !seen_.emplace(type, name, group).second) return;
     names_.push_back({type, std::string(name), std::string(group)});
   }
-  size_t named_ = 0;
+  size_t mentions_ = 0;
   std::set<std::tuple<ResourceType, std::string_view, std::string_view>> seen_;
   std::vector<NamedResource> names_;
 };

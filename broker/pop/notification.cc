@@ -98,6 +98,7 @@ core::Task<bool> NotificationHandlers::HasMessages(const PopWish& wish, std::str
 }
 
 core::Task<net::Reply> NotificationHandlers::Notify(net::RequestContext context, net::NotificationRequest request) {
+  const uint64_t judged = shard_.access_version();  // when it was let through
   std::optional<net::Reply> refusal =
       co_await RefusePop(shard_, std::string(request.consumer_group), std::string(request.topic), request.queue_id);
   if (refusal.has_value()) co_return std::move(*refusal);
@@ -117,7 +118,6 @@ core::Task<net::Reply> NotificationHandlers::Notify(net::RequestContext context,
       if (connection.held_requests() < static_cast<size_t>(shard_.config().held_pulls_per_connection_max))
         context.ReleaseFrame();
     }
-    const uint64_t judged = shard_.access_version();
     const core::WaitResult woken = co_await WaitForPop(shard_, &wish, *deadline, connection.stop_token());
     if (woken == core::WaitResult::kStopped) co_return net::Reply::None();
     if (shard_.access_version() != judged) co_return Told(false, false);

@@ -237,6 +237,7 @@ net::Reply PopHandlers::Answer(const Wanted& wanted, Found found, net::AnswerRoo
 }
 
 core::Task<net::Reply> PopHandlers::Pop(net::RequestContext context, net::PopMessageRequest request) {
+  const uint64_t judged = shard_.access_version();  // when it was let through
   std::optional<net::Reply> refusal = co_await Check(request);
   if (refusal.has_value()) co_return std::move(*refusal);
   const BrokerConfig& config = shard_.config();
@@ -291,7 +292,6 @@ core::Task<net::Reply> PopHandlers::Pop(net::RequestContext context, net::PopMes
       context.ReleaseFrame();  // `request` points nowhere from here on
       parked = true;
     }
-    const uint64_t judged = shard_.access_version();
     const core::WaitResult woken = co_await WaitForPop(shard_, &wish, *deadline, connection.stop_token());
     if (woken == core::WaitResult::kStopped) co_return net::Reply::None();
     // Who asks may not be allowed to any more: he is to ask again.

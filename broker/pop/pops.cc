@@ -80,8 +80,11 @@ Pops::Pops(PopsOptions options, store::MetaStore& meta, store::ShardStore& log, 
 
 core::Task<absl::Status> Pops::CutAtEnds() {
   MetaChanges changes;
+  size_t queues = 0;
   for (const std::shared_ptr<PopQueue>& queue : in_flight_.FindAll({}, {})) {
+    const size_t before = changes.size();
     in_flight_.CutAt(*queue, log_.MaxOffset(queue->queue).value(), changes);
+    if (changes.size() > before) ++queues;
     // Those that were open were lost: nobody will acknowledge one any more, and so let the group go on.
     if (!queue->ordered.has_value() || !queue->ordered->done()) continue;
     offsets_.Commit(queue->group, queue->queue.topic, queue->queue.queue_id, core::LogicalOffset(queue->ordered->NextOffset()));
@@ -89,7 +92,7 @@ core::Task<absl::Status> Pops::CutAtEnds() {
     in_flight_.SetOrdered(*queue, std::nullopt, changes);
   }
   if (changes.empty()) co_return absl::OkStatus();
-  core::LogWarning(changes.size(), " batches of popped messages have lost messages with the end of their queue");
+  core::LogWarning("groups have lost messages that they had popped from ", queues, " queues, with the end of these");
   co_return co_await meta_.Commit(std::move(changes));
 }
 

@@ -2,7 +2,7 @@
 import time
 
 from interop.cases_basic import name_of
-from interop.harness import ClientError, beside, check, test, test_all_clients, test_all_clients_in_time
+from interop.harness import ClientError, beside, check, test, test_all_clients, test_all_clients_in_time, test_each_client
 
 # The broker keeps times to 50 ms. A machine that is busy with the tests themselves adds to what the client sees.
 LATE_MS = 400
@@ -73,6 +73,25 @@ def dead_letters(context, version):
     for event in clients.deliveries[reader]:
         check(event['origin'] == clients.acks[event['id']]['om'], event)
     check([e['r'] for e in clients.deliveries[consumer]].count(3) == 0, 'a dead letter was consumed as a retry')
+
+
+@test_each_client
+@beside
+def dead_letters_of_ordered_consumers(context, version):
+    """What fails in order holds its queue up until it was tried often enough; then the client itself sends it to the retry topic, and it is a dead letter."""
+    clients, topic = context.clients(version), context.topic(name_of('DeadOrder', version), 1)
+    producer, consumer, reader = name_of('deado-p', version), name_of('deado-c', version), name_of('deado-r', version)
+    group = name_of('deado-group', version)
+    context.stopping(clients, producer, consumer, reader)
+    clients.do('producer', name=producer, group='dead-producers')
+    clients.do('consumer', name=consumer, group=group, topic=topic, listener='orderly', failures=99, max_tries=2)
+    ids = clients.send(producer, topic, name_of('deado', version), 3)
+    clients.wait(lambda: all(clients.seen.get(i, 0) == 3 for i in ids), 60, 'all tries')
+    check([e['id'] for e in clients.deliveries[consumer]] == [i for i in ids for _ in range(3)], 'not one after the other:', clients.deliveries[consumer])
+    clients.do('consumer', name=reader, group=name_of('deado-readers', version), topic=f'%DLQ%{group}')
+    clients.wait_for_ids(ids, 30, [reader])
+    time.sleep(1)
+    check(len(clients.deliveries[reader]) == 3 and len(clients.deliveries[consumer]) == 9, clients.deliveries[reader], clients.deliveries[consumer])
 
 
 @test

@@ -19,3 +19,9 @@ def wrong(seen, known):
         elif test in seen and code not in seen[test]:
             found.append(f'{FILE.name} says that {test} proves {code}, which no server was sent by it')
     return found
+
+
+def codes_of(server):
+    """The code and the name of every request that a `server` ("kBroker", "kNameserver") of RocketMQ's answers."""
+    return [(int(code), name) for code, name, servers in
+            re.findall(r'^REQUEST\(\w+, (\d+), "(\w+)", ([^,]*),', CODES.read_text(encoding='utf-8'), re.M) if server in servers.split(' | ')]

@@ -52,6 +52,7 @@ final class Consuming {
         consumer.setHeartbeatBrokerInterval(arguments.number("heartbeat", 5000));
         consumer.setPullBatchSize(arguments.number("pull_batch", 32));
         consumer.setMaxReconsumeTimes(arguments.number("max_tries", -1));
+        consumer.setUnitMode(arguments.number("unit", 0) != 0);
         if (arguments.number("pop", 0) > 0) {
             popIfTold(arguments.number("pop", 0));
         }
@@ -71,7 +72,8 @@ final class Consuming {
                 int others = inside.getAndIncrement();
                 take(messages, context.getMessageQueue(), others);
                 inside.decrementAndGet();
-                return ConsumeOrderlyStatus.SUCCESS;
+                return messages.get(0).getReconsumeTimes() < failures
+                    ? ConsumeOrderlyStatus.SUSPEND_CURRENT_QUEUE_A_MOMENT : ConsumeOrderlyStatus.SUCCESS;
             });
         } else {
             consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {

@@ -25,6 +25,7 @@ final class Producing {
         }
         producer.setNamesrvAddr(arguments.text("namesrv"));
         producer.setInstanceName(arguments.text("name"));
+        producer.setUnitMode(arguments.number("unit", 0) != 0);
         producer.setSendMsgTimeout(arguments.number("timeout", 3000));
         producer.setDefaultTopicQueueNums(arguments.number("queues", 4));
         producer.setRetryTimesWhenSendFailed(arguments.number("retries", 2));

@@ -220,6 +220,11 @@ TEST_F(AccessControlTest, RetryTopicsAreTheirGroups) {
   EXPECT_FALSE(may("%RETRY%g_secret_T")) << "of either";
   Allow("alice", "Group:g_secret", "Sub");
   EXPECT_TRUE(may("%RETRY%g_secret_T"));
+  // A group that is named like another's pops has its own all the same.
+  Change(DeleteAcl("alice", PolicyType::kCustom, *Resource::Parse("Group:g")));
+  Allow("alice", "Group:g_T", "Sub");
+  EXPECT_TRUE(May("alice", RequestCode::kPullMessage, {{"topic", "%RETRY%g_T"}, {"consumerGroup", "g_T"}}));
+  EXPECT_TRUE(May("alice", RequestCode::kHeartBeat, {}, R"({"clientID":"c","consumerDataSet":[{"groupName":"g_T","subscriptionDataSet":[{"topic":"%RETRY%g_T"}]}]})"));
 }
 
 TEST_F(AccessControlTest, NamesInBodiesAreJudged) {

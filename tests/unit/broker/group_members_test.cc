@@ -158,14 +158,27 @@ TEST(OrderLocksTest, OneHolderUntilItsLeaseIsOver) {
 
 TEST(OrderLocksTest, ThereAreOnlySoMany) {
   OrderLocks locks;
-  for (size_t i = 0; i < OrderLocks::kLocksMax; ++i) ASSERT_TRUE(locks.Lock("G", {"T", static_cast<int32_t>(i)}, "a", i % 2, Second(0)));
+  for (size_t i = 0; i < OrderLocks::kLocksMax; ++i) ASSERT_TRUE(locks.Lock("G", {"T", static_cast<int32_t>(i)}, "a", i % 4, Second(0)));
   EXPECT_FALSE(locks.Lock("H", {"T", 0}, "b", 7, Second(1)));
   EXPECT_TRUE(locks.Lock("G", {"T", 0}, "a", 0, Second(1))) << "renewed";
+  EXPECT_TRUE(locks.Lock("G", {"T", 0}, "a", 8, Second(1))) << "by another connection";
   locks.Unlock("G", {"T", 1}, "a");
   EXPECT_TRUE(locks.Lock("H", {"T", 0}, "b", 7, Second(1)));
   EXPECT_FALSE(locks.Lock("H", {"T", 1}, "b", 7, Second(1)));
   locks.ConnectionClosed(1);
   EXPECT_TRUE(locks.Lock("H", {"T", 1}, "b", 7, Second(1)));
+}
+
+TEST(OrderLocksTest, AConnectionHasOnlySoMany) {
+  OrderLocks locks;
+  for (size_t i = 0; i < OrderLocks::kLocksPerConnectionMax; ++i) ASSERT_TRUE(locks.Lock("G", {"T", static_cast<int32_t>(i)}, "a", 1, Second(0)));
+  EXPECT_FALSE(locks.Lock("H", {"T", 0}, "a", 1, Second(1)));
+  EXPECT_TRUE(locks.Lock("G", {"T", 5}, "a", 1, Second(1))) << "renewed";
+  EXPECT_TRUE(locks.Lock("G", {"T", 5}, "a", 2, Second(1))) << "moved to another connection";
+  EXPECT_TRUE(locks.Lock("H", {"T", 0}, "a", 1, Second(1)));
+  EXPECT_FALSE(locks.Lock("H", {"T", 1}, "a", 1, Second(1)));
+  locks.Expire(Second(61));
+  EXPECT_TRUE(locks.Lock("H", {"T", 1}, "a", 1, Second(62)));
 }
 
 TEST(ProducerGroupsTest, AConnectionIsInOnlySoMany) {

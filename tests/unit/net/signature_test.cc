@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,16 @@ TEST(SignatureTest, TheOrderInWhichFieldsComeIsNoMatter) {
   first.frame.fields.push_back({kSignatureField, kPlain});
   for (const auto& [name, value] : kFields) first.frame.fields.push_back({name, value});
   EXPECT_TRUE(signer.Fits(first.frame));
+}
+
+TEST(SignatureTest, NamesThatBeginAlikeAreInOrder) {
+  using namespace std::string_literals;
+  const Signer signer("secret");
+  const Fields sorted = {{"a", "1"}, {"a\0"s, "2"}, {"a\0b"s, "3"}, {"ab", "4"}, {"abcdefgh", "5"}, {"abcdefghA", "6"}, {"abcdefghi", "7"}, {"abcdefghij", "8"}, {"\xc3\xa4", "9"}};
+  Fields shuffled = sorted;
+  std::reverse(shuffled.begin(), shuffled.end());
+  std::swap(shuffled[2], shuffled[6]);
+  EXPECT_EQ(signer.Sign(SignedFrame(shuffled).frame), signer.Sign(SignedFrame(Fields{}, "123456789").frame)) << "the values, and nothing of the names";
 }
 
 TEST(SignatureTest, OfAFieldGivenTwiceTheLastCounts) {
