@@ -3,7 +3,7 @@ import time
 
 import rawmq
 from interop.cases_basic import name_of
-from interop.harness import Clients, check, test, test_each_client, test_with, wait_until
+from interop.harness import Admin, Clients, beside, check, test, test_each_client, test_with, wait_until
 
 
 @test_with('4.9.7', '5.5.0')  # in 5.3.3 a producer that asks gives up as soon as its request was taken
@@ -38,6 +38,27 @@ def replies_in_the_old_form(context):
         clients.do('request', name='old-p', topic=topic, id=f'old.{number}', body=f'question {number}', wait=50_000 if number == 0 else 3000)
         reply = clients.acks.get(f'old.{number}')
         check(reply and reply['reply'] == f'reply to question {number}', number, reply, clients.fails.get(f'old.{number}'))
+
+
+@test_each_client
+@beside
+def unit_mode(context, version):
+    """Clients of a unit: the topic that a send makes, and the retry topic of a group, say so, and nameservers list them."""
+    clients, server = context.clients(version), context.standalone(name_of('unit', version))
+    topic, group = name_of('UnitTopic', version), name_of('unit-group', version)
+    producer, consumer = name_of('unit-p', version), name_of('unit-c', version)
+    context.stopping(clients, producer, consumer)
+    clients.do('producer', name=producer, group='unit-producers', namesrv=server.namesrv, unit=1)
+    ids = clients.send(producer, topic, name_of('unit', version), 5)
+    clients.do('consumer', name=consumer, group=group, topic=topic, namesrv=server.namesrv, unit=1, failures=1, retry_level=1)
+    clients.wait(lambda: all(clients.seen.get(i, 0) == 2 for i in ids), 60, 'each message, and again when it failed')
+    rawmq.wait_for_route(server.namesrv, f'%RETRY%{group}')
+    with context.own.enter_context(Admin('5.3.3', context.fresh_folder('mqadmin'), server.namesrv)) as admin:
+        lists = {name: [line for line in admin.run(f'call:{name}').splitlines() if '|-' not in line] for name in
+                 ('getUnitTopicList', 'getHasUnitSubTopicList', 'getHasUnitSubUnUnitTopicList')}
+    check(topic in lists['getUnitTopicList'] and f'%RETRY%{group}' not in lists['getUnitTopicList'], lists)
+    check(f'%RETRY%{group}' in lists['getHasUnitSubTopicList'] and f'%RETRY%{group}' in lists['getHasUnitSubUnUnitTopicList'], lists)
+    check(topic not in lists['getHasUnitSubUnUnitTopicList'], lists)
 
 
 @test_each_client

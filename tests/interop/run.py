@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from interop import (cases_access, cases_admin, cases_application, cases_basic, cases_bench, cases_delay, cases_filter, cases_lmq, cases_mixed,  # noqa: E402,F401
+from interop import (cases_access, cases_admin, cases_application, cases_bad_input, cases_basic, cases_bench, cases_delay, cases_filter, cases_lmq, cases_mixed,  # noqa: E402,F401
                      cases_mqadmin, cases_offsets, cases_pop, cases_protocol, cases_proxy, cases_query, cases_store,
                      cases_transaction, cases_volume, harness, proofs, runner)
 from peers import ringmq  # noqa: E402

@@ -76,11 +76,11 @@ final class Calls {
             case "getSystemTopicList":
                 return sorted(client.getSystemTopicList(TIMEOUT));
             case "getUnitTopicList":
-                return sorted(client.getUnitTopicList(false, TIMEOUT));
+                return sorted(client.getUnitTopicList(true, TIMEOUT));
             case "getHasUnitSubTopicList":
-                return sorted(client.getHasUnitSubTopicList(false, TIMEOUT));
+                return sorted(client.getHasUnitSubTopicList(true, TIMEOUT));
             case "getHasUnitSubUnUnitTopicList":
-                return sorted(client.getHasUnitSubUnUnitTopicList(false, TIMEOUT));
+                return sorted(client.getHasUnitSubUnUnitTopicList(true, TIMEOUT));
             case "queryCorrectionOffset":
                 return "offsets " + new TreeMap<>(client.queryCorrectionOffset(a[0], a[1], a[2], Set.of(), TIMEOUT));
             case "getKVListByNamespace":
