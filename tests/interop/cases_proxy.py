@@ -8,7 +8,7 @@ import time
 
 import rawmq
 from interop.clients import GRPC
-from interop.harness import Clients, beside, check, test
+from interop.harness import Clients, beside, check, test, wait_until
 from peers import rocketmq
 from peers.proxy import Proxy
 
@@ -108,6 +108,28 @@ def grpc_ordered_delayed_transactional(context):
     early = [e for e in clients.deliveries['gl-c'] if e['now'] - e['born'] < 1900]  # an answer may be late
     check(not early, 'came before their time', early)
     check(not any(i in clients.seen for i in dropped), 'what was rolled back was delivered')
+
+
+@test
+@beside
+def grpc_dead_letters(context):
+    """What fails more often than the group allows the proxy sends to the dead letters (CONSUMER_SEND_MSG_BACK with level -1), where others read it."""
+    clients = grpc_clients(context)
+    topic = typed_topic(context, 'GrpcDead', 'NORMAL', 1)
+    with rawmq.Connection(context.server.address) as connection:
+        connection.create_group('grpc-dead', retryMaxTimes=1)
+    context.stopping(clients, 'gd-p', 'gd-c')
+    clients.do('producer', name='gd-p', topic=topic)
+    clients.do('consumer', name='gd-c', group='grpc-dead', topic=topic, failures=99)
+    ids = clients.send('gd-p', topic, 'dead', 3)
+    raw = context.raw()
+    dead = {'topic': '%DLQ%grpc-dead', 'queueId': 0}
+    wait_until(lambda: int(raw.call(rawmq.GET_MAX_OFFSET, dead).ext.get('offset', 0)) == 3, 60, 'three dead letters')
+    tries = [clients.seen[i] for i in ids]
+    check(all(1 <= n <= 2 for n in tries), 'tried more often than the group allows:', tries)
+    records = raw.read_queue('%DLQ%grpc-dead', 0, 0, 3, group='grpc-dead-readers')
+    check(sorted(r.properties['UNIQ_KEY'] for r in records) == sorted(clients.acks[i]['m'] for i in ids), records)
+    check(all(r.properties['RETRY_TOPIC'] == f'%RETRY%grpc-dead_{topic}' for r in records), records)  # where it came from at last, as with RocketMQ
 
 
 def python_with_client():

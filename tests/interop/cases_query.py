@@ -117,21 +117,23 @@ def query_what_waits(context):
 @test_each_client
 @beside
 def message_trace(context, version):
-    """A producer that traces: queryMsgTraceById tells when each message was sent, by whom and how that went."""
+    """A producer and a consumer that trace: queryMsgTraceById tells when each message was sent and consumed, by whom and how that went."""
     server = context.standalone(name_of('trace', version), traceTopicEnable='true')
     clients = context.clients(version)
-    topic, producer = context.topic('Traced', server=server), name_of('trace-p', version)
-    context.stopping(clients, producer)
+    topic, producer, consumer = context.topic('Traced', server=server), name_of('trace-p', version), name_of('trace-c', version)
+    context.stopping(clients, producer, consumer)
     admin = context.own.enter_context(Admin(VERSION, context.fresh_folder('mqadmin'), server.namesrv))
     clients.do('producer', name=producer, group='trace-producers', namesrv=server.namesrv, trace=1)
+    clients.do('consumer', name=consumer, group='trace-readers', topic=topic, namesrv=server.namesrv, trace=1)
     ids = clients.send(producer, topic, 'traced', 10, key='traced')
+    clients.wait_for_ids(ids, 30, [consumer])
 
     def traced(i):
         try:
             text = admin.run('queryMsgTraceById', '-i', clients.acks[i]['m'])
         except Exception as error:  # the command fails while nothing is there
             return str(error) and None
-        return re.search(r'^Pub\s+trace-producers\s+\S+\s+\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\s+\d+ms\s+success', text, re.M)
+        return all(re.search(rf'^{who}\s+\S+\s+\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\s+\d+ms\s+success', text, re.M) for who in (r'Pub\s+trace-producers', r'Sub\s+trace-readers'))
     for i in ids:
         wait_until(lambda i=i: traced(i), 20, f'the trace of {i}')
 

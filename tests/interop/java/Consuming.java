@@ -37,7 +37,8 @@ final class Consuming {
         sleepMicros = arguments.number("sleep_us", 0);
         failures = arguments.number("failures", 0);
         retryLevel = arguments.number("retry_level", 0);
-        consumer = new DefaultMQPushConsumer(arguments.text("group"), arguments.signing(), new AllocateMessageQueueAveragely());
+        consumer = new DefaultMQPushConsumer(arguments.text("group"), arguments.signing(), new AllocateMessageQueueAveragely(),
+            arguments.number("trace", 0) != 0, null);
         if (!arguments.text("namespace", "").isEmpty()) {
             consumer.setNamespace(arguments.text("namespace"));
         }

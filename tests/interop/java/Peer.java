@@ -10,7 +10,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * <pre>
  *   producer name= namesrv= group= [timeout= retries= queues= namespace= trace= unit=]
  *   consumer name= namesrv= group= topic= [expression= sql= listener=concurrent|orderly model= threads= from= sleep_us=
- *            namespace= parent= unit=]      with the topic whose route that of a light queue is
+ *            namespace= parent= unit= trace=]      with the topic whose route that of a light queue is
  *   litepull name= namesrv= group= topic= [sql=]
  *   send     name= topic= run= worker= mode=sync|async|oneway|batch|cycle
  *            [from= count= size= tags= keys= number= batch= pause_us= dispatch=]
