@@ -2,7 +2,7 @@
 import time
 
 from interop.cases_basic import name_of
-from interop.harness import ClientError, beside, check, test, test_all_clients, test_all_clients_in_time, test_each_client
+from interop.harness import ClientError, beside, check, test, test_all_clients, test_all_clients_in_time, test_each_client, slow_test_with_5_5_0
 
 # The broker keeps times to 50 ms. A machine that is busy with the tests themselves adds to what the client sees.
 LATE_MS = 400
@@ -95,9 +95,9 @@ def dead_letters_of_ordered_consumers(context, version):
 
 
 @test
-def timers(context):
+def timers(context, version='5.3.3'):
     """5.x: any delay in milliseconds, and an absolute time."""
-    clients, topic = context.clients('5.3.3'), context.topic('Timers')
+    clients, topic = context.clients(version), context.topic('Timers')
     context.stopping(clients, 'timer-p', 'timer-c')
     clients.do('producer', name='timer-p', group='timer-producers')
     clients.do('consumer', name='timer-c', group='timer-group', topic=topic)
@@ -112,11 +112,17 @@ def timers(context):
     check(all(clients.seen[i] == 1 for i in sent), 'delivered more than once')
 
 
+@slow_test_with_5_5_0
+@beside
+def timers_by_5_5_0(context):
+    return timers(context, '5.5.0')
+
+
 @test
-def recall(context):
+def recall(context, version='5.3.3'):
     """5.x: a producer takes a timer message back by the handle of its send; another stays. Nobody may unless it is switched on."""
     server = context.standalone('recall', recallMessageEnable='true')
-    clients = context.clients('5.3.3')
+    clients = context.clients(version)
     context.topic('Recall', server=server)
     context.stopping(clients, 'recall-p', 'recall-c')
     clients.do('producer', name='recall-p', group='recall-producers', namesrv=server.namesrv)
@@ -133,3 +139,9 @@ def recall(context):
             check(False, 'recalled twice')
         except ClientError:
             pass
+
+
+@slow_test_with_5_5_0
+@beside
+def recall_by_5_5_0(context):
+    return recall(context, '5.5.0')

@@ -3,7 +3,7 @@ import time
 
 from interop.cases_admin import VERSION
 from interop.cases_basic import name_of
-from interop.harness import Admin, beside, check, test
+from interop.harness import Admin, beside, check, test, slow_test_with_5_5_0
 
 POP_CLIENT = '5.3.3'  # 4.9 has none
 INVISIBLE = 6  # seconds; the client takes no less than 5
@@ -19,9 +19,9 @@ def popping(context, topic, group, server):
 
 @test
 @beside
-def pop_consumers(context):
+def pop_consumers(context, version=POP_CLIENT):
     """Two members of a group that pops share the messages; each comes once, and none again when its invisible time is over."""
-    clients = context.clients(POP_CLIENT)
+    clients = context.clients(version)
     topic, group = context.topic('Pop'), 'pop-group'
     popping(context, topic, group, context.server)
     context.stopping(clients, 'pop-p', 'pop-1', 'pop-2')
@@ -47,11 +47,17 @@ def pop_consumers(context):
     return f'{took * 1000:.0f} ms from a send to a pop that waits'
 
 
+@slow_test_with_5_5_0
+@beside
+def pop_consumers_by_5_5_0(context):
+    return pop_consumers(context, '5.5.0')
+
+
 @test
 @beside
-def pop_failures_come_again(context):
+def pop_failures_come_again(context, version=POP_CLIENT):
     """What a listener refuses comes again, counted, after the time that the client chooses; what a consumer dies with comes again to another."""
-    clients = context.clients(POP_CLIENT)
+    clients = context.clients(version)
     topic, group = context.topic('PopRetry'), 'pop-retry-group'
     popping(context, topic, group, context.server)
     context.stopping(clients, 'popr-p', 'popr-c')
@@ -64,6 +70,12 @@ def pop_failures_come_again(context):
     check(all(e['t'] == topic for e in clients.deliveries['popr-c']), 'another topic', clients.deliveries['popr-c'][:2])
     time.sleep(INVISIBLE + 3)
     check(all(clients.seen[i] == 2 for i in sent), 'a third time')
+
+
+@slow_test_with_5_5_0
+@beside
+def pop_failures_come_again_by_5_5_0(context):
+    return pop_failures_come_again(context, '5.5.0')
 
 
 @test

@@ -48,6 +48,13 @@ def test(function):
     return function
 
 
+def slow_test_with_5_5_0(function):
+    """Registers a test that runs when there is time (--all): one of the others, with that client."""
+    function.slow = True
+    function.__doc__ = 'The same by the Java client 5.5.0.'
+    return test(function)
+
+
 def test_with(*versions, slow=()):
     """Registers a test that runs once for each of these clients, with those of `slow` only when there is time (--all)."""
     def register(function):
@@ -61,7 +68,7 @@ def test_with(*versions, slow=()):
     return register
 
 
-test_each_client = test_with(*VERSIONS)
+test_each_client = test_with(*VERSIONS, '5.5.0', slow=('5.5.0',))  # of Java
 test_all_clients = test_with(*VERSIONS, *OTHER_CLIENTS)
 test_all_clients_in_time = test_with(*VERSIONS, *OTHER_CLIENTS, slow=OTHER_CLIENTS)  # which take half a minute for it by themselves
 
