@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
@@ -12,7 +13,9 @@
 #include "core/file.h"
 #include "core/sim/world.h"
 #include "core/sync.h"
+#include "store/hash.h"
 #include "store/key_run.h"
+#include "store/message_keys.h"
 #include "tests/unit/store/key_fixture.h"
 
 namespace store {
@@ -103,6 +106,47 @@ core::Task<absl::Status> AtOnceMain(sim::Node*) {
   co_return co_await CloseBoth(opened);
 }
 TEST(KeyIndexTest, AMessageIsFoundAsSoonAsItIsStored) { InWorld(AtOnceMain); }
+
+/// Another key of 16 bytes with the same hash: each 8 bytes are mixed into what was before, so the second can make up for the first.
+std::string CollidingKey(uint64_t seed, std::string_view key) {
+  const auto word = [key](size_t at) {
+    uint64_t value = 0;
+    std::memcpy(&value, key.data() + at, sizeof(value));
+    return value;
+  };
+  const auto legal = [](std::string_view text) { return text.find_first_of(std::string_view("\0\x01\x02 ", 4)) == std::string_view::npos; };
+  const uint64_t begin = seed ^ (key.size() * 0xff51afd7ed558ccdULL);
+  for (uint64_t other = word(0) + 1;; ++other) {
+    const uint64_t second = MixHash(begin ^ word(0)) ^ word(8) ^ MixHash(begin ^ other);
+    std::string text(16, '\0');
+    std::memcpy(text.data(), &other, sizeof(other));
+    std::memcpy(text.data() + sizeof(other), &second, sizeof(second));
+    if (legal(text)) return text;
+  }
+}
+
+// Catches an answer by the hash alone.
+core::Task<absl::Status> CollisionMain(sim::Node*) {
+  CO_ASSIGN_OR_RETURN(OpenStore opened, co_await OpenIn("data", KeyOptions()));
+  ShardStore& store = *opened.store;
+  const uint64_t seed = KeySeed(KeyOptions().store_id, "T");
+  const std::string key = "order-0000004711";
+  const std::string other = CollidingKey(seed, key);
+  EXPECT_NE(key, other);
+  EXPECT_EQ(HashText(seed, key), HashText(seed, other));
+  CO_RETURN_IF_ERROR((co_await AppendKeyed(store, "T", 0, "the one", KeysText("", key))).status());
+  CO_RETURN_IF_ERROR((co_await AppendKeyed(store, "T", 0, "the other", KeysText("", other))).status());
+  CO_RETURN_IF_ERROR(co_await AppendNumbered(store, 0, 200));  // so that they are in files, too
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& [wanted, body] : std::map<std::string, std::string>{{key, "the one"}, {other, "the other"}}) {
+      CO_ASSIGN_OR_RETURN(const std::vector<std::string> found, co_await FindBodies(store, QueryFor("T", wanted)));
+      EXPECT_EQ(found, std::vector<std::string>{body});
+    }
+    co_await core::Sleep(absl::Seconds(2));
+  }
+  co_return co_await CloseBoth(opened);
+}
+TEST(KeyIndexTest, KeysWithTheSameHashAreToldApart) { InWorld(CollisionMain); }
 
 // Catches an index that reads from the log what it has just had in its hands.
 core::Task<absl::Status> AsAppendedMain(sim::Node*) {
