@@ -58,6 +58,7 @@ class Input {
  public:
   explicit Input(SHA_CTX& digest) : digest_(digest) {}
   void Add(std::string_view text) {
+    if (text.empty()) return;  // it may point nowhere
     if (text.size() > sizeof(held_) - size_) Flush();
     if (text.size() > sizeof(held_)) {
       SHA1_Update(&digest_, text.data(), text.size());
