@@ -41,12 +41,16 @@ bool IsPlainValue(std::string_view value) {
 }
 
 bool IsPlainKey(std::string_view key) {
-  static constexpr std::string_view kSecrets[] = {"pass", "secret", "credential", "key", "token", "user"};
+  return !key.empty() && key.size() <= kAuditedKeyBytes && std::all_of(key.begin(), key.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '.';
+  });
+}
+
+bool MayNamePassword(std::string_view key) {
+  static constexpr std::string_view kWords[] = {"pass", "secret", "credential", "key", "token", "user"};
   std::string lower(key);
   for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return !key.empty() && key.size() <= kAuditedKeyBytes &&
-         std::all_of(lower.begin(), lower.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; }) &&
-         std::none_of(std::begin(kSecrets), std::end(kSecrets), [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+  return std::any_of(std::begin(kWords), std::end(kWords), [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }
 
 /// "key=value key=value", without what may be a password: somebody may have sent one along, which no server would take from here.
@@ -59,8 +63,10 @@ std::string SettingsText(std::string_view body) {
     if (line.empty()) continue;
     const size_t equals = std::min(line.find('='), line.size());
     const std::string_view key = line.substr(0, equals);
-    const bool plain = IsPlainKey(key) && IsPlainValue(line.substr(std::min(line.size(), equals + 1)));
-    text += core::StrCat(text.empty() ? "" : " ", plain ? line : std::string_view("(not shown)"));
+    const std::string_view value = line.substr(std::min(line.size(), equals + 1));
+    text += text.empty() ? "" : " ";
+    if (IsPlainKey(key)) text += core::StrCat(key, "=");
+    text += IsPlainKey(key) && IsPlainValue(value) && !MayNamePassword(key) ? value : std::string_view("(not shown)");
   }
   return text;
 }

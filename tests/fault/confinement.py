@@ -97,7 +97,7 @@ def audit_trail(context):
         check(answer.code == 16 and 'storePathRootDir' in answer.remark, answer)
         wait_until(lambda: len(lines()) >= 2, 5, 'the audit lines')
         check(re.search(r'audit: 127\.0\.0\.1:\d+ UPDATE_AND_CREATE_TOPIC topic=Audited: done', lines()[0]), lines())
-        check(re.search(r'UPDATE_BROKER_CONFIG body storePathRootDir=/tmp\\x0ax.*: refused, code 16: ', lines()[1]), lines())
+        check(re.search(r'UPDATE_BROKER_CONFIG storePathRootDir=\(not shown\) \(not shown\): refused, code 16: ', lines()[1]), lines())
         codes = [raw.call(17, bad_input.topic_fields(f'Many{i}')).code for i in range(60)]
         check(0 in codes and codes[-1] == 14, 'topicsMax=40 and 60 topics:', codes)
         check(len(raw.call(17, bad_input.topic_fields('OneMore')).remark.split('topicsMax')) == 2, 'the limit is not named')

@@ -332,7 +332,7 @@ def access_without_rights(context):
         return
     # What no server would take from here may still hold a password, and a line of the audit.
     root.call(25, {}, b'traceOn=true\ninitAuthenticationUser={\n"username":"x","password":"hush-hush"}\nsslKeyPassword=4711')
-    wanted = 'UPDATE_BROKER_CONFIG traceOn=true (not shown) (not shown) (not shown): refused'
+    wanted = 'UPDATE_BROKER_CONFIG traceOn=true initAuthenticationUser=(not shown) (not shown) sslKeyPassword=(not shown): refused'
     said = (server.folder / 'broker.out').read_text()
     check(wanted in said and 'hush-hush' not in said and '=4711' not in said, said[-2000:])
 
