@@ -8,7 +8,7 @@ from interop.cases_admin import VERSION
 from interop.cases_basic import name_of
 from interop.cases_mqadmin import normal
 from interop.clients import GRPC, ClientError, Clients
-from interop.harness import Admin, Skip, beside, check, test, test_all_clients_in_time, test_each_client
+from interop.harness import Admin, Skip, beside, check, test, test_the_oldest_and_in_time_all, test_each_client
 from peers import rocketmq
 from peers.proxy import Proxy
 
@@ -58,7 +58,7 @@ def refused(clients, producer, topic, run, **more):
     return str(clients.fails)
 
 
-@test_all_clients_in_time
+@test_the_oldest_and_in_time_all
 @beside
 def access_of_clients(context, version):
     """Who has signed may do what his list says, from the next request on and after a crash; who has not, or may not, nothing."""

@@ -3,7 +3,7 @@ import time
 
 import rawmq
 from interop.cases_basic import name_of
-from interop.harness import Admin, Clients, beside, check, test, test_each_client, test_with, wait_until
+from interop.harness import Admin, Clients, beside, check, test, test_each_client, test_the_oldest_and_in_time_java, test_with, wait_until
 
 
 @test_with('4.9.7', '5.5.0')  # in 5.3.3 a producer that asks gives up as soon as its request was taken
@@ -40,7 +40,7 @@ def replies_in_the_old_form(context):
         check(reply and reply['reply'] == f'reply to question {number}', number, reply, clients.fails.get(f'old.{number}'))
 
 
-@test_each_client
+@test_the_oldest_and_in_time_java
 @beside
 def unit_mode(context, version):
     """Clients of a unit: the topic that a send makes, and the retry topic of a group, say so, and nameservers list them."""

@@ -2,7 +2,7 @@
 import time
 
 from interop.cases_basic import name_of
-from interop.harness import ClientError, beside, check, test, test_all_clients, test_all_clients_in_time, test_each_client, slow_test_with_5_5_0
+from interop.harness import ClientError, beside, check, test, test_all_clients, test_all_clients_in_time, test_the_oldest_and_in_time_java, slow_test_with_5_5_0
 
 # The broker keeps times to 50 ms. A machine that is busy with the tests themselves adds to what the client sees.
 LATE_MS = 400
@@ -75,7 +75,7 @@ def dead_letters(context, version):
     check([e['r'] for e in clients.deliveries[consumer]].count(3) == 0, 'a dead letter was consumed as a retry')
 
 
-@test_each_client
+@test_the_oldest_and_in_time_java
 @beside
 def dead_letters_of_ordered_consumers(context, version):
     """What fails in order holds its queue up until it was tried often enough; then the client itself sends it to the retry topic, and it is a dead letter."""

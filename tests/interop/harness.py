@@ -68,6 +68,8 @@ def test_with(*versions, slow=()):
     return register
 
 
+test_the_oldest_and_in_time_all = test_with(*VERSIONS, *OTHER_CLIENTS, slow=(*VERSIONS[1:], *OTHER_CLIENTS))
+test_the_oldest_and_in_time_java = test_with(*VERSIONS, '5.5.0', slow=(*VERSIONS[1:], '5.5.0'))
 test_each_client = test_with(*VERSIONS, '5.5.0', slow=('5.5.0',))  # of Java
 test_all_clients = test_with(*VERSIONS, *OTHER_CLIENTS)
 test_all_clients_in_time = test_with(*VERSIONS, *OTHER_CLIENTS, slow=OTHER_CLIENTS)  # which take half a minute for it by themselves
