@@ -80,7 +80,8 @@ def grpc_simple(context):
         by_id.setdefault(event['id'], []).append(event['now'])
     first = min(times[1] - times[0] for times in by_id.values())
     changed = [times[2] - times[1] for times in by_id.values()]
-    check(first >= 9500, 'came again before the invisible time was over:', first, 'ms')
+    # From when the first answer was seen, which a busy machine delays.
+    check(first >= 9000, 'came again before the invisible time was over:', first, 'ms')
     check(all(1500 <= waited <= 8000 for waited in changed), 'the changed time does not count:', changed)
     time.sleep(3)
     clients.do('receive', name='gs-c', count=16, invisible_ms=10_000)
