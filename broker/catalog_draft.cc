@@ -1,9 +1,21 @@
 #include "broker/catalog_draft.h"
 
+#include <memory>
 #include <optional>
 #include <utility>
 
 namespace broker {
+namespace {
+
+/// A copy of `tables` with one change made; who reads the old ones keeps them.
+template <typename Change>
+std::shared_ptr<AccessTables> Changed(const AccessTables& tables, Change change) {
+  auto after = std::make_shared<AccessTables>(tables);
+  change(*after);
+  return after;
+}
+
+}  // namespace
 
 void CatalogDraft::PutTopic(TopicConfig config) {
   const TopicConfig* present = catalog_.FindMadeTopic(config.name);
@@ -39,33 +51,25 @@ const AccessTables& CatalogDraft::access() const {
 void CatalogDraft::PutUser(User user) {
   if (const User* present = access().FindUser(user.name); present != nullptr && *present == user) return;
   users_.insert_or_assign(user.name, true);
-  auto after = std::make_shared<AccessTables>(access());
-  after->PutUser(std::move(user));
-  catalog_.set_access(std::move(after));
+  catalog_.set_access(Changed(access(), [&](AccessTables& after) { after.PutUser(std::move(user)); }));
 }
 
 void CatalogDraft::EraseUser(std::string_view name) {
   if (access().FindUser(name) == nullptr) return;
   users_.insert_or_assign(std::string(name), false);
   if (access().FindAcl(name) != nullptr) acls_.insert_or_assign(std::string(name), false);
-  auto after = std::make_shared<AccessTables>(access());
-  after->EraseUser(name);
-  catalog_.set_access(std::move(after));
+  catalog_.set_access(Changed(access(), [&](AccessTables& after) { after.EraseUser(name); }));
 }
 
 void CatalogDraft::PutAcl(Acl acl) {
   acls_.insert_or_assign(acl.user, true);
-  auto after = std::make_shared<AccessTables>(access());
-  after->PutAcl(std::move(acl));
-  catalog_.set_access(std::move(after));
+  catalog_.set_access(Changed(access(), [&](AccessTables& after) { after.PutAcl(std::move(acl)); }));
 }
 
 void CatalogDraft::EraseAcl(std::string_view user) {
   if (access().FindAcl(user) == nullptr) return;
   acls_.insert_or_assign(std::string(user), false);
-  auto after = std::make_shared<AccessTables>(access());
-  after->EraseAcl(user);
-  catalog_.set_access(std::move(after));
+  catalog_.set_access(Changed(access(), [&](AccessTables& after) { after.EraseAcl(user); }));
 }
 
 std::vector<store::MetaChange> CatalogDraft::Finish() {

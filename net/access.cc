@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/settings.h"
 #include "core/strings.h"
 #include "net/limits.h"
 #include "net/name_rules.h"
@@ -66,7 +67,7 @@ std::string SettingsText(std::string_view body) {
     const std::string_view value = line.substr(std::min(line.size(), equals + 1));
     text += text.empty() ? "" : " ";
     if (IsPlainKey(key)) text += core::StrCat(key, "=");
-    text += IsPlainKey(key) && IsPlainValue(value) && !MayNamePassword(key) ? value : std::string_view("(not shown)");
+    text += IsPlainKey(key) && IsPlainValue(value) && !MayNamePassword(key) ? value : core::kNotShown;
   }
   return text;
 }

@@ -58,23 +58,16 @@ constexpr RequestResource RoutePerhapsGroup(std::string_view topic, std::string_
 constexpr RequestResource AdminBothAndGroups(std::string_view topic, std::string_view group, std::string_view groups) {
   return Named({topic, NameKind::kTopic}, {group, NameKind::kGroup}, Several(PerhapsGroupField(groups), ','));
 }
+/// What the header leaves open, the message says: its topic.
+constexpr RequestResource AndMessage(RequestResource resource) {
+  resource.by_message = true;
+  return resource;
+}
 /// Where the header names no topic, or a wrong one, the message does.
-constexpr RequestResource TopicOfMessage(std::string_view field) {
-  RequestResource resource = PerhapsTopic(field);
-  resource.by_message = true;
-  return resource;
-}
+constexpr RequestResource TopicOfMessage(std::string_view field) { return AndMessage(PerhapsTopic(field)); }
 /// The group is about a message of some topic.
-constexpr RequestResource GroupAndMessage(std::string_view field) {
-  RequestResource resource = Group(field);
-  resource.by_message = true;
-  return resource;
-}
-constexpr RequestResource AdminGroupAndMessage(std::string_view field) {
-  RequestResource resource = AdminGroup(field);
-  resource.by_message = true;
-  return resource;
-}
+constexpr RequestResource GroupAndMessage(std::string_view field) { return AndMessage(Group(field)); }
+constexpr RequestResource AdminGroupAndMessage(std::string_view field) { return AndMessage(AdminGroup(field)); }
 /// A reply goes to the client that waits for it, and is kept in the topic.
 constexpr RequestResource ReplyTopic(std::string_view field) {
   RequestResource resource = Topic(field);
